@@ -1,0 +1,87 @@
+"""What passes between the steps of the loop: groups of mistakes, hypotheses about them, instances written for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+
+@dataclass(frozen=True)
+class Group:
+    """A candidate blind spot: HCMs of one direction that resemble each other."""
+
+    id: str
+    gold: str
+    predicted: str
+    rows: tuple[int, ...]
+    """Row numbers in the pool, from 0, the most confident mistake first."""
+    terms: tuple[str, ...]
+    """Words that set the group apart, the most telling first."""
+    summary: str
+    """One readable sentence."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Why the classifier is confidently wrong on a group: rows like this, whose gold label is `gold`, are taken for
+    `predicted`."""
+
+    id: str
+    teacher: str
+    statement: str
+    gold: str
+    predicted: str
+    kind: str
+    """What was found: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`."""
+    triggers: tuple[str, ...]
+    """Words or phrases that make a text fit the hypothesis; empty where the finding is not lexical."""
+    evidence: tuple[int, ...]
+    """Row numbers of HCMs in the pool, from 0."""
+    group: str | None = None
+    """The group with most of the evidence."""
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    """How the finding was measured: counts, log-odds, z, p and the like."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A labelled text written for a hypothesis."""
+
+    fields: Mapping[str, str]
+    """The text of each of the task's text columns."""
+    label: str
+    hypothesis: str
+    """Id of the hypothesis."""
+    seed: int
+    """Seed of the call that wrote it."""
+    guarantees: tuple[str, ...] = ()
+    """The constraints that hold for it, each with its guarantee."""
+
+
+Record = TypeVar("Record", Group, Hypothesis, Instance)
+
+
+def write_jsonl(path: Path, records: Iterable[Any]) -> None:
+    """One JSON object a line, from dataclasses or mappings."""
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            value = dataclasses.asdict(record) if dataclasses.is_dataclass(record) else record
+            file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """The records of a JSONL file that :func:`write_jsonl` wrote."""
+
+    def build(value: dict[str, Any]) -> Record:
+        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in value.items()})
+
+    return [build(value) for value in read_jsonl(path)]

@@ -1,0 +1,301 @@
+"""The shape of a spec: frozen pydantic models, one field a key, each documented where it is defined.
+
+`hcmlang schema` prints these models as a JSON Schema; the descriptions are what an editor shows. Defaults are what a
+careful practitioner would choose. Relations between keys are checked in :mod:`hcmlang.spec.check`, so that one
+contradiction does not hide another.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+Positive: TypeAlias = Annotated[int, Field(ge=1)]
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+
+
+def _as_text(value: Any) -> Any:
+    """A label may be written as an integer; it is a name all the same."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Label: TypeAlias = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- task
+
+
+class FileData(Model):
+    """A local file, or a folder written by `datasets.save_to_disk`."""
+
+    path: str
+    """File or folder, relative to the spec. The ending tells the format: csv, tsv, jsonl, parquet, arrow."""
+    format: Literal["csv", "tsv", "jsonl", "parquet", "arrow", "datasets"] | None = None
+    """The format, where the ending does not tell it."""
+    split: str | None = None
+    """For a `datasets` folder that holds several splits: which one."""
+
+
+class HubData(Model):
+    """A data set on the Hugging Face hub."""
+
+    hub: str
+    """Repository of the data set, for example `stanfordnlp/sst2`."""
+    config: str | None = None
+    """Configuration of the data set, for example `mrpc` of `nyu-mll/glue`."""
+    split: str
+    """Split, with an optional slice: `train`, `train[:90%]`."""
+    revision: str | None = None
+    """Branch, tag or commit. A commit makes the run repeatable."""
+
+
+def _as_source(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _source_kind(value: Any) -> str:
+    is_hub = "hub" in value if isinstance(value, dict) else isinstance(value, HubData)
+    return "hub" if is_hub else "file"
+
+
+DataSource: TypeAlias = Annotated[
+    Annotated[FileData, Tag("file")] | Annotated[HubData, Tag("hub")],
+    Discriminator(_source_kind),
+    BeforeValidator(_as_source),
+]
+
+
+class Data(Model):
+    """Where the rows come from. Hypotheses come from the pool only; the test set is only ever evaluated."""
+
+    train: DataSource
+    """Rows the classifier is trained on."""
+    pool: DataSource | None = None
+    """Labelled rows in which confident mistakes are looked for. Without one, they are looked for in train by
+    cross-fitting: each row is predicted by a model that has not seen it."""
+    test: DataSource
+    """Rows that are only evaluated: never shown to a teacher, never trained on."""
+
+
+class Task(Model):
+    """What is classified, and the data."""
+
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    """The labels, in the order of their integers if the data has integers."""
+    text: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1, max_length=2)] = ("text",)
+    """The column with the text, or two columns for a pair: `[premise, hypothesis]`."""
+    label: str = "label"
+    """The column with the label: a name from `labels`, or its position from 0."""
+    data: Data
+    """Train, pool and test rows: a file, or `{hub: ..., split: ...}`."""
+    challenge: dict[Name, DataSource] = {}
+    """Further labelled sets by name, evaluated like test and never trained on."""
+
+
+# ---------------------------------------------------------------------------------------------------------- classifier
+
+
+class LinearClassifier(Model):
+    """TF-IDF over word 1-grams and 2-grams with logistic regression (scikit-learn). Trains in seconds."""
+
+    kind: Literal["linear"]
+    """The scikit-learn classifier."""
+    regularization: Annotated[float, Field(gt=0)] = 10.0
+    """Inverse strength of the L2 penalty (scikit-learn's `C`): larger fits the training rows more closely."""
+
+
+class TransformersClassifier(Model):
+    """Fine-tunes a Hugging Face sequence classifier, or trains a tiny one from scratch (`model: tiny`)."""
+
+    kind: Literal["transformers"]
+    """The Hugging Face classifier."""
+    model: str
+    """Hub id or folder of a model that `AutoModelForSequenceClassification` loads; or `tiny`, a small transformer with
+    its own tokenizer, trained from scratch without a download."""
+    revision: str | None = None
+    """Branch, tag or commit of the model on the hub."""
+    epochs: Annotated[float, Field(gt=0)] = 3
+    """Passes over the training rows (default 3; 8 for `tiny`)."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-5
+    """Peak learning rate (default 5e-5; 1e-3 for `tiny`)."""
+    batch_size: Positive = 32
+    """Rows in a training batch."""
+    max_tokens: Annotated[int, Field(ge=8)] = 128
+    """Longer texts are cut to this many tokens."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute. `auto` takes an accelerator if there is one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tiny_defaults(cls, value: Any) -> Any:
+        """A transformer without pretraining needs more passes and larger steps."""
+        if isinstance(value, dict) and value.get("model") == "tiny":
+            return {"epochs": 8, "learning_rate": 1e-3, **value}
+        return value
+
+
+ClassifierConfig: TypeAlias = Annotated[LinearClassifier | TransformersClassifier, Field(discriminator="kind")]
+
+
+# -------------------------------------------------------------------------------------------------- detect, characterize
+
+
+class Group(Model):
+    """How high-confidence misclassifications of one direction are grouped into candidate blind spots."""
+
+    method: Literal["hdbscan", "kmeans"] = "hdbscan"
+    """`hdbscan` finds the number of groups itself and leaves outliers in a group of their own; `kmeans` cuts every
+    direction into `clusters` groups."""
+    features: Literal["tfidf", "classifier"] = "tfidf"
+    """What rows are compared by: TF-IDF reduced by truncated SVD, or the classifier's own text embedding."""
+    min_size: Annotated[int, Field(ge=2)] = 4
+    """The smallest group that `hdbscan` forms."""
+    clusters: Positive = 4
+    """Groups per direction, for `kmeans`."""
+
+
+class Detect(Model):
+    """What counts as a high-confidence misclassification (HCM)."""
+
+    confidence: Fraction = 0.9
+    """The threshold tau: a wrong prediction with at least this probability is an HCM."""
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """Folds of the cross-fitting that stands in for a pool."""
+    group: Group = Group()
+    """How HCMs are grouped."""
+
+
+class SamplerEngine(Model):
+    """Draws from the program itself, weights and all: no model, no download, no cost."""
+
+    kind: Literal["sampler"] = "sampler"
+    """The engine that needs no model."""
+
+
+class MinerTeacher(Model):
+    """Finds what is over-represented in the HCMs and states it; its instances come from the program alone."""
+
+    kind: Literal["miner"]
+    """The pattern miner."""
+    significance: Fraction = 0.05
+    """Expected share of false findings among those reported (Benjamini-Hochberg)."""
+    min_evidence: Positive = 3
+    """A finding needs at least this many HCMs."""
+    engine: SamplerEngine = SamplerEngine()
+    """Where instances come from."""
+
+
+TeacherConfig: TypeAlias = MinerTeacher
+
+
+class Characterize(Model):
+    """How a teacher states hypotheses."""
+
+    per_group: Positive = 2
+    """Hypotheses for each group of HCMs, at most."""
+    templates: str | None = None
+    """A YAML file with a Jinja2 sentence for each kind of finding, in place of the miner's own wording."""
+
+
+# ------------------------------------------------------------------------------------------- generate, select, mitigate
+
+
+class Generate(Model):
+    """How a teacher writes labelled instances for each hypothesis."""
+
+    program: str
+    """A program of the constraint language, or the name of a `.hcm` file that holds one."""
+    per_hypothesis: Positive = 40
+    """Instances wanted for each hypothesis."""
+    attempts: Positive = 50
+    """Draws for one instance before it is given up because a constraint keeps failing."""
+
+
+class Select(Model):
+    """Which instances are kept."""
+
+    keep: Positive | None = None
+    """At most this many, shared evenly over the hypotheses. Default: all that pass."""
+    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Two texts that share at least this part of their word 3-grams (Jaccard) are near-duplicates. An instance that
+    nearly repeats another one, a train row, or a test or challenge row is dropped and counted."""
+
+
+class Mitigate(Model):
+    """How the classifier is retrained with the kept instances."""
+
+    start: Literal["scratch", "checkpoint"] = Field("scratch", alias="from")
+    """`scratch` trains as at first, on train plus instances; `checkpoint` goes on from the trained classifier."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of an instance in the training loss; a train row has weight 1."""
+
+
+class Evaluate(Model):
+    """How the arms are compared."""
+
+    confidence: Annotated[tuple[Fraction, ...], BeforeValidator(_as_list), Field(min_length=1)] = (0.8, 0.9, 0.95)
+    """Thresholds at which HCMs are counted; `detect.confidence` is always among them."""
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    """Bootstrap resamples behind each interval."""
+
+
+def _as_seeds(value: Any) -> Any:
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return list(range(value)) if is_count and value >= 1 else value
+
+
+class Spec(Model):
+    """A whole experiment: train, find confident mistakes, characterize, generate, retrain, compare."""
+
+    hcmlang: Literal[1]
+    """Version of the spec format."""
+    name: Name
+    """Name of the run; its results go to `runs/NAME`."""
+    task: Task
+    """What is classified, and the data."""
+    classifier: ClassifierConfig
+    """The model under repair."""
+    detect: Detect = Detect()
+    """What counts as a confident mistake, and how mistakes are grouped."""
+    teachers: dict[Name, TeacherConfig] = {}
+    """Who explains the mistakes and writes instances, by name."""
+    characterize: Characterize = Characterize()
+    """How hypotheses are stated."""
+    generate: Generate | None = None
+    """How instances are written. Needed as soon as an arm is a teacher."""
+    select: Select = Select()
+    """Which instances are kept."""
+    mitigate: Mitigate = Mitigate()
+    """How the classifier is retrained."""
+    arms: tuple[Name, ...] | None = None
+    """What is compared: `none` (the classifier as it is), `duplicate` (as many train rows repeated as the first
+    teacher's arm adds instances) and teachers by name. Default: `none` and every teacher."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_seeds), Field(min_length=1)] = (0,)
+    """How often the whole experiment is repeated, or a list of seeds. Intervals need at least two."""
+    evaluate: Evaluate = Evaluate()
+    """How the arms are compared."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The arms in order, the baseline `none` always first."""
+        named = self.arms if self.arms is not None else tuple(self.teachers)
+        return ("none", *(arm for arm in named if arm != "none"))
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Every threshold at which HCMs are counted, in rising order."""
+        return tuple(sorted({*self.evaluate.confidence, self.detect.confidence}))
+
+
+#: Arms that need no teacher.
+CONTROLS = ("none", "duplicate")
