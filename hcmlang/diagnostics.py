@@ -146,13 +146,18 @@ def render_json(diagnostics: Iterable[Diagnostic]) -> str:
     return json.dumps([d.as_json() for d in diagnostics], indent=2, ensure_ascii=False)
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` is most likely a misspelling of, if any is close."""
+    by_folded = {choice.casefold(): choice for choice in known}
+    found = difflib.get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint that names the closest known word, or lists all where there are few and none is close."""
+    """A hint that names the closest known word, or the known words where none is close."""
     choices: Sequence[str] = list(dict.fromkeys(known))
-    by_folded = {choice.casefold(): choice for choice in reversed(choices)}
-    close = difflib.get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{by_folded[close[0]]}`?"
+    if (close := closest(word, choices)) is not None:
+        return f"did you mean `{close}`?"
     if not choices:
         return None
     shown = ", ".join(f"`{choice}`" for choice in choices[:12])

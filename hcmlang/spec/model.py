@@ -25,7 +25,7 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Label: TypeAlias = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Label: TypeAlias = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
 
 
 class Model(BaseModel):
@@ -71,7 +71,7 @@ def _source_kind(value: Any) -> str:
 DataSource: TypeAlias = Annotated[
     Annotated[FileData, Tag("file")] | Annotated[HubData, Tag("hub")],
     Discriminator(_source_kind),
-    BeforeValidator(_as_source),
+    BeforeValidator(_as_source, json_schema_input_type=str | FileData | HubData),
 ]
 
 
@@ -92,7 +92,11 @@ class Task(Model):
 
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     """The labels, in the order of their integers if the data has integers."""
-    text: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1, max_length=2)] = ("text",)
+    text: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+        Field(min_length=1, max_length=2),
+    ] = ("text",)
     """The column with the text, or two columns for a pair: `[premise, hypothesis]`."""
     label: str = "label"
     """The column with the label: a name from `labels`, or its position from 0."""
@@ -243,7 +247,11 @@ class Mitigate(Model):
 class Evaluate(Model):
     """How the arms are compared."""
 
-    confidence: Annotated[tuple[Fraction, ...], BeforeValidator(_as_list), Field(min_length=1)] = (0.8, 0.9, 0.95)
+    confidence: Annotated[
+        tuple[Fraction, ...],
+        BeforeValidator(_as_list, json_schema_input_type=Fraction | list[Fraction]),
+        Field(min_length=1),
+    ] = (0.8, 0.9, 0.95)
     """Thresholds at which HCMs are counted; `detect.confidence` is always among them."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     """Bootstrap resamples behind each interval."""
@@ -259,6 +267,8 @@ class Spec(Model):
 
     hcmlang: Literal[1]
     """Version of the spec format."""
+    extends: str | None = None
+    """Another spec, relative to this one, whose keys this one inherits and overrides."""
     name: Name
     """Name of the run; its results go to `runs/NAME`."""
     task: Task
@@ -280,7 +290,11 @@ class Spec(Model):
     arms: tuple[Name, ...] | None = None
     """What is compared: `none` (the classifier as it is), `duplicate` (as many train rows repeated as the first
     teacher's arm adds instances) and teachers by name. Default: `none` and every teacher."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_seeds), Field(min_length=1)] = (0,)
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...],
+        BeforeValidator(_as_seeds, json_schema_input_type=int | list[int]),
+        Field(min_length=1),
+    ] = (0,)
     """How often the whole experiment is repeated, or a list of seeds. Intervals need at least two."""
     evaluate: Evaluate = Evaluate()
     """How the arms are compared."""
@@ -295,6 +309,10 @@ class Spec(Model):
     def thresholds(self) -> tuple[float, ...]:
         """Every threshold at which HCMs are counted, in rising order."""
         return tuple(sorted({*self.evaluate.confidence, self.detect.confidence}))
+
+    def resolved(self) -> dict[str, Any]:
+        """The spec as plain data with every default written out; it reads back as the same spec."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True) | {"arms": list(self.compared)}
 
 
 #: Arms that need no teacher.

@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make: `make demo` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := runs/quickstart
+
+# OpenMP threads that spin make every job beside them slower.
+export OMP_WAIT_POLICY ?= passive
+export GOMP_SPINCOUNT ?= 0
+
+.PHONY: setup demo test lint format bench-startup real clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hcmlang needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup
+	@rm -rf $(DEMO)
+	$(BIN)/hcmlang init $(DEMO)
+	$(BIN)/hcmlang run $(DEMO)/spec.yaml --out $(DEMO)/run
+
+test: setup lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: setup
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench-startup: setup
+	$(BIN)/python benchmarks/startup.py
+
+# The three real tasks, from the folder that HCMLANG_DATA names (benchmarks/real/README.md).
+real: setup
+	$(BIN)/python benchmarks/real/run.py
+
+clean:
+	rm -rf .venv runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

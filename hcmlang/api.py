@@ -1,0 +1,160 @@
+"""hcmlang from Python, for notebooks and scripts: the same as the command line.
+
+>>> run = hcmlang.load("spec.yaml").run()
+>>> run.metrics["summary"], run.hypotheses, run.augmented, run.model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, in_order
+from hcmlang.loop.check import check_file
+from hcmlang.progress import SILENT, Progress
+from hcmlang.spec.check import program_of
+from hcmlang.spec.load import SpecFile
+from hcmlang.spec.model import Spec
+
+if TYPE_CHECKING:
+    import datasets
+
+    from hcmlang.loop.plan import Step
+    from hcmlang.loop.results import Results
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and check a spec; `overrides` are texts such as ``"detect.confidence=0.8"``.
+
+    Raises :class:`DiagnosticError` with every mistake in the spec, its program and its files.
+    """
+    file, diagnostics = check_file(Path(path), overrides)
+    if file is None or has_errors(diagnostics):
+        raise DiagnosticError(in_order(diagnostics), EXIT_SPEC)
+    return Experiment(file, tuple(in_order(diagnostics)))
+
+
+def open_run(folder: str | Path) -> Run:
+    """The results of a finished run. Raises :class:`DiagnosticError` where the folder holds none."""
+    from hcmlang.loop.results import METRICS, Results
+
+    if not (Path(folder) / METRICS).is_file():
+        message = f"{folder} holds no finished run"
+        hint = "a run directory has a metrics.json; `hcmlang run SPEC` makes one and tells its name"
+        raise DiagnosticError(Diagnostic("no-run", message, hint=hint))
+    return Run(Results(Path(folder)))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked spec."""
+
+    file: SpecFile
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def spec(self) -> Spec:
+        return self.file.spec
+
+    def check(self) -> list[Diagnostic]:
+        """Check the spec anew, with its files as they are now."""
+        return in_order(check_file(self.file.path)[1])
+
+    def plan(self) -> Plan:
+        """What a run would do. Data files are read to key the steps; nothing is trained or written."""
+        from hcmlang.loop.plan import make_plan
+
+        program, _ = program_of(self.file)
+        guarantees = tuple(f"{g.constraint}: {g.level}, {g.why}" for g in program.guarantees) if program else ()
+        return Plan(self.spec, make_plan(self.spec, program), guarantees)
+
+    def run(self, out: str | Path | None = None, progress: Progress = SILENT) -> Run:
+        """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there.
+
+        Raises :class:`DiagnosticError` for anything the user can mend: bad rows, a model that does not load, a full
+        disk. What was finished before is kept.
+        """
+        from hcmlang.loop.interpreter import execute
+        from hcmlang.loop.plan import make_plan
+        from hcmlang.loop.publish import is_published, mark_published, publish
+        from hcmlang.loop.store import Store
+        from hcmlang.report.cards import write_cards
+        from hcmlang.report.html import write_report
+
+        program, _ = program_of(self.file)
+        folder = Path(out) if out is not None else Path("runs") / self.spec.name
+        steps = make_plan(self.spec, program)
+        with Store(folder) as store:
+            results = execute(steps, store, progress)
+            if not is_published(self.spec, results, store):
+                publish(self.spec, results, store)
+                run = open_run(folder)
+                write_cards(self.spec, run.results)
+                write_report(run.results)
+                mark_published(self.spec, results, store)
+        return open_run(folder)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a run in order, with the spec that they follow, defaults filled in."""
+
+    spec: Spec
+    steps: tuple[Step, ...]
+    guarantees: tuple[str, ...]
+
+    def render(self) -> str:
+        """The plan as text."""
+        resolved = yaml.safe_dump(self.spec.resolved(), sort_keys=False, allow_unicode=True, width=110)
+        lines = ["# the spec, defaults filled in", resolved.rstrip(), "", f"# {len(self.steps)} steps"]
+        lines += [f"{number:4}. {step.title}" for number, step in enumerate(self.steps, start=1)]
+        if self.guarantees:
+            lines += ["", "# what each constraint of the program guarantees", *self.guarantees]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. In a notebook it shows itself as the table and figures of its report."""
+
+    results: Results
+
+    @property
+    def folder(self) -> Path:
+        """The run directory."""
+        return self.results.folder
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds (docs/run-directory.md)."""
+        return self.results.metrics
+
+    @property
+    def hypotheses(self) -> list[dict[str, Any]]:
+        """The teachers' hypotheses, with how many instances each brought."""
+        return self.results.hypotheses
+
+    @cached_property
+    def augmented(self) -> datasets.Dataset:
+        """The kept instances: the task's text columns, label, seed, teacher, hypothesis, guarantees."""
+        import datasets
+
+        return datasets.Dataset(self.results.augmented)
+
+    @cached_property
+    def model(self) -> Any:
+        """The mitigated model of the first seed and the first teacher's arm, loaded with its library's own class:
+        `AutoModelForSequenceClassification`, or hcmlang's linear classifier."""
+        from hcmlang import classifiers
+
+        return classifiers.open_model(self.folder / "model")
+
+    def _repr_html_(self) -> str:
+        from hcmlang.report.html import render_summary
+
+        return render_summary(self.results)

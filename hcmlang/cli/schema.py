@@ -1,0 +1,19 @@
+"""`hcmlang schema`: what an editor needs to complete and check specs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of specs.
+
+    Save it as spec.schema.json and begin a spec with the line `# yaml-language-server: $schema=spec.schema.json` for
+    completion and documentation in an editor.
+    """
+    from hcmlang.spec.model import Spec
+
+    click.echo(json.dumps(Spec.model_json_schema(by_alias=True), indent=2, ensure_ascii=False))

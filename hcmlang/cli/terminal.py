@@ -1,0 +1,69 @@
+"""Progress in a terminal: bars where someone watches, plain lines where the output goes to a file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from hcmlang.progress import Advance, Progress
+
+
+@contextmanager
+def terminal_progress() -> Iterator[Progress]:
+    """A progress that suits standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainLines()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        yield _RichBars(bars)
+
+
+class PlainLines:
+    """One line when a longer task ends, so that a log file stays readable."""
+
+    def note(self, message: str) -> None:
+        click.echo(message, err=True)
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        started = time.monotonic()
+        yield lambda done: None
+        seconds = time.monotonic() - started
+        if seconds >= 1:
+            size = f" ({total:,})" if total else ""
+            self.note(f"  {title}{size}: {seconds:.1f} s")
+
+
+class _RichBars:
+    def __init__(self, bars: object) -> None:
+        from rich.progress import Progress as Bars
+
+        assert isinstance(bars, Bars)
+        self._bars = bars
+
+    def note(self, message: str) -> None:
+        self._bars.console.print(message, highlight=False, markup=False)
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        task = self._bars.add_task(title, total=total)
+        try:
+            yield lambda done: self._bars.advance(task, done)
+        finally:
+            self._bars.remove_task(task)

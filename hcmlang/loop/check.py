@@ -1,0 +1,70 @@
+"""Everything about a spec that can be known before anything runs: its keys, its program, its files and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hcmlang.data.sources import columns_of
+from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
+from hcmlang.spec.check import check_spec
+from hcmlang.spec.load import SpecFile, read_spec
+from hcmlang.spec.model import DataSource, FileData
+from hcmlang.teachers.statements import check_templates
+
+
+def check_file(path: Path, overrides: Sequence[str] = ()) -> tuple[SpecFile | None, list[Diagnostic]]:
+    """Read a spec and collect every mistake in it; None where there is nothing to go on with."""
+    file, diagnostics = read_spec(path, overrides)
+    if file is None:
+        return None, diagnostics
+    return file, [*diagnostics, *check_spec(file), *_data(file), *_templates(file)]
+
+
+def _sources(file: SpecFile) -> Iterator[tuple[tuple[str, ...], DataSource]]:
+    data = file.spec.task.data
+    for name in ("train", "pool", "test"):
+        if (source := getattr(data, name)) is not None:
+            yield ("task", "data", name), source
+    for name, source in file.spec.task.challenge.items():
+        yield ("task", "challenge", name), source
+
+
+def _data(file: SpecFile) -> Iterator[Diagnostic]:
+    task = file.spec.task
+    missing: dict[str, list[str]] = {}
+    for path, source in _sources(file):
+        if not isinstance(source, FileData):
+            continue
+        span = file.span(*path, "path") if file.node(*path, "path") else file.span(*path)
+        if not Path(source.path).exists():
+            hint = "paths are relative to the spec that names them"
+            yield Diagnostic("missing-file", f"there is no file {source.path}", span, hint)
+            continue
+        columns = columns_of(source)
+        if columns is None:
+            continue
+        for name in (*task.text, task.label):
+            if name not in columns:
+                missing.setdefault(name, []).append(Path(source.path).name)
+                if len(missing[name]) == 1:
+                    hints = did_you_mean(name, columns)
+                    yield Diagnostic("missing-column", f"{source.path} has no column `{name}`", _of(file, name), hints)
+
+
+def _of(file: SpecFile, column: str) -> Span:
+    """Where the spec names a column."""
+    if column == file.spec.task.label:
+        return file.span("task", "label")
+    node = file.node("task", "text", file.spec.task.text.index(column))
+    return node.span if node else file.span("task", "text")
+
+
+def _templates(file: SpecFile) -> list[Diagnostic]:
+    templates = file.spec.characterize.templates
+    if templates is None:
+        return []
+    if not Path(templates).is_file():
+        span = file.span("characterize", "templates")
+        return [Diagnostic("missing-file", f"there is no file {templates}", span)]
+    return check_templates(Path(templates))

@@ -1,0 +1,50 @@
+"""The files of a run directory that are made for people, copied from the results of its steps."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+
+import yaml
+
+from hcmlang.files import atomic_file, atomic_folder, write_text
+from hcmlang.loop.store import Artifact, Store
+from hcmlang.loop.work import MODEL
+from hcmlang.spec.model import Spec
+
+SPEC = "spec.yaml"
+_PUBLISHED = "published"
+
+
+def is_published(spec: Spec, results: Mapping[str, Artifact], store: Store) -> bool:
+    """Whether the run directory already shows these results."""
+    return store.fact(_PUBLISHED) == _mark(spec, results) and (store.folder / MODEL).is_dir()
+
+
+def publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
+    """Copy the gathered results and one model to the top of the run directory.
+
+    The model is that of the first seed and the first teacher's arm (the baseline where there is no teacher): choosing
+    by a test result would make that result too good.
+    """
+    write_text(store.folder / SPEC, yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True, width=110))
+    with atomic_folder(store.folder / MODEL) as folder:
+        shutil.copytree(results[_model_step(spec)].folder / MODEL, folder, dirs_exist_ok=True)
+    # metrics.json is what says that a run is finished, so it comes last.
+    for path in sorted(results["results"].folder.iterdir(), key=lambda p: (p.name == "metrics.json", p.name)):
+        with atomic_file(store.folder / path.name) as work:
+            shutil.copyfile(path, work)
+
+
+def mark_published(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
+    """Remember that the run directory shows these results, its report included."""
+    store.remember(_PUBLISHED, _mark(spec, results))
+
+
+def _mark(spec: Spec, results: Mapping[str, Artifact]) -> str:
+    return f"{results['results'].digest} {results[_model_step(spec)].digest}"
+
+
+def _model_step(spec: Spec) -> str:
+    arm = next((name for name in spec.compared if name in spec.teachers), None)
+    return f"mitigate/arm={arm}/seed={spec.seeds[0]}" if arm else f"train/seed={spec.seeds[0]}"

@@ -1,0 +1,59 @@
+"""What a step's function is given, and how results are read from the folders of earlier steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from hcmlang.data.table import Table
+from hcmlang.progress import Progress
+from hcmlang.spec.model import ClassifierConfig
+
+TABLE = "table.parquet"
+SCORES = "probabilities.npy"
+MODEL = "model"
+GROUPS = "groups.jsonl"
+HYPOTHESES = "hypotheses.jsonl"
+INSTANCES = "instances.jsonl"
+REJECTED = "rejected.jsonl"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step at work: its configuration and handles (:class:`hcmlang.loop.plan.Step`), the folders of its inputs by
+    role, and the empty folder its result goes to."""
+
+    config: Mapping[str, Any]
+    inputs: Mapping[str, Path]
+    handles: Mapping[str, Any]
+    out: Path
+    progress: Progress
+
+    @property
+    def seed(self) -> int:
+        return int(self.config["seed"])
+
+    @property
+    def classifier(self) -> ClassifierConfig:
+        return TypeAdapter(ClassifierConfig).validate_python(self.config["classifier"])
+
+    def table(self, role: str) -> Table:
+        """The rows that a `read` step wrote."""
+        return Table.read(self.inputs[role] / TABLE, self.config["fields"], self.config["labels"])
+
+    def scores(self, role: str) -> np.ndarray:
+        """The probabilities that a `predict` or `crossfit` step wrote, float32, shape (rows, labels)."""
+        return np.load(self.inputs[role] / SCORES)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A kind of step. A change of `version` makes earlier results of this kind obsolete; raise it with the code."""
+
+    run: Callable[[Work], None]
+    version: int = 1

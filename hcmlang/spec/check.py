@@ -1,0 +1,131 @@
+"""What must hold between the keys of a spec, beyond the type of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from hcmlang import lang
+from hcmlang.diagnostics import Diagnostic, Origin, Source, did_you_mean
+from hcmlang.spec.load import SpecFile, absolute
+from hcmlang.spec.model import CONTROLS, FileData
+from hcmlang.spec.tree import ScalarNode
+
+
+def check_spec(file: SpecFile) -> list[Diagnostic]:
+    """Every contradiction within a spec, and every mistake in its program."""
+    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms)
+    return [d for check in checks for d in check(file)] + program_of(file)[1]
+
+
+def program_of(file: SpecFile) -> tuple[lang.Program | None, list[Diagnostic]]:
+    """The spec's program, read and checked; None where there is none, or none that is right."""
+    spec, node = file.spec, file.node("generate", "program")
+    if spec.generate is None or not isinstance(node, ScalarNode):
+        return None, []
+    text, origin = spec.generate.program, node.origin()
+    if _names_a_file(text):
+        path = Path(absolute(text, Path(node.span.source.name).parent))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            hint = "paths are relative to the spec; a program may also stand in the spec itself, after `program: |`"
+            return None, [Diagnostic("missing-file", f"there is no program {path}", node.span, hint)]
+        except (OSError, UnicodeDecodeError) as error:
+            return None, [Diagnostic("unreadable-file", f"cannot read {path}: {error}", node.span)]
+        origin = Origin(Source(str(path), text))
+    program, diagnostics = lang.analyse(text, origin, lang.default_names(spec.task.text, labels=spec.task.labels))
+    if program is not None and len(spec.task.text) > 1 and set(program.fields) != set(spec.task.text):
+        wanted = ", ".join(f"{name} := ..." for name in spec.task.text)
+        message = f"the program writes {_listed(program.fields)}, the task reads {_listed(spec.task.text)}"
+        diagnostics = [
+            *diagnostics,
+            Diagnostic("wrong-fields", message, node.span, f"begin with `pair := record {{ {wanted} }}`"),
+        ]
+        program = None
+    return program, diagnostics
+
+
+def _names_a_file(program: str) -> bool:
+    return program.strip().endswith(".hcm") and len(program.split()) == 1
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
+
+
+def _labels(file: SpecFile) -> Iterator[Diagnostic]:
+    for label, count in Counter(file.spec.task.labels).items():
+        if count > 1:
+            yield Diagnostic("duplicate-label", f"the label `{label}` is listed {count} times", file.span("task", "labels"))
+
+
+def _columns(file: SpecFile) -> Iterator[Diagnostic]:
+    task = file.spec.task
+    if len(set(task.text)) < len(task.text):
+        yield Diagnostic("duplicate-column", "a pair needs two different text columns", file.span("task", "text"))
+    if task.label in task.text:
+        yield Diagnostic("duplicate-column", f"`{task.label}` cannot be text and label at once", file.span("task", "label"))
+
+
+def _threshold(file: SpecFile) -> Iterator[Diagnostic]:
+    chance = 1 / len(file.spec.task.labels)
+    for path, values in (
+        (("detect", "confidence"), (file.spec.detect.confidence,)),
+        (("evaluate", "confidence"), file.spec.evaluate.confidence),
+    ):
+        for value in values:
+            if value <= chance:
+                yield Diagnostic(
+                    "threshold-at-chance",
+                    f"every prediction is at least {chance:.2g} sure with {len(file.spec.task.labels)} labels, "
+                    f"so {value:g} is no threshold",
+                    file.span(*path),
+                    "0.9 is usual",
+                )
+
+
+def _splits(file: SpecFile) -> Iterator[Diagnostic]:
+    """Train, pool, test and challenge must not be the same rows."""
+    data = file.spec.task.data
+    places = {("task", "data", name): getattr(data, name) for name in ("train", "pool", "test")}
+    places |= {("task", "challenge", name): source for name, source in file.spec.task.challenge.items()}
+    seen: dict[object, str] = {}
+    for path, source in places.items():
+        if source is None:
+            continue
+        if source in seen:
+            what = source.path if isinstance(source, FileData) else source.hub
+            message = f"`{path[-1]}` is the same data as `{seen[source]}`: {what}"
+            yield Diagnostic("shared-split", message, file.span(*path), "a result on rows that were used is no result")
+        seen[source] = path[-1]
+    for name in file.spec.task.challenge:
+        if name in ("train", "pool", "test"):
+            span = file.key_span("task", "challenge", name)
+            yield Diagnostic("reserved-name", f"`{name}` cannot name a challenge set", span)
+
+
+def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
+    for name in file.spec.teachers:
+        if name in CONTROLS:
+            span = file.key_span("teachers", name)
+            yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
+
+
+def _arms(file: SpecFile) -> Iterator[Diagnostic]:
+    spec = file.spec
+    teaching = [arm for arm in spec.compared if arm in spec.teachers]
+    for index, arm in enumerate(spec.arms or ()):
+        if arm not in CONTROLS and arm not in spec.teachers:
+            hint = did_you_mean(arm, (*spec.teachers, *CONTROLS))
+            yield Diagnostic("unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint)
+        if arm in (spec.arms or ())[:index]:
+            yield Diagnostic("duplicate-arm", f"the arm `{arm}` is listed twice", file.span("arms", index))
+        if arm == "duplicate" and not teaching:
+            hint = "it repeats as many rows as the first teacher's arm adds; add a teacher to `arms`"
+            yield Diagnostic("no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint)
+    if teaching and spec.generate is None:
+        message = f"the arm `{teaching[0]}` writes instances, but there is no `generate`"
+        hint = "add `generate: {program: ...}`; docs/language.md shows how to write a program"
+        yield Diagnostic("missing-key", message, file.key_span("teachers", teaching[0]), hint)
