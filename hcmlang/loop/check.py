@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
             continue
         span = file.span(*path, "path") if file.node(*path, "path") else file.span(*path)
         if not Path(source.path).exists():
-            hint = "paths are relative to the spec that names them"
+            unset = re.search(r"\$\w+|\$\{\w+\}", source.path)
+            hint = f"set the environment variable {unset[0]}" if unset else "paths are relative to the spec that names them"
             yield Diagnostic("missing-file", f"there is no file {source.path}", span, hint)
             continue
         columns = columns_of(source)

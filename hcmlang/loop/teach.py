@@ -128,8 +128,8 @@ def scope_of(hypothesis: Hypothesis, group: Group | None, labels: list[str]) -> 
 
 
 def _instance(hypothesis: Hypothesis, call: Call, completion: Completion, fields: list[str]) -> Instance:
-    texts = tuple(completion.fields.values())
-    named = completion.fields if len(fields) > 1 else {fields[0]: texts[0]}
+    by_name = set(completion.fields) == set(fields)
+    named = completion.fields if by_name else dict(zip(fields, completion.fields.values(), strict=True))
     guarantees = tuple(f"{g.constraint} ({g.level})" for g in call.program.guarantees)
     return Instance(dict(named), hypothesis.gold, hypothesis.id, call.seed, guarantees)
 

@@ -35,16 +35,22 @@ def program_of(file: SpecFile) -> tuple[lang.Program | None, list[Diagnostic]]:
         except (OSError, UnicodeDecodeError) as error:
             return None, [Diagnostic("unreadable-file", f"cannot read {path}: {error}", node.span)]
         origin = Origin(Source(str(path), text))
-    program, diagnostics = lang.analyse(text, origin, lang.default_names(spec.task.text, labels=spec.task.labels))
-    if program is not None and len(spec.task.text) > 1 and set(program.fields) != set(spec.task.text):
+    program, diagnostics = lang.analyse(text, origin, lang.default_names(spec.task.labels))
+    if program is not None and not _fits(program.fields, spec.task.text):
         wanted = ", ".join(f"{name} := ..." for name in spec.task.text)
         message = f"the program writes {_listed(program.fields)}, the task reads {_listed(spec.task.text)}"
-        diagnostics = [
-            *diagnostics,
-            Diagnostic("wrong-fields", message, node.span, f"begin with `pair := record {{ {wanted} }}`"),
-        ]
+        hint = f"begin with `pair := record {{ {wanted} }}`" if len(spec.task.text) > 1 else "write one text, without `record`"
+        diagnostics = [*diagnostics, Diagnostic("wrong-fields", message, node.span, hint)]
         program = None
     return program, diagnostics
+
+
+def _fits(fields: tuple[str, ...], columns: tuple[str, ...]) -> bool:
+    """A program writes as many texts as the task reads. They are matched by name, or by position where a program that
+    is shared between tasks has names of its own; a mixture of both would be a guess."""
+    if len(fields) != len(columns):
+        return False
+    return len(columns) == 1 or set(fields) == set(columns) or not set(fields) & set(columns)
 
 
 def _names_a_file(program: str) -> bool:

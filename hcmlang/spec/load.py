@@ -160,8 +160,8 @@ def _rewrite(node: Node, pattern: KeyPath, folder: Path) -> Node:
 
 
 def absolute(name: str, folder: Path) -> str:
-    """A file name as an absolute path, relative names counted from `folder`; `..` is resolved, links are not."""
-    return os.path.normpath(folder.absolute() / Path(name).expanduser())
+    """A file name as an absolute path: environment variables filled in, relative names counted from `folder`."""
+    return os.path.normpath(folder.absolute() / Path(os.path.expandvars(name)).expanduser())
 
 
 def _override(text: str) -> tuple[Node | None, list[Diagnostic]]:

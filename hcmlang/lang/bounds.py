@@ -1,0 +1,124 @@
+"""What the rules alone prove about every text they can write: how long it is, and which phrases it cannot avoid.
+
+The bounds are safe, not tight: the real range lies within them. What is not known before binding is unbounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from hcmlang.lang.evaluate import find_phrase
+from hcmlang.lang.syntax import (
+    Alternation,
+    CharClass,
+    Literal,
+    OneOf,
+    Pattern,
+    Reference,
+    Repeat,
+    Sequence,
+    Value,
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    low: float
+    high: float
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.high + other.high)
+
+    def times(self, low: int, high: int) -> Range:
+        return Range(self.low * low, self.high * high if high else 0)
+
+
+NOTHING = Range(0, 0)
+ANYTHING = Range(0, inf)
+
+
+def words(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
+    """The least and the greatest number of words of a text."""
+
+    def literal(text: str, close: bool) -> Range:
+        count = len(text.split())
+        # The first word of a text that stands close to another one may be the end of that one's last word.
+        return Range(max(0, count - close), count)
+
+    return _measure(pattern, rules, literal, Range(0, 1), close=False)
+
+
+def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
+    """The least and the greatest number of characters of a text, spaces included."""
+
+    def literal(text: str, close: bool) -> Range:
+        return Range(len(text), len(text) + (not close)) if text else NOTHING
+
+    return _measure(pattern, rules, literal, Range(1, 2), close=False)
+
+
+def _measure(
+    pattern: Pattern,
+    rules: Mapping[str, Pattern],
+    literal: Callable[[str, bool], Range],
+    char: Range,
+    close: bool,
+    inside: frozenset[str] = frozenset(),
+) -> Range:
+    """`close`: no space stands before the pattern. A part that may be empty adds nothing at least."""
+
+    def of(part: Pattern, close: bool) -> Range:
+        return _measure(part, rules, literal, char, close, inside)
+
+    if isinstance(pattern, Literal):
+        return literal(pattern.text, close or pattern.attached)
+    if isinstance(pattern, CharClass):
+        return char
+    if isinstance(pattern, Value | OneOf):
+        return ANYTHING
+    if isinstance(pattern, Reference):
+        if pattern.name in inside or pattern.name not in rules:
+            return ANYTHING
+        return _measure(rules[pattern.name], rules, literal, char, close, inside | {pattern.name})
+    if isinstance(pattern, Alternation):
+        ranges = [of(choice.pattern, close) for choice in pattern.choices]
+        return Range(min(r.low for r in ranges), max(r.high for r in ranges))
+    if isinstance(pattern, Repeat):
+        if pattern.high == 0:
+            return NOTHING
+        first, later = of(pattern.pattern, close), of(pattern.pattern, pattern.glued)
+        rest = later.times(max(0, pattern.low - 1), pattern.high - 1)
+        return Range(first.low if pattern.low else 0, first.high) + rest
+    total = NOTHING
+    for number, item in enumerate(pattern.items):
+        total += of(item.pattern, item.glued or (close and number == 0))
+    return total
+
+
+def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]) -> bool:
+    """Whether every text has at least one of the phrases, because no way through the rules avoids them all."""
+    return _certain(pattern, rules, phrases, frozenset())
+
+
+def _certain(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...], inside: frozenset[str]) -> bool:
+    if isinstance(pattern, Literal):
+        return any(find_phrase(phrase)(pattern.text) for phrase in phrases)
+    if isinstance(pattern, Reference):
+        known = pattern.name in rules and pattern.name not in inside
+        return known and _certain(rules[pattern.name], rules, phrases, inside | {pattern.name})
+    if isinstance(pattern, Alternation):
+        return all(_certain(choice.pattern, rules, phrases, inside) for choice in pattern.choices)
+    if isinstance(pattern, Repeat):
+        return pattern.low > 0 and not pattern.glued and _certain(pattern.pattern, rules, phrases, inside)
+    if isinstance(pattern, Sequence):
+        # What is glued to another part may become part of a longer word, so it proves nothing.
+        items = pattern.items
+        free = [
+            item.pattern
+            for item, after in zip(items, (*items[1:], None), strict=True)
+            if not item.glued and not (after and after.glued)
+        ]
+        return not any(item.glued for item in items) and any(_certain(p, rules, phrases, inside) for p in free)
+    return False

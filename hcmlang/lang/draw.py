@@ -1,0 +1,110 @@
+"""Drawing texts from bound rules: weights decide between alternatives, a seeded generator between the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from random import Random
+
+from hcmlang.lang.syntax import Alternation, CharClass, Item, Literal, Pattern, Reference, Repeat, Sequence
+
+#: Nested uses of rules after which a recursive rule takes the shortest way out.
+MAX_DEPTH = 24
+
+
+class Drawer:
+    """Draws from rules in which every value is known."""
+
+    def __init__(self, rules: Mapping[str, Pattern], shared: frozenset[str]) -> None:
+        self._rules = rules
+        self._shared = shared
+        self._heights = _heights(rules)
+        self._weights: dict[int, list[float]] = {}
+        self._out: list[str] = []
+        self._chosen: dict[str, str] = {}
+        self._depth = 0
+
+    def draw(self, fields: Mapping[str, Pattern], random: Random) -> dict[str, str]:
+        """The text of each field. Rules that are shared write the same in all of them."""
+        self._random = random
+        self._chosen = {}
+        return {name: self._text(pattern) for name, pattern in fields.items()}
+
+    def _text(self, pattern: Pattern) -> str:
+        outer, self._out = self._out, []
+        self._write(pattern, glued=False)
+        text, self._out = "".join(self._out), outer
+        return text
+
+    def _write(self, pattern: Pattern, glued: bool) -> None:
+        """Append what the pattern writes; `glued`: no space before its first piece."""
+        if isinstance(pattern, Literal):
+            self._piece(pattern.text, glued or pattern.attached)
+        elif isinstance(pattern, Reference):
+            self._rule(pattern.name, glued)
+        elif isinstance(pattern, Sequence):
+            self._sequence(pattern.items, glued)
+        elif isinstance(pattern, Alternation):
+            self._write(self._choose(pattern), glued)
+        elif isinstance(pattern, Repeat):
+            count = self._random.randint(pattern.low, pattern.high) if self._depth <= MAX_DEPTH else pattern.low
+            part = Item(pattern.pattern, pattern.glued)
+            self._sequence((part,) * count, glued)
+        elif isinstance(pattern, CharClass):
+            self._piece(self._random.choice(pattern.chars), glued)
+        else:
+            raise TypeError(f"{pattern} has no value yet")
+
+    def _sequence(self, items: tuple[Item, ...], glued: bool) -> None:
+        """What stands before the sequence is glued to its first piece, whichever item that comes from."""
+        start = len(self._out)
+        for number, item in enumerate(items):
+            nothing_yet = len(self._out) == start
+            self._write(item.pattern, glued=(item.glued and number > 0) or (glued and nothing_yet) or item.glued)
+
+    def _piece(self, text: str, glued: bool) -> None:
+        if not text:
+            return
+        if self._out and not glued:
+            self._out.append(" ")
+        self._out.append(text)
+
+    def _rule(self, name: str, glued: bool) -> None:
+        if name in self._shared:
+            if name not in self._chosen:
+                self._chosen[name] = self._text(self._rules[name])
+            self._piece(self._chosen[name], glued)
+            return
+        self._depth += 1
+        self._write(self._rules[name], glued)
+        self._depth -= 1
+
+    def _choose(self, pattern: Alternation) -> Pattern:
+        choices = pattern.choices
+        if self._depth > MAX_DEPTH:
+            return min(choices, key=lambda choice: _height(choice.pattern, self._heights)).pattern
+        weights = self._weights.get(id(pattern))
+        if weights is None:
+            weights = self._weights[id(pattern)] = list(accumulate(choice.weight for choice in choices))
+        return self._random.choices(choices, cum_weights=weights)[0].pattern
+
+
+def _heights(rules: Mapping[str, Pattern]) -> dict[str, float]:
+    """For each rule, the fewest nested uses of rules in which it can end."""
+    heights = dict.fromkeys(rules, float("inf"))
+    changed = True
+    while changed:
+        found = {name: 1 + _height(pattern, heights) for name, pattern in rules.items()}
+        changed = found != heights
+        heights = found
+    return heights
+
+
+def _height(pattern: Pattern, heights: Mapping[str, float]) -> float:
+    if isinstance(pattern, Reference):
+        return heights[pattern.name]
+    if isinstance(pattern, Alternation):
+        return min(_height(choice.pattern, heights) for choice in pattern.choices)
+    if isinstance(pattern, Sequence):
+        return max((_height(item.pattern, heights) for item in pattern.items), default=0)
+    return _height(pattern.pattern, heights) if isinstance(pattern, Repeat) and pattern.low else 0

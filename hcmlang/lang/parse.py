@@ -1,0 +1,348 @@
+"""From the text of a program to its syntax tree."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+from hcmlang.diagnostics import Diagnostic, Origin, Span
+from hcmlang.hashing import content_key
+from hcmlang.lang import syntax
+from hcmlang.lang.regex import UNBOUNDED, UnsupportedRegex, to_pattern
+
+MAX_CHARS = 200_000
+MAX_DEPTH = 60
+
+#: A literal that begins with one of these stands close to what is before it.
+ATTACHED = (",", ".", ";", ":", "!", "?", ")", "]", "'", "’", "%")
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Lark:
+    text = resources.files("hcmlang.lang").joinpath("grammar.lark").read_text("utf-8")
+    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
+    """The syntax tree and content key of a program; None with diagnostics where it cannot be read.
+
+    The key does not depend on layout and comments.
+    """
+    if (refused := _too_large(text, origin)) is not None:
+        return None, "", [refused]
+    try:
+        parsed = _parser().parse(text)
+        builder = _Builder(text, origin)
+        tree = builder.program(parsed)
+    except UnexpectedInput as error:
+        return None, "", [_syntax_error(text, origin, error)]
+    except RecursionError:
+        return None, "", [Diagnostic("too-deep", "the program is nested too deeply", origin.span(1, 1, 1, 2))]
+    return tree, content_key(parsed.pretty()), builder.diagnostics
+
+
+def _too_large(text: str, origin: Origin) -> Diagnostic | None:
+    if len(text) > MAX_CHARS:
+        message = f"the program has {len(text):,} characters; {MAX_CHARS:,} are allowed"
+        return Diagnostic("too-large", message, origin.span(1, 1, 1, 2), "long lists belong into the data")
+    depth = 0
+    for offset, char in enumerate(text):
+        depth += (char in "({[") - (char in ")}]")
+        if depth > MAX_DEPTH:
+            line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+            hint = "give the inner parts rules of their own"
+            return Diagnostic("too-deep", f"more than {MAX_DEPTH} open brackets", origin.span(line, column, line, column + 1), hint)
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------- syntax errors
+
+_WORDS = {
+    "ASSIGN": "`:=`",
+    "SHARED": "`=`",
+    "RULE_NAME": "the next rule",
+    "NAME": "a name",
+    "STRING": 'a text in quotes ("...")',
+    "REGEX": "a regex (/.../)",
+    "NUMBER": "a number",
+    "KIND": "`require` or `forbid`",
+    "MEASURE": "`words(...)` or `chars(...)`",
+    "QUANTITY": "`any` or `all`",
+    "VBAR": "`|`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COMMA": "`,`",
+    "$END": "the end of the program",
+}
+#: In which order expectations are named: what a user most likely left out comes first.
+_ORDER = ("ASSIGN", "RPAR", "RBRACE", "RSQB", "COMMA", "VBAR", "STRING", "NAME", "NUMBER", "RULE_NAME", "KIND")
+_LATER = ("prefer", "novelty", "similarity", "predicts", "confidence", "judge", "text_of", "sentences", "import")
+
+
+def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnostic:
+    lines = text.splitlines() or [""]
+    line, column = error.line, error.column
+    if isinstance(error, UnexpectedEOF) or line < 1 or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
+        line, column = len(lines), len(lines[-1].rstrip()) + 1
+        while line > 1 and not lines[line - 1].strip():
+            line, column = line - 1, len(lines[line - 2].rstrip()) + 1
+    found = str(error.token) if isinstance(error, UnexpectedToken) else text[error.pos_in_stream or 0 :][:1]
+    expected = error.accepts if isinstance(error, UnexpectedToken) and error.accepts else _expected(error)
+    span = origin.span(line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1))
+    word = found.strip().split("\n")[0]
+    if word in _LATER:
+        hint = "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
+        return Diagnostic("not-in-this-version", f"`{word}` is not in this version of the language", span, hint)
+    if isinstance(error, UnexpectedCharacters) and found == '"':
+        return Diagnostic("program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line')
+    if isinstance(error, UnexpectedCharacters) and found == "/":
+        return Diagnostic("program-syntax", "this regex is never closed", span, "a regex ends with `/` in the same line")
+    what = f"`{word}` cannot stand here" if word else "the program ends too early"
+    return Diagnostic("program-syntax", what, span, _expectation(expected))
+
+
+def _expected(error: UnexpectedInput) -> set[str]:
+    if isinstance(error, UnexpectedToken):
+        return set(error.expected)
+    return set(error.allowed or ()) if isinstance(error, UnexpectedCharacters) else set()
+
+
+def _expectation(names: set[str]) -> str:
+    known = sorted(names, key=lambda n: (_ORDER.index(n) if n in _ORDER else len(_ORDER), n))
+    words = list(dict.fromkeys(_WORDS.get(name, f"`{name.lower()}`") for name in known if not name.startswith("__")))
+    shown = ", ".join(words[:6])
+    return f"expected here: {shown}" + (", ..." if len(words) > 6 else "")
+
+
+# --------------------------------------------------------------------------------------------------------- tree building
+
+_ESCAPES = {"n": "\n", "t": "\t"}
+
+
+def _unquote(token: Token) -> str:
+    text, out, index = str(token)[1:-1], [], 0
+    while index < len(text):
+        if text[index] == "\\":
+            index += 1
+            out.append(_ESCAPES.get(text[index], text[index]))
+        else:
+            out.append(text[index])
+        index += 1
+    return "".join(out)
+
+
+def literal(text: str) -> syntax.Literal:
+    """A literal as the language reads it: punctuation and a text that brings its own space stand close."""
+    return syntax.Literal(text, attached=text.startswith(ATTACHED) or text[:1].isspace())
+
+
+class _Builder:
+    """Turns lark's tree into ours; collects what is wrong with a single part on its way."""
+
+    def __init__(self, text: str, origin: Origin) -> None:
+        self.text = text
+        self.origin = origin
+        self.diagnostics: list[Diagnostic] = []
+
+    def span(self, node: Any) -> Span:
+        at = node if isinstance(node, Token) else node.meta
+        return self.origin.span(at.line, at.column, at.end_line, at.end_column)
+
+    def report(self, code: str, message: str, node: Any, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.span(node), hint))
+
+    def program(self, parsed: Tree[Token]) -> syntax.Tree:
+        rules: list[syntax.Rule] = []
+        fields: tuple[syntax.Field, ...] = ()
+        constraints = []
+        for node in parsed.children:
+            if node.data == "constraint":
+                constraints.append(self.constraint(node))
+                continue
+            name, sign, pattern = node.children
+            record = self._record(pattern)
+            if record is None:
+                rules.append(syntax.Rule(str(name), self.pattern(pattern), sign.type == "SHARED", self.span(name)))
+                fields = fields or (syntax.Field(str(name), rules[0].pattern, self.span(name)),)
+            elif fields or rules:
+                hint = "move it to the top; the first rule says what is written"
+                self.report("record-not-first", "a record can only be the first rule", record, hint)
+            else:
+                fields = tuple(self.field(child) for child in record.children)
+        if not fields:
+            hint = 'begin with a rule, for example `text := "a" | "b"`'
+            self.diagnostics.append(Diagnostic("no-rules", "the program has no rules", self.origin.span(1, 1, 1, 2), hint))
+        return syntax.Tree(fields, tuple(rules), tuple(constraints))
+
+    def _record(self, pattern: Tree[Token]) -> Tree[Token] | None:
+        """The record that this pattern consists of, if it does."""
+        node: Any = pattern
+        while isinstance(node, Tree) and node.data in ("pattern", "choice", "item", "group") and len(node.children) == 1:
+            node = node.children[0]
+        return node if isinstance(node, Tree) and node.data == "record" else None
+
+    def field(self, node: Tree[Token]) -> syntax.Field:
+        name, _, pattern = node.children
+        return syntax.Field(str(name), self.pattern(pattern), self.span(name))
+
+    def pattern(self, node: Tree[Token]) -> syntax.Pattern:
+        choices = tuple(self.choice(child) for child in node.children)
+        only = choices[0]
+        if len(choices) == 1 and only.guard is None:
+            return only.pattern
+        return syntax.Alternation(choices)
+
+    def choice(self, node: Tree[Token]) -> syntax.Choice:
+        items, weight, guard = [], 1.0, None
+        for child in node.children:
+            if child.data == "weight":
+                weight = float(child.children[0])
+                if weight <= 0:
+                    self.report("bad-weight", "a weight must be greater than 0", child, "leave the alternative out instead")
+            elif child.data == "guard":
+                guard = self.condition(child.children[0])
+            else:
+                items.append(self.item(child))
+        if len(items) == 1 and not items[0].glued:
+            return syntax.Choice(items[0].pattern, weight, guard)
+        return syntax.Choice(syntax.Sequence(tuple(items)), weight, guard)
+
+    def item(self, node: Tree[Token]) -> syntax.Item:
+        children = list(node.children)
+        glued = isinstance(children[0], Token) and children[0].type == "GLUE"
+        if glued:
+            children.pop(0)
+        pattern = self.primary(children[0])
+        if len(children) > 1:
+            pattern = self.repeat(pattern, children[1])
+        return syntax.Item(pattern, glued)
+
+    def repeat(self, pattern: syntax.Pattern, node: Tree[Token]) -> syntax.Pattern:
+        sign = str(node.children[0])
+        bounds = {"?": (0, 1), "*": (0, UNBOUNDED), "+": (1, UNBOUNDED)}.get(sign)
+        if bounds is None:
+            numbers = [self.whole(child) for child in node.children]
+            bounds = (numbers[0], numbers[-1])
+        low, high = bounds
+        if low > high or high == 0:
+            self.report("empty-range", f"nothing is repeated {low} to {high} times", node, "write the smaller number first")
+        elif high > 1000:
+            self.report("too-large", "more than 1,000 repetitions", node, "a text that long is no instance")
+        return syntax.Repeat(pattern, low, high)
+
+    def primary(self, node: Any) -> syntax.Pattern:
+        kind, first = node.data, node.children[0]
+        if kind == "literal":
+            return literal(_unquote(first))
+        if kind == "regex":
+            return self.regex(first)
+        if kind == "reference":
+            return syntax.Reference(str(first), self.span(first))
+        if kind == "value":
+            return syntax.Value(str(first), self.span(first))
+        if kind == "one_of":
+            names = self.names(first)
+            if names.name is not None:
+                return syntax.OneOf(names.name, names.span)
+            return syntax.Alternation(tuple(syntax.Choice(literal(text)) for text in names.texts))
+        if kind == "group":
+            return self.pattern(first)
+        self.report("record-not-first", "a record can only be the first rule", node, "move it to the top, alone")
+        return syntax.Literal("")
+
+    def regex(self, token: Token) -> syntax.Pattern:
+        body, slash, flag = str(token)[1:].rpartition("/")
+        if flag:
+            self.report("bad-regex", "the flag `i` has no meaning in a rule", token, "write the letters you want: /[A-Za-z]/")
+        try:
+            return to_pattern(body)
+        except UnsupportedRegex as error:
+            self.report("bad-regex", f"this regex cannot be used: {error}", token)
+            return syntax.Literal("")
+
+    def names(self, node: Tree[Token]) -> syntax.Names:
+        if node.data == "named_list":
+            return syntax.Names(str(node.children[0]), (), self.span(node))
+        return syntax.Names(None, tuple(_unquote(child) for child in node.children), self.span(node))
+
+    def condition(self, node: Tree[Token]) -> syntax.Condition:
+        kind, children = node.data, node.children
+        if kind == "group":
+            return self.condition(children[0])
+        if kind == "negated":
+            return syntax.Not(self.condition(children[0]))
+        if kind in ("any_of", "all_of"):
+            return syntax.Combined(kind == "all_of", tuple(self.condition(child) for child in children))
+        span = self.span(node)
+        if kind == "member":
+            return syntax.Compare(str(children[0]), "in", self.names(children[1]), span)
+        texts = syntax.Names(None, (_unquote(children[1]),), self.span(children[1]))
+        compare = syntax.Compare(str(children[0]), "contains" if kind == "holds" else "in", texts, span)
+        return syntax.Not(compare) if kind == "differs" else compare
+
+    def constraint(self, node: Tree[Token]) -> syntax.Constraint:
+        kind, expression = node.children
+        predicate = self.predicate(expression)
+        source = " ".join(self.text[node.meta.start_pos : node.meta.end_pos].split())
+        return syntax.Constraint(syntax.Not(predicate) if kind == "forbid" else predicate, source, self.span(node))
+
+    def predicate(self, node: Tree[Token]) -> syntax.Predicate:
+        kind, children, span = node.data, node.children, self.span(node)
+        if kind == "group":
+            return self.predicate(children[0])
+        if kind == "negated":
+            return syntax.Not(self.predicate(children[0]))
+        if kind in ("any_of", "all_of"):
+            return syntax.Combined(kind == "all_of", tuple(self.predicate(child) for child in children))
+        if kind == "count":
+            low, high = self.range(children[2])
+            measure: Any = str(children[0])
+            return syntax.Count(measure, str(children[1]), low, high, span)
+        if kind == "contains":
+            phrase = syntax.Names(None, (_unquote(children[1]),), self.span(children[1]))
+            return self._contains(syntax.Contains(str(children[0]), "any", phrase, span), children[1])
+        if kind == "contains_list":
+            quantity: Any = str(children[1])
+            return self._contains(syntax.Contains(str(children[0]), quantity, self.names(children[2]), span), children[2])
+        return self._matches(str(children[0]), children[1], span)
+
+    def _contains(self, predicate: syntax.Contains, node: Any) -> syntax.Contains:
+        if any(not text.strip() for text in predicate.phrases.texts):
+            self.report("empty-text", "every text contains the empty text", node, "write a word or a phrase")
+        return predicate
+
+    def _matches(self, name: str, token: Token, span: Span) -> syntax.Matches:
+        import re
+
+        body, _, flag = str(token)[1:].rpartition("/")
+        body = body.replace("\\/", "/")
+        try:
+            re.compile(body)
+        except (re.error, RecursionError, OverflowError) as error:
+            self.report("bad-regex", f"this regex cannot be used: {error}", token)
+            body = ""
+        return syntax.Matches(name, body, flag == "i", span)
+
+    def range(self, node: Tree[Token]) -> tuple[int, float]:
+        numbers = [self.whole(child) for child in node.children]
+        low, high = numbers[0], numbers[-1]
+        if node.data == "at_most":
+            return 0, high
+        if node.data == "at_least":
+            return low, float("inf")
+        if low > high:
+            self.report("empty-range", f"no number lies in {low}..{high}", node, f"did you mean `{high}..{low}`?")
+        return low, high
+
+    def whole(self, token: Token) -> int:
+        if "." in token:
+            self.report("wrong-type", f"{token} must be a whole number", token)
+        return min(int(float(token)), 1_000_000)

@@ -1,0 +1,103 @@
+"""The command line as a user meets it: help, check, plan, schema, init, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import Hcmlang
+
+
+def test_help_names_every_command(hcmlang: Hcmlang) -> None:
+    done = hcmlang("--help")
+    assert done.returncode == 0
+    assert all(f"  {name} " in done.stdout for name in ("init", "check", "plan", "run", "report", "schema"))
+
+
+def test_a_misspelt_command_is_corrected(hcmlang: Hcmlang) -> None:
+    done = hcmlang("chek", "spec.yaml")
+    assert done.returncode == 2
+    assert "no command `chek`; did you mean `check`?" in done.stderr
+
+
+def test_light_commands_import_no_model_library(quickstart: Path) -> None:
+    """`--help` and `check` answer before torch would even have been imported."""
+    code = (
+        "import sys; from hcmlang.cli.main import cli\n"
+        f"for args in (['--help'], ['check', {str(quickstart / 'spec.yaml')!r}]):\n"
+        "    cli.main(args, standalone_mode=False)\n"
+        "heavy = ['torch', 'transformers', 'datasets', 'guidance', 'llguidance', 'sklearn', 'scipy', 'pyarrow', 'matplotlib']\n"
+        "print('imported:', [name for name in heavy if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "imported: []" in done.stdout
+
+
+def test_check_of_a_good_spec(hcmlang: Hcmlang, quickstart: Path) -> None:
+    done = hcmlang("check", quickstart / "spec.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{quickstart / 'spec.yaml'}: no mistakes found\n"
+
+
+def test_check_as_json(hcmlang: Hcmlang, quickstart: Path) -> None:
+    done = hcmlang("check", quickstart / "spec.yaml", "--json", "--set", "detect.confidnce=0.8")
+    assert done.returncode == 2
+    (found,) = json.loads(done.stdout)
+    assert (found["code"], found["hint"]) == ("unknown-key", "did you mean `confidence`?")
+
+
+def test_plan_shows_steps_defaults_and_guarantees(hcmlang: Hcmlang, quickstart: Path) -> None:
+    done = hcmlang("plan", quickstart / "spec.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "near_duplicate: 0.8" in done.stdout
+    assert "generate, arm miner, seed 2" in done.stdout
+    assert "require text contains any hypothesis.triggers: checked" in done.stdout
+    assert "require words(text) in 3..20: by construction" in done.stdout
+
+
+def test_schema_describes_every_key(hcmlang: Hcmlang) -> None:
+    schema = json.loads(hcmlang("schema").stdout)
+
+    def undescribed(node: object, path: str = "") -> list[str]:
+        found = []
+        if isinstance(node, dict):
+            for name, value in node.get("properties", {}).items():
+                found += [] if "description" in value else [f"{path}.{name}"]
+            for key, value in node.items():
+                found += undescribed(value, f"{path}.{key}")
+        return found
+
+    assert set(schema["properties"]) >= {"task", "classifier", "detect", "teachers", "generate", "arms", "seeds"}
+    assert undescribed(schema) == []
+
+
+def test_init_writes_the_same_project_again_for_the_same_seed(hcmlang: Hcmlang, tmp_path: Path, quickstart: Path) -> None:
+    assert hcmlang("init", "a").returncode == 0
+    assert hcmlang("init", "b", "--seed", "1").returncode == 0
+
+    def data(folder: Path) -> bytes:
+        return (folder / "data" / "train.tsv").read_bytes()
+
+    assert data(tmp_path / "a") == data(quickstart)
+    assert data(tmp_path / "a") != data(tmp_path / "b")
+
+
+def test_init_does_not_touch_a_folder_in_use(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    done = hcmlang("init", "mine")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: mine is not an empty folder [folder-in-use]\n  hint: give the name of a folder that does not exist yet\n"
+    )
+
+
+def test_report_of_something_that_is_no_run(hcmlang: Hcmlang) -> None:
+    done = hcmlang("report", "nowhere")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: nowhere holds no finished run [no-run]\n"
+        "  hint: a run directory has a metrics.json; `hcmlang run SPEC` makes one and tells its name\n"
+    )

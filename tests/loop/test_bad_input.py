@@ -1,0 +1,152 @@
+"""What a user reads when the input of a run is wrong: the exact message, the exit code, nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+import hcmlang
+from hcmlang.diagnostics import DiagnosticError
+from tests.conftest import Hcmlang
+
+SPEC = """\
+hcmlang: 1
+name: bad
+task:
+  labels: [no, on]
+  data: {train: train.tsv, pool: pool.tsv, test: test.tsv}
+classifier: {kind: linear}
+teachers: {miner: {kind: miner}}
+generate:
+  program: |
+    text := "the" noun "works"
+    noun := "lamp" | "radio"
+"""
+
+
+def project(folder: Path, spec: str = SPEC, **files: str) -> Path:
+    """A spec with three small data files; `files` replaces the rows of some."""
+    rows = "".join(f"the lamp number {n} is {'on' if n % 2 else 'off'}\t{'on' if n % 2 else 'no'}\n" for n in range(1500))
+    for name in ("train", "pool", "test"):
+        text = files.get(name, rows.replace("lamp", f"{name} lamp"))
+        (folder / f"{name}.tsv").write_text("text\tlabel\n" + text, encoding="utf-8")
+    path = folder / "spec.yaml"
+    path.write_text(spec, encoding="utf-8")
+    return path
+
+
+def test_an_unknown_label_in_row_1207(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    rows = [f"lamp number {n}\t{'on' if n % 2 else 'no'}\n" for n in range(1, 1501)]
+    rows[1206] = "lamp number 1207\tof\n"
+    project(tmp_path, train="".join(rows))
+    done = hcmlang("run", "spec.yaml")
+    assert done.returncode == 1
+    assert "row 1,207" in done.stderr
+    assert "train.tsv" in done.stderr
+    assert "`of`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_pool(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path, pool="")
+    done = hcmlang("run", "spec.yaml")
+    assert done.returncode == 1
+    assert "pool.tsv" in done.stderr
+    assert "no rows" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pool_without_confident_mistakes_ends_cleanly(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path)
+    done = hcmlang("run", "spec.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "detect.confidence" in done.stdout
+    assert (tmp_path / "runs" / "bad" / "report.html").is_file()
+
+
+def test_an_undefined_rule_in_the_program(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path, SPEC.replace('"the" noun', '"the" nuon'))
+    done = hcmlang("check", "spec.yaml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("spec.yaml:10:19: error: ")
+    assert "did you mean `noun`?" in done.stderr
+
+
+def test_a_missing_column_and_a_missing_file_and_an_unknown_arm_at_once(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path, SPEC.replace("labels:", "text: sentence\n  labels:").replace("pool.tsv", "pol.tsv") + "arms: [minr]\n")
+    done = hcmlang("check", "spec.yaml")
+    assert done.returncode == 2
+    assert done.stderr.replace(f"{tmp_path}/", "") == (
+        "spec.yaml:4:9: error: train.tsv has no column `sentence` [missing-column]\n"
+        "  4 |   text: sentence\n"
+        "    |         ^^^^^^^^\n"
+        "  hint: known here: `text`, `label`\n"
+        "spec.yaml:6:34: error: there is no file pol.tsv [missing-file]\n"
+        "  6 |   data: {train: train.tsv, pool: pol.tsv, test: test.tsv}\n"
+        "    |                                  ^^^^^^^\n"
+        "  hint: paths are relative to the spec that names them\n"
+        "spec.yaml:13:8: error: the arm `minr` names no teacher [unknown-arm]\n"
+        "  13 | arms: [minr]\n"
+        "     |        ^^^^\n"
+        "  hint: did you mean `miner`?\n"
+    )
+
+
+def test_a_label_that_is_not_in_labels_is_found_in_a_guard(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path, SPEC.replace('| "radio"', '| "radio" when target == "off"'))
+    done = hcmlang("check", "spec.yaml")
+    assert done.returncode == 2
+    assert "`off`" in done.stderr
+
+
+def test_an_environment_variable_that_is_not_set(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path, SPEC.replace("train: train.tsv", "train: $NO_SUCH_FOLDER/train.tsv"))
+    assert "hint: set the environment variable $NO_SUCH_FOLDER" in hcmlang("check", "spec.yaml").stderr
+
+
+def test_an_unwritable_run_directory(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    done = hcmlang("run", "spec.yaml", "--out", "taken/run")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: cannot write taken/run: not a directory [not-writable]\n"
+        "  hint: a part of this path is a file; choose another folder with --out\n"
+    )
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full while the classifier is saved; with room again, the run goes on behind the finished steps."""
+    path = project(tmp_path)
+    real, calls = os.fsync, []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) > 12:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    experiment = hcmlang.load(path)
+    with monkeypatch.context() as faulty:
+        faulty.setattr(os, "fsync", full)
+        with pytest.raises(DiagnosticError) as caught:
+            experiment.run(tmp_path / "run")
+    (found,) = caught.value.diagnostics
+    assert found.code == "disk-full"
+    assert found.message.endswith("no space left on device")
+    assert found.hint == "free some space and run the same command again; finished steps are kept"
+    kept = sorted(p.name for p in (tmp_path / "run" / "steps").glob("[!.]*"))
+    assert kept
+    experiment.run(tmp_path / "run")
+    assert set(kept) < {p.name for p in (tmp_path / "run" / "steps").iterdir()}
+
+
+def test_two_processes_in_one_run_directory(tmp_path: Path) -> None:
+    from hcmlang.loop.store import Store
+
+    path = project(tmp_path)
+    with Store(tmp_path / "run"), pytest.raises(DiagnosticError, match=r"another process is working in .* \[run-in-use\]"):
+        hcmlang.load(path).run(tmp_path / "run")

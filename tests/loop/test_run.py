@@ -1,0 +1,211 @@
+"""The whole loop, from a spec to a report: on made-up data, on a slice of real data, interrupted, resumed, repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import hcmlang
+from tests.conftest import PROGRAM, Hcmlang
+
+FILES = {"report.html", "metrics.json", "augmented.parquet", "hypotheses.jsonl", "rejected.parquet", "journal.db", "spec.yaml"}
+FAST = ("--set", "classifier={kind: linear}", "--set", "detect.confidence=0.8", "--set", "seeds=2")
+
+
+def small(quickstart: Path, folder: Path, rows: int) -> Path:
+    """The quickstart with the first rows of each file only."""
+    for source in quickstart.rglob("*"):
+        if source.is_file():
+            target = folder / source.relative_to(quickstart)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+            target.write_text("".join(lines[: rows + 1] if source.suffix == ".tsv" else lines), encoding="utf-8")
+    return folder / "spec.yaml"
+
+
+@pytest.fixture(scope="module")
+def finished(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hcmlang.Run:
+    """A finished run of the quickstart with the linear classifier and two seeds."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    overrides = [value for value in FAST if value != "--set"]
+    return hcmlang.load(quickstart / "spec.yaml", overrides).run(out)
+
+
+def test_the_run_directory_is_complete(finished: hcmlang.Run) -> None:
+    names = {path.name for path in finished.folder.iterdir()}
+    assert names >= FILES | {"model"}
+    text = (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert 'src="http' not in text
+
+
+def test_the_blind_spots_that_were_planted_are_found(finished: hcmlang.Run) -> None:
+    triggers = {trigger for hypothesis in finished.hypotheses for trigger in hypothesis["triggers"]}
+    assert triggers & {"not", "never", "hardly", "is not", "is never"}
+    assert triggers & {"despite", "although", "for all"}
+    assert any("horror" in trigger for trigger in triggers)
+
+
+def test_mitigation_repairs_what_was_planted(finished: hcmlang.Run) -> None:
+    arms = finished.metrics["sets"]["test"]["arms"]
+    before, after = arms["none"]["mean"], arms["miner"]["mean"]
+    assert after["hcms_at_matched_coverage"] < before["hcms_at_matched_coverage"]
+    assert after["accuracy"] > before["accuracy"]
+
+
+def test_the_control_repeats_as_many_rows_as_the_teacher_adds(finished: hcmlang.Run) -> None:
+    added = finished.augmented.to_pandas()
+    counts = added.groupby(["arm", "seed"]).size() if "arm" in added else added.groupby(["teacher", "seed"]).size()
+    assert len(counts) >= 2
+    assert counts.min() > 0
+
+
+def test_no_instance_repeats_a_held_out_row(finished: hcmlang.Run, quickstart: Path) -> None:
+    held_out = {
+        line.split("\t")[0]
+        for name in ("test", "negation", "concession", "horror")
+        for line in (quickstart / "data" / f"{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    }
+    added = finished.augmented.filter(lambda row: row["arm"] == "miner")
+    assert len(added) > 100
+    assert not held_out & set(added["text"])
+    reasons = set(pq.read_table(finished.folder / "rejected.parquet")["reason"].to_pylist())
+    assert "repeats test" in reasons or "nearly repeats test" in reasons
+
+
+def test_every_figure_of_the_headline_follows_from_the_predictions_on_disk(finished: hcmlang.Run) -> None:
+    """Accuracy and HCMs at tau, counted anew from predictions.parquet."""
+    rows = pq.read_table(finished.folder / "predictions.parquet").to_pandas()
+    for arm in ("none", "duplicate", "miner"):
+        own = rows[(rows["arm"] == arm) & (rows["set"] == "test")]
+        wrong = own["gold"] != own["predicted"]
+        mean = finished.metrics["sets"]["test"]["arms"][arm]["mean"]
+        assert mean["accuracy"] == pytest.approx(1 - wrong.mean())
+        confident = wrong & (own["confidence"] >= 0.8)
+        assert mean["hcms"]["0.8"] == pytest.approx(confident.sum() / 2)
+
+
+def test_the_model_loads_and_predicts_what_the_run_says(finished: hcmlang.Run) -> None:
+    from hcmlang.data.table import Table
+
+    table = Table.of(["text"], ["negative", "positive"], [["the plot is not gripping"], ["the cast is superb"]], [0, 1])
+    scores = finished.model.predict_proba(table)
+    assert scores.shape == (2, 2)
+    assert np.allclose(scores.sum(axis=1), 1, atol=1e-5)
+    assert list(scores.argmax(axis=1)) == [0, 1]
+
+
+def test_a_run_shows_itself_in_a_notebook(finished: hcmlang.Run) -> None:
+    html = finished._repr_html_()
+    assert "<table" in html
+    assert "<svg" in html
+
+
+def test_running_again_repeats_nothing(finished: hcmlang.Run, quickstart: Path) -> None:
+    journal = sqlite3.connect(finished.folder / "journal.db")
+    before = journal.execute("select key, finished from steps order by key").fetchall()
+    report = (finished.folder / "report.html").stat().st_mtime_ns
+    overrides = [value for value in FAST if value != "--set"]
+    again = hcmlang.load(quickstart / "spec.yaml", overrides).run(finished.folder)
+    assert journal.execute("select key, finished from steps order by key").fetchall() == before
+    assert (again.folder / "report.html").stat().st_mtime_ns == report
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_happened(
+    hcmlang: Hcmlang, finished: hcmlang.Run, quickstart: Path, tmp_path: Path
+) -> None:
+    """Killed without warning as soon as it has finished some steps; then run to its end: the same bytes."""
+    command = [*PROGRAM, "run", str(quickstart / "spec.yaml"), *FAST, "--out", "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    steps = tmp_path / "run" / "steps"
+    deadline = time.monotonic() + 120
+    while len(list(steps.glob("[!.]*"))) < 9 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    done = hcmlang("run", quickstart / "spec.yaml", *FAST, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert "steps were already done" in done.stderr
+    for name in ("metrics.json", "hypotheses.jsonl", "augmented.parquet"):
+        assert (tmp_path / "run" / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(quickstart: Path, tmp_path: Path) -> None:
+    command = [*PROGRAM, "run", str(quickstart / "spec.yaml"), *FAST, "--out", "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    steps = tmp_path / "run" / "steps"
+    deadline = time.monotonic() + 120
+    while not list(steps.glob("[!.]*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("interrupted; finished steps are kept, the same command goes on from here\n")
+
+
+def test_a_change_runs_only_what_depends_on_it(finished: hcmlang.Run, quickstart: Path) -> None:
+    overrides = [*(value for value in FAST if value != "--set"), "generate.per_hypothesis=20"]
+    journal = sqlite3.connect(finished.folder / "journal.db")
+    before = dict(journal.execute("select action, count(*) from steps group by action"))
+    hcmlang.load(quickstart / "spec.yaml", overrides).run(finished.folder)
+    after = dict(journal.execute("select action, count(*) from steps group by action"))
+    grown = {action for action in after if after[action] > before[action]}
+    assert grown == {"generate", "select", "duplicate", "mitigate", "predict", "results"}
+
+
+def test_the_tiny_transformer_runs_the_loop(hcmlang: Hcmlang, quickstart: Path, tmp_path: Path) -> None:
+    spec = small(quickstart, tmp_path / "small", 400)
+    fast = ("--set", "classifier.epochs=4", "--set", "seeds=1", "--set", "arms=[none, miner]", "--set", "detect.confidence=0.7")
+    done = hcmlang("run", spec, *fast, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert "no interval" in done.stdout
+    assert done.stdout.rstrip().endswith("report: run/report.html")
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "model")
+    assert model.config.id2label == {0: "negative", 1: "positive"}
+
+
+def test_report_prints_the_run_in_the_terminal(hcmlang: Hcmlang, finished: hcmlang.Run) -> None:
+    done = hcmlang("report", finished.folder)
+    assert done.returncode == 0, done.stderr
+    assert "miner" in done.stdout
+    assert done.stdout.rstrip().endswith("report.html")
+
+
+def test_without_a_pool_mistakes_are_found_by_crossfitting(quickstart: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    text = (quickstart / "spec.yaml").read_text(encoding="utf-8").replace("data/", f"{quickstart}/data/")
+    text = text.replace("prompts/", f"{quickstart}/prompts/").replace("train.tsv", "pool.tsv", 1)
+    spec.write_text(text.replace(f"pool: {quickstart}/data/pool.tsv, ", ""), encoding="utf-8")
+    overrides = ["classifier={kind: linear}", "seeds=1", "arms=[none, miner]", "detect.confidence=0.7"]
+    run = hcmlang.load(spec, overrides).run(tmp_path / "run")
+    assert run.hypotheses
+    assert run.metrics["sets"]["test"]["arms"]["miner"]["mean"]["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("task", "program"), [("sst2", "sentiment"), ("sick", "entailment"), ("mrpc", "paraphrase")]
+)
+def test_a_slice_of_real_data(
+    task: str, program: str, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train", "pool", "test"):
+        lines = (real_data / task / f"{name}.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+        (tmp_path / task).mkdir(exist_ok=True)
+        (tmp_path / task / f"{name}.tsv").write_text("".join(lines[:801]), encoding="utf-8")
+    monkeypatch.setitem(os.environ, "HCMLANG_DATA", str(tmp_path))
+    spec = Path(__file__).parents[2] / "benchmarks" / "real" / f"{task}.yaml"
+    run = hcmlang.load(spec, ["seeds=1", "detect.confidence=0.6"]).run(tmp_path / "run")
+    assert json.loads((run.folder / "metrics.json").read_text())["name"] == f"{task}-local"
+    assert run.metrics["sets"]["test"]["arms"]["none"]["mean"]["accuracy"] > 0.4
