@@ -1,0 +1,92 @@
+"""Regular expressions inside rules, as patterns of the language: so that drawing, bounds and grammars know no regexes.
+
+The parsing is Python's own. Supported: characters, classes, `.`, groups, `|`, and the quantifiers; anything else (such
+as look-around and back-references) has no meaning for writing a text and is refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import string
+from typing import Any
+
+from hcmlang.lang.syntax import Alternation, CharClass, Choice, Item, Literal, Pattern, Repeat, Sequence
+
+#: How often `*`, `+` and `{n,}` repeat at most beyond their minimum; every text has a bound.
+UNBOUNDED = 8
+
+_PRINTABLE = "".join(chr(code) for code in range(32, 127))
+_CATEGORIES = {
+    "CATEGORY_DIGIT": string.digits,
+    "CATEGORY_WORD": string.ascii_letters + string.digits + "_",
+    "CATEGORY_SPACE": " ",
+}
+
+# Python parses a regex into a list of (operation, argument); the module has been there under this name since 3.11.
+_parser = importlib.import_module("re._parser")
+
+
+class UnsupportedRegex(ValueError):
+    """The regex is wrong, or uses what cannot be written from; the message says what."""
+
+
+def to_pattern(regex: str) -> Pattern:
+    """The pattern that writes what `regex` matches. Raises :class:`UnsupportedRegex`."""
+    try:
+        parsed = _parser.parse(regex)
+    except re.error as error:
+        raise UnsupportedRegex(str(error)) from error
+    except (RecursionError, OverflowError) as error:
+        raise UnsupportedRegex("it is too large") from error
+    return _sequence(parsed)
+
+
+def _sequence(parsed: Any) -> Pattern:
+    parts = [_part(str(operation), argument) for operation, argument in parsed]
+    return Sequence(tuple(Item(part, glued=number > 0) for number, part in enumerate(parts)))
+
+
+def _part(operation: str, argument: Any) -> Pattern:
+    if operation == "LITERAL":
+        return Literal(chr(argument))
+    if operation == "NOT_LITERAL":
+        return _chars(set(_PRINTABLE) - {chr(argument)})
+    if operation == "ANY":
+        return CharClass(_PRINTABLE)
+    if operation == "IN":
+        return _class(argument)
+    if operation == "BRANCH":
+        return Alternation(tuple(Choice(_sequence(branch)) for branch in argument[1]))
+    if operation == "SUBPATTERN":
+        return _sequence(argument[3])
+    if operation in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        low, high, inner = argument
+        most = low + UNBOUNDED if high == _parser.MAXREPEAT else high
+        if most > 1000:
+            raise UnsupportedRegex("more than 1,000 repetitions")
+        return Repeat(_sequence(inner), int(low), int(most), glued=True)
+    raise UnsupportedRegex(f"{operation.lower().replace('_', ' ')} cannot be used to write a text")
+
+
+def _class(members: Any) -> CharClass:
+    chars: set[str] = set()
+    negated = False
+    for kind, argument in members:
+        if str(kind) == "NEGATE":
+            negated = True
+        elif str(kind) == "LITERAL":
+            chars.add(chr(argument))
+        elif str(kind) == "RANGE":
+            chars |= {chr(code) for code in range(argument[0], min(argument[1], argument[0] + 10_000) + 1)}
+        else:
+            name = str(argument)
+            known = _CATEGORIES[name.replace("_NOT_", "_")]
+            chars |= set(_PRINTABLE) - set(known) if "_NOT_" in name else set(known)
+    return _chars(set(_PRINTABLE) - chars if negated else chars)
+
+
+def _chars(chars: set[str]) -> CharClass:
+    if not chars:
+        raise UnsupportedRegex("a class that matches no printable character")
+    return CharClass("".join(sorted(chars)))
