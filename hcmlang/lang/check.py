@@ -199,13 +199,13 @@ def _endless(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
             hint = "give it an alternative that does not lead back to itself"
             yield Diagnostic("endless-rule", f"the rule `{rule.name}` never comes to an end", rule.span, hint)
     shared = {rule.name for rule in tree.rules if rule.shared}
-    for name in sorted(shared & _recursive(rules_of(tree))):
+    for name in sorted(shared & recursive(rules_of(tree))):
         span = next(rule.span for rule in tree.rules if rule.name == name)
         hint = f"a choice that is made once cannot depend on itself; write `{name} := ...`"
         yield Diagnostic("endless-rule", f"the rule `{name}` leads back to itself", span, hint)
 
 
-def _recursive(rules: Mapping[str, Pattern]) -> set[str]:
+def recursive(rules: Mapping[str, Pattern]) -> set[str]:
     """The rules that lead back to themselves."""
     uses = {n: {p.name for p in parts(body) if isinstance(p, Reference)} for n, body in rules.items()}
 

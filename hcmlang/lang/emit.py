@@ -3,6 +3,9 @@
 A space stands before a piece if something precedes it that the piece is not glued to. So each pattern becomes up to
 two grammar rules for the non-empty texts it writes: one whose first piece brings a space, one whose first piece does
 not. The empty text is decided apart from them (`_nullable`).
+
+llguidance cuts a text into the longest terminals it can, which would tear apart alternatives with a common beginning.
+So everything that does not recurse is one terminal (upper case), which is exact; only recursive rules are grammar rules.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from hcmlang.lang.check import parts, recursive
 from hcmlang.lang.syntax import Alternation, CharClass, Item, Literal, Pattern, Reference, Repeat, Sequence
 
 
@@ -25,9 +29,10 @@ class _Emitter:
         self._lines: list[str] = []
         self._names: dict[object, str | None] = {}
         self._empty = _nullable_rules(rules)
+        self._recursive = recursive(rules)
 
     def grammar(self, start: Pattern) -> str:
-        body = self._text(start, spaced=False)
+        body = self._named(("start",), (start,), lambda: self._text(start, spaced=False))
         alternatives = [body] if body else []
         if self._nullable(start):
             alternatives.append('""')
@@ -45,7 +50,9 @@ class _Emitter:
             chars = "".join(re.escape(char) if char in "]\\^-/[&~|" else char for char in pattern.chars)
             return f'" " /[{chars}]/' if spaced else f"/[{chars}]/"
         if isinstance(pattern, Reference):
-            return self._named(("rule", pattern.name, spaced), lambda: self._text(self._rules[pattern.name], spaced))
+            body = self._rules[pattern.name]
+            key = ("rule", pattern.name, spaced)
+            return self._named(key, (pattern, body), lambda: self._text(body, spaced))
         if isinstance(pattern, Alternation):
             texts = [self._text(choice.pattern, spaced) for choice in pattern.choices]
             return _either([text for text in texts if text])
@@ -73,7 +80,8 @@ class _Emitter:
     def _rest(self, items: tuple[Item, ...], spaced: bool) -> str | None:
         if len(items) == 1:
             return self._sequence(items, spaced)
-        return self._named(("rest", items, spaced), lambda: self._sequence(items, spaced))
+        patterns = tuple(item.pattern for item in items)
+        return self._named(("rest", items, spaced), patterns, lambda: self._sequence(items, spaced))
 
     def _repeat(self, pattern: Repeat, spaced: bool) -> str | None:
         first, later = self._text(pattern.pattern, spaced), self._text(pattern.pattern, not pattern.glued)
@@ -82,9 +90,11 @@ class _Emitter:
         low = 0 if self._nullable(pattern.pattern) else max(0, pattern.low - 1)
         return first if pattern.high == 1 else f"{first} ({later}){{{low},{pattern.high - 1}}}"
 
-    def _named(self, key: object, build: Callable[[], str | None]) -> str | None:
+    def _named(self, key: object, patterns: tuple[Pattern, ...], build: Callable[[], str | None]) -> str | None:
+        """The name under which an expression is defined once; `patterns` are what it is made of."""
         if key not in self._names:
-            name = f"r{len(self._names)}"
+            regular = all(self._regular(pattern) for pattern in patterns)
+            name = f"{'T' if regular else 'r'}{len(self._names)}"
             self._names[key] = name
             body = build()
             if body is None:
@@ -92,6 +102,17 @@ class _Emitter:
             else:
                 self._lines.append(f"{name}: {body}")
         return self._names[key]
+
+    def _regular(self, pattern: Pattern) -> bool:
+        """Whether no recursive rule is reachable."""
+        seen: set[str] = set()
+        waiting = [pattern]
+        while waiting:
+            for part in parts(waiting.pop()):
+                if isinstance(part, Reference) and part.name not in seen:
+                    seen.add(part.name)
+                    waiting.append(self._rules[part.name])
+        return not seen & self._recursive
 
 
 def _either(options: list[str]) -> str | None:

@@ -280,7 +280,8 @@ class _Builder:
         if kind == "negated":
             return syntax.Not(self.condition(children[0]))
         if kind in ("any_of", "all_of"):
-            return syntax.Combined(kind == "all_of", tuple(self.condition(child) for child in children))
+            conditions = tuple(self.condition(child) for child in children)
+            return conditions[0] if len(conditions) == 1 else syntax.Combined(kind == "all_of", conditions)
         span = self.span(node)
         if kind == "member":
             return syntax.Compare(str(children[0]), "in", self.names(children[1]), span)
@@ -301,7 +302,8 @@ class _Builder:
         if kind == "negated":
             return syntax.Not(self.predicate(children[0]))
         if kind in ("any_of", "all_of"):
-            return syntax.Combined(kind == "all_of", tuple(self.predicate(child) for child in children))
+            parts = tuple(self.predicate(child) for child in children)
+            return parts[0] if len(parts) == 1 else syntax.Combined(kind == "all_of", parts)
         if kind == "count":
             low, high = self.range(children[2])
             measure: Any = str(children[0])
