@@ -1,0 +1,62 @@
+"""Classifiers: the models under repair, behind one small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hcmlang.classifiers.base import Classifier
+from hcmlang.data.table import Table
+from hcmlang.progress import SILENT, Progress
+from hcmlang.spec.model import ClassifierConfig, LinearClassifier
+
+__all__ = ["Classifier", "fit", "load", "open_model"]
+
+
+def fit(
+    config: ClassifierConfig,
+    table: Table,
+    *,
+    seed: int,
+    weights: np.ndarray | None = None,
+    start: Path | None = None,
+    progress: Progress = SILENT,
+) -> Classifier:
+    """Train a classifier on a table.
+
+    `weights` are each row's weight in the loss, float32, shape (rows,); `start` is the folder of a saved classifier to
+    go on from. The same seed and rows give the same model on a CPU. Raises :class:`DiagnosticError` for what the user
+    can mend: a model that does not load, a device that is not there, memory that does not suffice.
+    """
+    if isinstance(config, LinearClassifier):
+        from hcmlang.classifiers import linear
+
+        return linear.fit(config, table, weights=weights, start=start, progress=progress)
+    from hcmlang.classifiers import transformer
+
+    return transformer.fit(config, table, seed=seed, weights=weights, start=start, progress=progress)
+
+
+def load(config: ClassifierConfig, folder: Path, labels: Sequence[str]) -> Classifier:
+    """A classifier that `save` wrote; its probabilities come in the order of `labels`."""
+    if isinstance(config, LinearClassifier):
+        from hcmlang.classifiers import linear
+
+        return linear.load(folder)
+    from hcmlang.classifiers import transformer
+
+    return transformer.load(config, folder, tuple(labels))
+
+
+def open_model(folder: Path) -> Any:
+    """A saved model as its library's own class: `AutoModelForSequenceClassification`, or our linear classifier."""
+    from hcmlang.classifiers import linear
+
+    if linear.is_linear(folder):
+        return linear.load(folder)
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(folder)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hcmlang import lang
-from hcmlang.data.sources import source_digest
+from hcmlang.data.sources import source_digest, text_digest
 from hcmlang.spec.model import DataSource, Spec
 
 POOL = "pool"
@@ -122,7 +122,7 @@ def _teach(
         **task,
         "confidence": spec.detect.confidence,
         "per_group": spec.characterize.per_group,
-        "templates": source_digest_of_text(templates),
+        "templates": text_digest(templates),
     }
     yield Step(f"characterize/{where}", "characterize", config, found, {"characterize": spec.characterize})
     config = {**task, **spec.generate.model_dump(mode="json", exclude={"program"}), "program": program.key}

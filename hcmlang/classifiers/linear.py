@@ -1,0 +1,127 @@
+"""TF-IDF and logistic regression: a classifier that trains in seconds.
+
+Features of a text are its word 1-grams and 2-grams. Features of a pair are those of each text, told apart, and of every
+word whether both texts have it or only one; a linear model of the texts alone could not see what they share.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hcmlang.data.table import Table
+from hcmlang.progress import SILENT, Progress
+from hcmlang.spec.model import LinearClassifier
+
+_CONFIG = "linear.json"
+_WEIGHTS = "linear.safetensors"
+#: Words, with contractions as one word (`don't`) or as they are split in treebanks (`n't`, `'s`).
+_WORD = re.compile(r"\w+(?:['’]\w+)?|['’]\w+")
+_DIMENSIONS = 100
+
+
+def features(row: Sequence[str]) -> list[str]:
+    """The features of a text or a pair, in any number, repeated as often as they occur."""
+    found = []
+    texts = [_WORD.findall(text.lower()) for text in row]
+    for number, words in enumerate(texts):
+        mark = f"{number}:" if len(texts) > 1 else ""
+        found += [mark + word for word in words]
+        found += [f"{mark}{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    if len(texts) == 2:
+        first, second = set(texts[0]), set(texts[1])
+        shared = len(first & second) / max(1, len(first | second))
+        found += [f"both:{word}" for word in sorted(first & second)]
+        found += [f"first:{word}" for word in sorted(first - second)]
+        found += [f"second:{word}" for word in sorted(second - first)]
+        # The share of common words as steps that add up, so that more overlap can weigh more.
+        found += [f"overlap>={step}" for step in range(1, 11) if shared >= step / 10]
+    return found
+
+
+class Linear:
+    """A trained classifier; see :class:`hcmlang.classifiers.base.Classifier`."""
+
+    def __init__(self, labels: tuple[str, ...], vectorizer: Any, model: Any) -> None:
+        self.labels = labels
+        self._vectorizer = vectorizer
+        self._model = model
+
+    def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
+        scores = np.zeros((len(table), len(self.labels)), dtype=np.float32)
+        if len(table):
+            scores[:, self._model.classes_] = self._model.predict_proba(self._vectorizer.transform(table.texts()))
+        return scores
+
+    def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
+        from sklearn.decomposition import TruncatedSVD
+
+        matrix = self._vectorizer.transform(table.texts())
+        size = min(_DIMENSIONS, matrix.shape[0] - 1, matrix.shape[1] - 1)
+        if size < 2:
+            return np.asarray(matrix.toarray(), dtype=np.float32)
+        return np.asarray(TruncatedSVD(size, random_state=0).fit_transform(matrix), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        config = {"labels": list(self.labels), "vocabulary": sorted(self._vectorizer.vocabulary_)}
+        (folder / _CONFIG).write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
+        arrays = {
+            "idf": np.ascontiguousarray(self._vectorizer.idf_, dtype=np.float64),
+            "coef": np.ascontiguousarray(self._model.coef_, dtype=np.float64),
+            "intercept": np.ascontiguousarray(self._model.intercept_, dtype=np.float64),
+            "classes": np.ascontiguousarray(self._model.classes_, dtype=np.int64),
+        }
+        save_file(arrays, folder / _WEIGHTS)
+
+
+def fit(
+    config: LinearClassifier,
+    table: Table,
+    *,
+    weights: np.ndarray | None = None,
+    start: Path | None = None,
+    progress: Progress = SILENT,
+) -> Linear:
+    """Train. From a checkpoint (`start`) the features stay as they were and the search begins at its coefficients;
+    the problem is convex, so only the frozen features make a difference."""
+    from sklearn.linear_model import LogisticRegression
+
+    begin = load(start) if start is not None else None
+    with progress.task(f"training on {len(table):,} rows"):
+        vectorizer = begin._vectorizer if begin else _new_vectorizer().fit(table.texts())
+        model = LogisticRegression(C=config.regularization, max_iter=2000, warm_start=begin is not None)
+        if begin is not None:
+            model.classes_, model.coef_ = begin._model.classes_, begin._model.coef_
+            model.intercept_ = begin._model.intercept_
+        model.fit(vectorizer.transform(table.texts()), table.y, sample_weight=weights)
+    return Linear(table.labels, vectorizer, model)
+
+
+def is_linear(folder: Path) -> bool:
+    """Whether the folder holds a classifier of this kind."""
+    return (folder / _CONFIG).is_file()
+
+
+def load(folder: Path) -> Linear:
+    from safetensors.numpy import load_file
+    from sklearn.linear_model import LogisticRegression
+
+    config, arrays = json.loads((folder / _CONFIG).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
+    vectorizer = _new_vectorizer({word: number for number, word in enumerate(config["vocabulary"])})
+    vectorizer.idf_ = arrays["idf"]
+    model = LogisticRegression()
+    model.classes_, model.coef_, model.intercept_ = arrays["classes"], arrays["coef"], arrays["intercept"]
+    return Linear(tuple(config["labels"]), vectorizer, model)
+
+
+def _new_vectorizer(vocabulary: dict[str, int] | None = None) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer=features, sublinear_tf=True, vocabulary=vocabulary)

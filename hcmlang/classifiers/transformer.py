@@ -1,0 +1,258 @@
+"""Fine-tunes a Hugging Face sequence classifier with the library's own Trainer."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+
+from hcmlang.classifiers import tiny
+from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.progress import SILENT, Progress
+from hcmlang.spec.model import TransformersClassifier
+
+#: Rows in a batch when predicting: no gradients are kept, so more fit than in training.
+_PREDICT_ROWS = 4
+
+
+class Transformer:
+    """A trained classifier; see :class:`hcmlang.classifiers.base.Classifier`."""
+
+    def __init__(self, config: TransformersClassifier, model: Any, tokenizer: Any, columns: Sequence[int]) -> None:
+        """`columns` are the model's outputs in the order of the task's labels."""
+        self._config = config
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._columns = list(columns)
+
+    def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
+        scores = np.zeros((len(table), len(self._columns)), dtype=np.float32)
+        for rows, output in self._forward(table, progress, hidden=False):
+            scores[rows] = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()[:, self._columns]
+        return scores
+
+    def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
+        vectors: np.ndarray | None = None
+        for rows, output in self._forward(table, progress, hidden=True):
+            mask = output.mask.unsqueeze(-1).float()
+            mean = (output.hidden_states[-1].float() * mask).sum(1) / mask.sum(1)
+            if vectors is None:
+                vectors = np.zeros((len(table), mean.shape[-1]), dtype=np.float32)
+            vectors[rows] = mean.cpu().numpy()
+        return vectors if vectors is not None else np.zeros((0, 1), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        self._model.save_pretrained(folder, safe_serialization=True)
+        self._tokenizer.save_pretrained(folder)
+
+    def _forward(self, table: Table, progress: Progress, hidden: bool) -> Iterator[tuple[np.ndarray, Any]]:
+        """The model's outputs batch by batch. Rows of like length share a batch, so that little is padded."""
+        device = _device(self._config.device)
+        model = self._model.to(device)
+        encoded = _encode(self._tokenizer, table, self._config.max_tokens)
+        order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
+        size = self._config.batch_size * _PREDICT_ROWS
+        with progress.task(f"predicting {len(table):,} rows", len(table)) as advance, _memory(), torch.inference_mode():
+            for begin in range(0, len(order), size):
+                rows = order[begin : begin + size]
+                batch = self._tokenizer.pad({k: [v[i] for i in rows] for k, v in encoded.items()}, return_tensors="pt")
+                batch = batch.to(device)
+                output = model(**batch, output_hidden_states=hidden)
+                output.mask = batch["attention_mask"]
+                yield rows, output
+                advance(len(rows))
+
+
+def fit(
+    config: TransformersClassifier,
+    table: Table,
+    *,
+    seed: int,
+    weights: np.ndarray | None = None,
+    start: Path | None = None,
+    progress: Progress = SILENT,
+) -> Transformer:
+    """Train on a table; see :func:`hcmlang.classifiers.fit`."""
+    device = _device(config.device)
+    transformers.set_seed(seed)
+    with _quiet():
+        model, tokenizer = _begin(config, table, seed, start)
+        columns = _columns(model, table.labels)
+        rows = _Rows(_encode(tokenizer, table, config.max_tokens), [columns[i] for i in table.y], weights)
+        with tempfile.TemporaryDirectory() as scratch, _memory():
+            trainer = _WeightedTrainer(
+                model=model,
+                args=_arguments(config, seed, device, Path(scratch)),
+                train_dataset=rows,
+                data_collator=_Collator(tokenizer),
+                callbacks=[],
+            )
+            trainer.remove_callback(transformers.PrinterCallback)
+            steps = int(np.ceil(np.ceil(len(table) / config.batch_size) * config.epochs))
+            with progress.task(f"training on {len(table):,} rows", steps) as advance:
+                trainer.add_callback(_Advance(advance))
+                trainer.train()
+    return Transformer(config, model, tokenizer, columns)
+
+
+def load(config: TransformersClassifier, folder: Path, labels: tuple[str, ...]) -> Transformer:
+    """A classifier that :meth:`Transformer.save` wrote."""
+    with _quiet():
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return Transformer(config, model, tokenizer, _columns(model, labels))
+
+
+def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path | None) -> tuple[Any, Any]:
+    """The model and tokenizer that training begins with."""
+    if start is None and config.model == tiny.NAME:
+        tokenizer = tiny.tokenizer(table, config.max_tokens)
+        return tiny.model(tokenizer, table.labels, config.max_tokens, seed), tokenizer
+    name = str(start or config.model)
+    labels = dict(enumerate(table.labels))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=config.revision, trust_remote_code=False)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            name,
+            revision=config.revision,
+            trust_remote_code=False,
+            use_safetensors=True,
+            **({} if start else {"id2label": labels, "label2id": {v: k for k, v in labels.items()}}),
+            **({} if start else {"num_labels": len(labels), "ignore_mismatched_sizes": True}),
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        hint = "give `classifier.model` a hub id (and be online), a folder with config.json, model.safetensors and a "
+        hint += "tokenizer, or `tiny`"
+        message = f"cannot load the model {name}: {reason}"
+        raise DiagnosticError(Diagnostic("model-not-loaded", message, hint=hint)) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    return model, tokenizer
+
+
+def _columns(model: Any, labels: tuple[str, ...]) -> list[int]:
+    known = {str(name): int(number) for number, name in model.config.id2label.items()}
+    if not set(labels) <= set(known):
+        message = f"the model's labels are {', '.join(known)}; the task's are {', '.join(labels)}"
+        raise DiagnosticError(Diagnostic("wrong-labels", message, hint="train it anew, with `mitigate: {from: scratch}`"))
+    return [known[label] for label in labels]
+
+
+def _encode(tokenizer: Any, table: Table, max_tokens: int) -> dict[str, list[list[int]]]:
+    if not len(table):
+        return {"input_ids": []}
+    columns = [list(column) for column in table.columns]
+    limit = min(max_tokens, tokenizer.model_max_length)
+    return dict(tokenizer(*columns, truncation=True, max_length=limit))
+
+
+class _Rows(torch.utils.data.Dataset):
+    """Encoded rows with their class and weight."""
+
+    def __init__(self, encoded: dict[str, list[list[int]]], y: Sequence[int], weights: np.ndarray | None) -> None:
+        self._encoded = encoded
+        self._y = y
+        self._weights = weights if weights is not None else np.ones(len(y), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self._y)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        values: dict[str, Any] = {key: column[row] for key, column in self._encoded.items()}
+        return values | {"labels": self._y[row], "weight": float(self._weights[row])}
+
+
+class _Collator:
+    """Pads the rows of a batch to its longest."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        labels = torch.tensor([row.pop("labels") for row in rows])
+        weight = torch.tensor([row.pop("weight") for row in rows])
+        return {**self._tokenizer.pad(rows, return_tensors="pt"), "labels": labels, "weight": weight}
+
+
+class _WeightedTrainer(Trainer):
+    """The Trainer with a weight for each row in the loss."""
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        weight, labels = inputs.pop("weight"), inputs.pop("labels")
+        outputs = model(**inputs)
+        losses = torch.nn.functional.cross_entropy(outputs.logits, labels, reduction="none")
+        loss = (losses * weight).mean()
+        return (loss, outputs) if return_outputs else loss
+
+
+class _Advance(TrainerCallback):
+    def __init__(self, advance: Any) -> None:
+        self._advance = advance
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        self._advance(1)
+
+
+def _arguments(config: TransformersClassifier, seed: int, device: str, scratch: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(scratch),
+        num_train_epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        per_device_train_batch_size=config.batch_size,
+        warmup_steps=0.1,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=device == "cpu",
+        remove_unused_columns=False,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+    )
+
+
+def _device(wanted: str) -> str:
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[wanted]:
+        hint = "write `classifier: {device: auto}` to take what there is"
+        raise DiagnosticError(Diagnostic("no-device", f"there is no {wanted} device on this machine", hint=hint))
+    return wanted
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        hint = "lower `classifier.batch_size` or `classifier.max_tokens`; finished steps are kept"
+        raise DiagnosticError(Diagnostic("out-of-memory", "the device's memory is full", hint=hint)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Our own progress is shown; the library's bars and remarks about heads that are trained anew are not."""
+    before = transformers.logging.get_verbosity()
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity(logging.ERROR)
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
+        if bars:
+            transformers.utils.logging.enable_progress_bar()

@@ -1,0 +1,313 @@
+"""Reading labelled rows from files, `datasets` folders and the hub; a bad row is an error that names file and row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, did_you_mean
+from hcmlang.hashing import file_digest, folder_digest
+from hcmlang.spec.model import DataSource, FileData, HubData, Task
+
+#: As many bad rows are shown; the rest is counted.
+SHOWN = 10
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as read: its number among the data rows (from 1), the line it begins in where the file has lines."""
+
+    number: int
+    line: int | None
+    values: Values
+
+
+def format_of(source: FileData) -> str:
+    """The format: as the spec says, or by the ending; a folder is one that `datasets` wrote."""
+    if source.format:
+        return source.format
+    path = Path(source.path)
+    ending = path.suffix.lower().removeprefix(".")
+    if path.is_dir():
+        return "datasets"
+    return {"jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "txt": "tsv"}.get(ending, ending)
+
+
+def columns_of(source: FileData) -> list[str] | None:
+    """The columns of a file, from its head alone; None where that does not tell."""
+    path, kind = Path(source.path), format_of(source)
+    try:
+        if kind in _DELIMITERS:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                return next(csv.reader(file, delimiter=_DELIMITERS[kind]), None)
+        if kind == "jsonl":
+            with path.open(encoding="utf-8-sig") as file:
+                first = json.loads(file.readline())
+            return list(first) if isinstance(first, dict) else None
+        if kind == "parquet":
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names)
+    except (OSError, ValueError, csv.Error):
+        return None
+    return None
+
+
+def source_digest(source: DataSource) -> dict[str, Any]:
+    """What the rows of a source depend on: the content of files, the name and revision of a hub data set."""
+    if isinstance(source, HubData):
+        return source.model_dump(mode="json")
+    path = Path(source.path)
+    if not path.exists():
+        raise DiagnosticError(_missing(source))
+    digest = folder_digest(path) if path.is_dir() else file_digest(path)
+    return {"content": digest, "format": format_of(source), "split": source.split}
+
+
+def text_digest(path: str | None) -> str | None:
+    """SHA-256 of a file that the spec names, if it names one."""
+    return file_digest(Path(path)) if path is not None else None
+
+
+def read_table(source: DataSource, task: Task, role: str) -> Table:
+    """The rows of a source as a table of the task.
+
+    `role` is what the rows are for (`train`, `pool`, ...), for messages. Raises :class:`DiagnosticError` for a source that
+    cannot be read, has no rows, or has bad ones (the first ten are named).
+    """
+    name = source.hub if isinstance(source, HubData) else source.path
+    read = _Reading(name, task)
+    for row in _rows(source, read):
+        read.take(row)
+    if read.problems:
+        raise DiagnosticError(read.report())
+    if not read.y:
+        hint = f"give `task.data.{role}` a file with labelled rows" + ("; or leave `pool` out" if role == "pool" else "")
+        raise DiagnosticError(Diagnostic("no-rows", f"{name} ({role}) has no rows", hint=hint))
+    return Table.of(task.text, task.labels, read.texts, read.y)
+
+
+class _Reading:
+    """Collects good rows, and the problems of bad ones."""
+
+    def __init__(self, name: str, task: Task) -> None:
+        self.name = name
+        self.task = task
+        self.texts: list[tuple[str, ...]] = []
+        self.y: list[int] = []
+        self.problems: list[Diagnostic] = []
+        self.count = 0
+        self.index: dict[Any, int] = {label: i for i, label in enumerate(task.labels)}
+        # A number is a label's position, unless the labels themselves are numbers.
+        if not any(label.lstrip("-").isdigit() for label in task.labels):
+            self.index |= {position: position for position in range(len(task.labels))}
+            self.index |= {str(position): position for position in range(len(task.labels))}
+
+    def take(self, row: Row) -> None:
+        self.count += 1
+        values = row.values
+        missing = [column for column in (*self.task.text, self.task.label) if column not in values]
+        if missing:
+            self.problem("missing-column", row, f"has no `{missing[0]}`", did_you_mean(missing[0], values))
+            return
+        texts = []
+        for column in self.task.text:
+            text = values[column]
+            if not isinstance(text, str):
+                self.problem("bad-row", row, f"has {_kind(text)} as `{column}`; a text is wanted")
+                return
+            if not text.strip():
+                self.problem("bad-row", row, f"has an empty `{column}`", "remove the row, or give it a text")
+                return
+            texts.append(text)
+        label = values[self.task.label]
+        label = label.strip() if isinstance(label, str) else label
+        known = self.index.get(str(label) if isinstance(label, int) and str(label) in self.index else label)
+        if known is None or isinstance(label, bool):
+            hint = did_you_mean(str(label), self.task.labels)
+            if label == -1 or label == "-1":
+                hint = "hidden labels of a test split are written -1; take a split with labels"
+            self.problem("unknown-label", row, f"has the label `{label}`, which is not in `task.labels`", hint)
+            return
+        self.texts.append(tuple(texts))
+        self.y.append(known)
+
+    def problem(self, code: str, row: Row, message: str, hint: str | None = None) -> None:
+        where = f"row {row.number:,} of {self.name}"
+        where += f" (line {row.line:,})" if row.line else ""
+        self.problems.append(Diagnostic(code, f"{where} {message}", hint=hint))
+
+    def report(self) -> list[Diagnostic]:
+        more = len(self.problems) - SHOWN
+        note = [Diagnostic("more-bad-rows", f"{more:,} more bad rows in {self.name}")] if more > 0 else []
+        return self.problems[:SHOWN] + note
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _missing(source: FileData) -> Diagnostic:
+    return Diagnostic("missing-file", f"there is no file {source.path}", hint="check the path in `task.data`")
+
+
+# -------------------------------------------------------------------------------------------------------------- formats
+
+
+def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
+    if isinstance(source, HubData):
+        return _numbered(_hub(source))
+    path, kind = Path(source.path), format_of(source)
+    if not path.exists():
+        raise DiagnosticError(_missing(source))
+    readers: dict[str, Callable[[], Iterator[Row]]] = {
+        "csv": lambda: _delimited(path, ",", read),
+        "tsv": lambda: _delimited(path, "\t", read),
+        "jsonl": lambda: _jsonl(path, read),
+        "parquet": lambda: _numbered(_parquet(path)),
+        "arrow": lambda: _numbered(_arrow(path)),
+        "datasets": lambda: _numbered(_saved(path, source.split)),
+    }
+    if kind not in readers:
+        hint = f"name it with `format:`, one of {', '.join(readers)}"
+        raise DiagnosticError(Diagnostic("unknown-format", f"the ending of {path} names no format", hint=hint))
+    return _readable(path, readers[kind]())
+
+
+def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows; what keeps the file from being read at all becomes a diagnostic."""
+    import pyarrow as pa
+
+    try:
+        yield from rows
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1 if error.start else 1
+        span = Span.point(Source(str(path)), _bad_line(path) or line)
+        raise DiagnosticError(Diagnostic("not-utf8", "this line is not UTF-8 text", span, "save the file as UTF-8")) from error
+    except (OSError, pa.ArrowInvalid, csv.Error) as error:
+        hint = "check that the file is whole and that its format is what its ending says"
+        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)) from error
+
+
+def _bad_line(path: Path) -> int | None:
+    """The first line that is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return None
+
+
+def _delimited(path: Path, delimiter: str, read: _Reading) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        header = next(reader, None)
+        if header is None:
+            return
+        line = reader.line_num + 1
+        for number, values in enumerate(reader, start=1):
+            row = Row(number, line, dict(zip(header, values, strict=False)))
+            line = reader.line_num + 1
+            if not values:
+                continue
+            if len(values) != len(header):
+                # A quote that is never closed swallows the lines behind it; the row's length shows it.
+                hint = "a text with a quote, a line break or the delimiter needs quotes, and quotes in it are doubled"
+                read.problem("bad-row", row, f"has {len(values)} columns; the header has {len(header)}", hint)
+                continue
+            swallowed = next((c for c, v in row.values.items() if v.count("\n") > 1 and delimiter in v), None)
+            if swallowed is not None:
+                lines = row.values[swallowed].count("\n")
+                hint = "a quote is opened there and closed lines later; double the quotes inside a text"
+                read.problem("bad-row", row, f"has {lines} further lines inside its `{swallowed}`", hint)
+                continue
+            yield row
+
+
+def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
+    number = 0
+    with path.open(encoding="utf-8-sig") as file:
+        for line_number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            number += 1
+            try:
+                values = json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                row = Row(number, line_number, {})
+                read.problem("bad-row", row, f"is not JSON: {str(error).lower()}", "one JSON object on each line")
+                continue
+            if not isinstance(values, dict):
+                row = Row(number, line_number, {})
+                read.problem("bad-row", row, "is not a JSON object", 'write it as {"text": ..., "label": ...}')
+                continue
+            yield Row(number, line_number, values)
+
+
+def _numbered(rows: Iterable[Values]) -> Iterator[Row]:
+    for number, values in enumerate(rows, start=1):
+        yield Row(number, None, values)
+
+
+def _parquet(path: Path) -> Iterator[Values]:
+    import pyarrow.parquet as pq
+
+    for batch in pq.ParquetFile(path).iter_batches():
+        yield from batch.to_pylist()
+
+
+def _arrow(path: Path) -> Iterator[Values]:
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        try:
+            reader = pa.ipc.open_file(source)
+            batches: Iterable[Any] = (reader.get_batch(i) for i in range(reader.num_record_batches))
+        except pa.ArrowInvalid:
+            source.seek(0)
+            batches = pa.ipc.open_stream(source)
+        for batch in batches:
+            yield from batch.to_pylist()
+
+
+def _saved(path: Path, split: str | None) -> Iterator[Values]:
+    import datasets
+
+    try:
+        saved = datasets.load_from_disk(str(path))
+    except FileNotFoundError as error:
+        hint = "it must be written by `datasets`' save_to_disk; a single file is named with its ending"
+        raise DiagnosticError(Diagnostic("unreadable-file", f"{path} is no data set folder", hint=hint)) from error
+    if isinstance(saved, datasets.DatasetDict):
+        if split not in saved:
+            hint = did_you_mean(split or "", list(saved))
+            message = f"{path} has no split `{split}`" if split else f"{path} holds several splits"
+            raise DiagnosticError(Diagnostic("unknown-split", message, hint=f"name one with `split:`; {hint}"))
+        saved = saved[split]
+    yield from saved
+
+
+def _hub(source: HubData) -> Iterator[Values]:
+    import datasets
+    from huggingface_hub.errors import HfHubHTTPError
+
+    datasets.disable_progress_bars()
+    try:
+        loaded = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
+    except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "check the name, `config`, `split` and `revision`, and the network; or name local files instead"
+        message = f"cannot load {source.hub} from the hub: {reason}"
+        raise DiagnosticError(Diagnostic("hub-data", message, hint=hint)) from error
+    yield from loaded
+
