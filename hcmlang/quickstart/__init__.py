@@ -21,7 +21,7 @@ from hcmlang.engines.sampler import Sampler
 from hcmlang.files import reported, write_text
 from hcmlang.hashing import derive_seed
 from hcmlang.spec.model import Spec
-BUILT_IN = Path(__file__)
+from hcmlang.teachers.statements import BUILT_IN
 
 _HERE = Path(__file__).parent
 _LABELS = ("negative", "positive")
