@@ -15,12 +15,18 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
 _ADVICE = {
     errno.ENOSPC: ("disk-full", "free some space and run the same command again; finished steps are kept"),
-    errno.EDQUOT: ("disk-full", "free some of your quota and run the same command again; finished steps are kept"),
+    errno.EDQUOT: (
+        "disk-full",
+        "free some of your quota and run the same command again; finished steps are kept",
+    ),
     errno.EACCES: ("not-writable", "choose another folder with --out, or change its permissions"),
     errno.EPERM: ("not-writable", "choose another folder with --out, or change its permissions"),
     errno.EROFS: ("not-writable", "choose another folder with --out: this file system is read-only"),
     errno.ENOTDIR: ("not-writable", "a part of this path is a file; choose another folder with --out"),
-    errno.EEXIST: ("not-writable", "a file stands where a folder is needed; choose another folder with --out"),
+    errno.EEXIST: (
+        "not-writable",
+        "a file stands where a folder is needed; choose another folder with --out",
+    ),
     errno.EISDIR: ("not-writable", "a folder stands where a file is needed; move it away"),
 }
 

@@ -55,7 +55,9 @@ class Linear:
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         scores = np.zeros((len(table), len(self.labels)), dtype=np.float32)
         if len(table):
-            scores[:, self._model.classes_] = self._model.predict_proba(self._vectorizer.transform(table.texts()))
+            scores[:, self._model.classes_] = self._model.predict_proba(
+                self._vectorizer.transform(table.texts())
+            )
         return scores
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:

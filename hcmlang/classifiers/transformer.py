@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from hcmlang.classifiers import tiny
 from hcmlang.data.table import Table
@@ -27,7 +33,9 @@ _PREDICT_ROWS = 4
 class Transformer:
     """A trained classifier; see :class:`hcmlang.classifiers.base.Classifier`."""
 
-    def __init__(self, config: TransformersClassifier, model: Any, tokenizer: Any, columns: Sequence[int]) -> None:
+    def __init__(
+        self, config: TransformersClassifier, model: Any, tokenizer: Any, columns: Sequence[int]
+    ) -> None:
         """`columns` are the model's outputs in the order of the task's labels."""
         self._config = config
         self._model = model.eval()
@@ -61,10 +69,16 @@ class Transformer:
         encoded = _encode(self._tokenizer, table, self._config.max_tokens)
         order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
         size = self._config.batch_size * _PREDICT_ROWS
-        with progress.task(f"predicting {len(table):,} rows", len(table)) as advance, _memory(), torch.inference_mode():
+        with (
+            progress.task(f"predicting {len(table):,} rows", len(table)) as advance,
+            _memory(),
+            torch.inference_mode(),
+        ):
             for begin in range(0, len(order), size):
                 rows = order[begin : begin + size]
-                batch = self._tokenizer.pad({k: [v[i] for i in rows] for k, v in encoded.items()}, return_tensors="pt")
+                batch = self._tokenizer.pad(
+                    {k: [v[i] for i in rows] for k, v in encoded.items()}, return_tensors="pt"
+                )
                 batch = batch.to(device)
                 output = model(**batch, output_hidden_states=hidden)
                 output.mask = batch["attention_mask"]
@@ -146,7 +160,9 @@ def _columns(model: Any, labels: tuple[str, ...]) -> list[int]:
     known = {str(name): int(number) for number, name in model.config.id2label.items()}
     if not set(labels) <= set(known):
         message = f"the model's labels are {', '.join(known)}; the task's are {', '.join(labels)}"
-        raise DiagnosticError(Diagnostic("wrong-labels", message, hint="train it anew, with `mitigate: {from: scratch}`"))
+        raise DiagnosticError(
+            Diagnostic("wrong-labels", message, hint="train it anew, with `mitigate: {from: scratch}`")
+        )
     return [known[label] for label in labels]
 
 
@@ -161,7 +177,9 @@ def _encode(tokenizer: Any, table: Table, max_tokens: int) -> dict[str, list[lis
 class _Rows(torch.utils.data.Dataset):
     """Encoded rows with their class and weight."""
 
-    def __init__(self, encoded: dict[str, list[list[int]]], y: Sequence[int], weights: np.ndarray | None) -> None:
+    def __init__(
+        self, encoded: dict[str, list[list[int]]], y: Sequence[int], weights: np.ndarray | None
+    ) -> None:
         self._encoded = encoded
         self._y = y
         self._weights = weights if weights is not None else np.ones(len(y), dtype=np.float32)
@@ -189,7 +207,9 @@ class _Collator:
 class _WeightedTrainer(Trainer):
     """The Trainer with a weight for each row in the loss."""
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         weight, labels = inputs.pop("weight"), inputs.pop("labels")
         outputs = model(**inputs)
         losses = torch.nn.functional.cross_entropy(outputs.logits, labels, reduction="none")
@@ -230,7 +250,9 @@ def _device(wanted: str) -> str:
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there[wanted]:
         hint = "write `classifier: {device: auto}` to take what there is"
-        raise DiagnosticError(Diagnostic("no-device", f"there is no {wanted} device on this machine", hint=hint))
+        raise DiagnosticError(
+            Diagnostic("no-device", f"there is no {wanted} device on this machine", hint=hint)
+        )
     return wanted
 
 
@@ -240,7 +262,9 @@ def _memory() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         hint = "lower `classifier.batch_size` or `classifier.max_tokens`; finished steps are kept"
-        raise DiagnosticError(Diagnostic("out-of-memory", "the device's memory is full", hint=hint)) from error
+        raise DiagnosticError(
+            Diagnostic("out-of-memory", "the device's memory is full", hint=hint)
+        ) from error
 
 
 @contextmanager

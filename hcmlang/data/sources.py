@@ -90,7 +90,9 @@ def read_table(source: DataSource, task: Task, role: str) -> Table:
     if read.problems:
         raise DiagnosticError(read.report())
     if not read.y:
-        hint = f"give `task.data.{role}` a file with labelled rows" + ("; or leave `pool` out" if role == "pool" else "")
+        hint = f"give `task.data.{role}` a file with labelled rows" + (
+            "; or leave `pool` out" if role == "pool" else ""
+        )
         raise DiagnosticError(Diagnostic("no-rows", f"{name} ({role}) has no rows", hint=hint))
     return Table.of(task.text, task.labels, read.texts, read.y)
 
@@ -135,7 +137,9 @@ class _Reading:
             hint = did_you_mean(str(label), self.task.labels)
             if label == -1 or label == "-1":
                 hint = "hidden labels of a test split are written -1; take a split with labels"
-            self.problem("unknown-label", row, f"has the label `{label}`, which is not in `task.labels`", hint)
+            self.problem(
+                "unknown-label", row, f"has the label `{label}`, which is not in `task.labels`", hint
+            )
             return
         self.texts.append(tuple(texts))
         self.y.append(known)
@@ -178,7 +182,9 @@ def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
     }
     if kind not in readers:
         hint = f"name it with `format:`, one of {', '.join(readers)}"
-        raise DiagnosticError(Diagnostic("unknown-format", f"the ending of {path} names no format", hint=hint))
+        raise DiagnosticError(
+            Diagnostic("unknown-format", f"the ending of {path} names no format", hint=hint)
+        )
     return _readable(path, readers[kind]())
 
 
@@ -191,10 +197,14 @@ def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1 if error.start else 1
         span = Span.point(Source(str(path)), _bad_line(path) or line)
-        raise DiagnosticError(Diagnostic("not-utf8", "this line is not UTF-8 text", span, "save the file as UTF-8")) from error
+        raise DiagnosticError(
+            Diagnostic("not-utf8", "this line is not UTF-8 text", span, "save the file as UTF-8")
+        ) from error
     except (OSError, pa.ArrowInvalid, csv.Error) as error:
         hint = "check that the file is whole and that its format is what its ending says"
-        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)) from error
+        raise DiagnosticError(
+            Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)
+        ) from error
 
 
 def _bad_line(path: Path) -> int | None:
@@ -245,11 +255,15 @@ def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
                 values = json.loads(line)
             except (json.JSONDecodeError, RecursionError) as error:
                 row = Row(number, line_number, {})
-                read.problem("bad-row", row, f"is not JSON: {str(error).lower()}", "one JSON object on each line")
+                read.problem(
+                    "bad-row", row, f"is not JSON: {str(error).lower()}", "one JSON object on each line"
+                )
                 continue
             if not isinstance(values, dict):
                 row = Row(number, line_number, {})
-                read.problem("bad-row", row, "is not a JSON object", 'write it as {"text": ..., "label": ...}')
+                read.problem(
+                    "bad-row", row, "is not a JSON object", 'write it as {"text": ..., "label": ...}'
+                )
                 continue
             yield Row(number, line_number, values)
 
@@ -287,12 +301,16 @@ def _saved(path: Path, split: str | None) -> Iterator[Values]:
         saved = datasets.load_from_disk(str(path))
     except FileNotFoundError as error:
         hint = "it must be written by `datasets`' save_to_disk; a single file is named with its ending"
-        raise DiagnosticError(Diagnostic("unreadable-file", f"{path} is no data set folder", hint=hint)) from error
+        raise DiagnosticError(
+            Diagnostic("unreadable-file", f"{path} is no data set folder", hint=hint)
+        ) from error
     if isinstance(saved, datasets.DatasetDict):
         if split not in saved:
             hint = did_you_mean(split or "", list(saved))
             message = f"{path} has no split `{split}`" if split else f"{path} holds several splits"
-            raise DiagnosticError(Diagnostic("unknown-split", message, hint=f"name one with `split:`; {hint}"))
+            raise DiagnosticError(
+                Diagnostic("unknown-split", message, hint=f"name one with `split:`; {hint}")
+            )
         saved = saved[split]
     yield from saved
 
@@ -303,11 +321,14 @@ def _hub(source: HubData) -> Iterator[Values]:
 
     datasets.disable_progress_bars()
     try:
-        loaded = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
+        loaded = datasets.load_dataset(
+            source.hub, source.config, split=source.split, revision=source.revision
+        )
     except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = "check the name, `config`, `split` and `revision`, and the network; or name local files instead"
+        hint = (
+            "check the name, `config`, `split` and `revision`, and the network; or name local files instead"
+        )
         message = f"cannot load {source.hub} from the hub: {reason}"
         raise DiagnosticError(Diagnostic("hub-data", message, hint=hint)) from error
     yield from loaded
-

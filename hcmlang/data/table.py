@@ -27,7 +27,9 @@ class Table:
     y: np.ndarray
 
     @classmethod
-    def of(cls, fields: Sequence[str], labels: Sequence[str], texts: Sequence[Sequence[str]], y: Sequence[int]) -> Table:
+    def of(
+        cls, fields: Sequence[str], labels: Sequence[str], texts: Sequence[Sequence[str]], y: Sequence[int]
+    ) -> Table:
         """From one sequence of field texts a row."""
         columns = tuple(tuple(row[i] for row in texts) for i in range(len(fields)))
         return cls(tuple(fields), tuple(labels), columns, np.asarray(y, dtype=np.int64))
@@ -70,5 +72,7 @@ class Table:
         data = pq.read_table(path)
         index = {name: i for i, name in enumerate(labels)}
         columns = tuple(tuple(data[name].to_pylist()) for name in fields)
-        y = np.fromiter((index[name] for name in data[LABEL].to_pylist()), dtype=np.int64, count=data.num_rows)
+        y = np.fromiter(
+            (index[name] for name in data[LABEL].to_pylist()), dtype=np.int64, count=data.num_rows
+        )
         return cls(tuple(fields), tuple(labels), columns, y)

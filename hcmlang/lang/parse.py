@@ -55,7 +55,12 @@ def _too_large(text: str, origin: Origin) -> Diagnostic | None:
         if depth > MAX_DEPTH:
             line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
             hint = "give the inner parts rules of their own"
-            return Diagnostic("too-deep", f"more than {MAX_DEPTH} open brackets", origin.span(line, column, line, column + 1), hint)
+            return Diagnostic(
+                "too-deep",
+                f"more than {MAX_DEPTH} open brackets",
+                origin.span(line, column, line, column + 1),
+                hint,
+            )
     return None
 
 
@@ -83,28 +88,64 @@ _WORDS = {
     "$END": "the end of the program",
 }
 #: In which order expectations are named: what a user most likely left out comes first.
-_ORDER = ("ASSIGN", "RPAR", "RBRACE", "RSQB", "COMMA", "VBAR", "STRING", "NAME", "NUMBER", "RULE_NAME", "KIND")
-_LATER = ("prefer", "novelty", "similarity", "predicts", "confidence", "judge", "text_of", "sentences", "import")
+_ORDER = (
+    "ASSIGN",
+    "RPAR",
+    "RBRACE",
+    "RSQB",
+    "COMMA",
+    "VBAR",
+    "STRING",
+    "NAME",
+    "NUMBER",
+    "RULE_NAME",
+    "KIND",
+)
+_LATER = (
+    "prefer",
+    "novelty",
+    "similarity",
+    "predicts",
+    "confidence",
+    "judge",
+    "text_of",
+    "sentences",
+    "import",
+)
 
 
 def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnostic:
     lines = text.splitlines() or [""]
     line, column = error.line, error.column
-    if isinstance(error, UnexpectedEOF) or line < 1 or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
+    if (
+        isinstance(error, UnexpectedEOF)
+        or line < 1
+        or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
+    ):
         line, column = len(lines), len(lines[-1].rstrip()) + 1
         while line > 1 and not lines[line - 1].strip():
             line, column = line - 1, len(lines[line - 2].rstrip()) + 1
     found = str(error.token) if isinstance(error, UnexpectedToken) else text[error.pos_in_stream or 0 :][:1]
     expected = error.accepts if isinstance(error, UnexpectedToken) and error.accepts else _expected(error)
-    span = origin.span(line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1))
+    span = origin.span(
+        line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1)
+    )
     word = found.strip().split("\n")[0]
     if word in _LATER:
-        hint = "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
-        return Diagnostic("not-in-this-version", f"`{word}` is not in this version of the language", span, hint)
+        hint = (
+            "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
+        )
+        return Diagnostic(
+            "not-in-this-version", f"`{word}` is not in this version of the language", span, hint
+        )
     if isinstance(error, UnexpectedCharacters) and found == '"':
-        return Diagnostic("program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line')
+        return Diagnostic(
+            "program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line'
+        )
     if isinstance(error, UnexpectedCharacters) and found == "/":
-        return Diagnostic("program-syntax", "this regex is never closed", span, "a regex ends with `/` in the same line")
+        return Diagnostic(
+            "program-syntax", "this regex is never closed", span, "a regex ends with `/` in the same line"
+        )
     what = f"`{word}` cannot stand here" if word else "the program ends too early"
     return Diagnostic("program-syntax", what, span, _expectation(expected))
 
@@ -117,7 +158,9 @@ def _expected(error: UnexpectedInput) -> set[str]:
 
 def _expectation(names: set[str]) -> str:
     known = sorted(names, key=lambda n: (_ORDER.index(n) if n in _ORDER else len(_ORDER), n))
-    words = list(dict.fromkeys(_WORDS.get(name, f"`{name.lower()}`") for name in known if not name.startswith("__")))
+    words = list(
+        dict.fromkeys(_WORDS.get(name, f"`{name.lower()}`") for name in known if not name.startswith("__"))
+    )
     shown = ", ".join(words[:6])
     return f"expected here: {shown}" + (", ..." if len(words) > 6 else "")
 
@@ -170,7 +213,9 @@ class _Builder:
             name, sign, pattern = node.children
             record = self._record(pattern)
             if record is None:
-                rules.append(syntax.Rule(str(name), self.pattern(pattern), sign.type == "SHARED", self.span(name)))
+                rules.append(
+                    syntax.Rule(str(name), self.pattern(pattern), sign.type == "SHARED", self.span(name))
+                )
                 fields = fields or (syntax.Field(str(name), rules[0].pattern, self.span(name)),)
             elif fields or rules:
                 hint = "move it to the top; the first rule says what is written"
@@ -179,13 +224,19 @@ class _Builder:
                 fields = tuple(self.field(child) for child in record.children)
         if not fields:
             hint = 'begin with a rule, for example `text := "a" | "b"`'
-            self.diagnostics.append(Diagnostic("no-rules", "the program has no rules", self.origin.span(1, 1, 1, 2), hint))
+            self.diagnostics.append(
+                Diagnostic("no-rules", "the program has no rules", self.origin.span(1, 1, 1, 2), hint)
+            )
         return syntax.Tree(fields, tuple(rules), tuple(constraints))
 
     def _record(self, pattern: Tree[Token]) -> Tree[Token] | None:
         """The record that this pattern consists of, if it does."""
         node: Any = pattern
-        while isinstance(node, Tree) and node.data in ("pattern", "choice", "item", "group") and len(node.children) == 1:
+        while (
+            isinstance(node, Tree)
+            and node.data in ("pattern", "choice", "item", "group")
+            and len(node.children) == 1
+        ):
             node = node.children[0]
         return node if isinstance(node, Tree) and node.data == "record" else None
 
@@ -206,7 +257,12 @@ class _Builder:
             if child.data == "weight":
                 weight = float(child.children[0])
                 if weight <= 0:
-                    self.report("bad-weight", "a weight must be greater than 0", child, "leave the alternative out instead")
+                    self.report(
+                        "bad-weight",
+                        "a weight must be greater than 0",
+                        child,
+                        "leave the alternative out instead",
+                    )
             elif child.data == "guard":
                 guard = self.condition(child.children[0])
             else:
@@ -233,7 +289,12 @@ class _Builder:
             bounds = (numbers[0], numbers[-1])
         low, high = bounds
         if low > high or high == 0:
-            self.report("empty-range", f"nothing is repeated {low} to {high} times", node, "write the smaller number first")
+            self.report(
+                "empty-range",
+                f"nothing is repeated {low} to {high} times",
+                node,
+                "write the smaller number first",
+            )
         elif high > 1000:
             self.report("too-large", "more than 1,000 repetitions", node, "a text that long is no instance")
         return syntax.Repeat(pattern, low, high)
@@ -255,13 +316,20 @@ class _Builder:
             return syntax.Alternation(tuple(syntax.Choice(literal(text)) for text in names.texts))
         if kind == "group":
             return self.pattern(first)
-        self.report("record-not-first", "a record can only be the first rule", node, "move it to the top, alone")
+        self.report(
+            "record-not-first", "a record can only be the first rule", node, "move it to the top, alone"
+        )
         return syntax.Literal("")
 
     def regex(self, token: Token) -> syntax.Pattern:
         body, slash, flag = str(token)[1:].rpartition("/")
         if flag:
-            self.report("bad-regex", "the flag `i` has no meaning in a rule", token, "write the letters you want: /[A-Za-z]/")
+            self.report(
+                "bad-regex",
+                "the flag `i` has no meaning in a rule",
+                token,
+                "write the letters you want: /[A-Za-z]/",
+            )
         try:
             return to_pattern(body)
         except UnsupportedRegex as error:
@@ -293,7 +361,9 @@ class _Builder:
         kind, expression = node.children
         predicate = self.predicate(expression)
         source = " ".join(self.text[node.meta.start_pos : node.meta.end_pos].split())
-        return syntax.Constraint(syntax.Not(predicate) if kind == "forbid" else predicate, source, self.span(node))
+        return syntax.Constraint(
+            syntax.Not(predicate) if kind == "forbid" else predicate, source, self.span(node)
+        )
 
     def predicate(self, node: Tree[Token]) -> syntax.Predicate:
         kind, children, span = node.data, node.children, self.span(node)
@@ -313,7 +383,9 @@ class _Builder:
             return self._contains(syntax.Contains(str(children[0]), "any", phrase, span), children[1])
         if kind == "contains_list":
             quantity: Any = str(children[1])
-            return self._contains(syntax.Contains(str(children[0]), quantity, self.names(children[2]), span), children[2])
+            return self._contains(
+                syntax.Contains(str(children[0]), quantity, self.names(children[2]), span), children[2]
+            )
         return self._matches(str(children[0]), children[1], span)
 
     def _contains(self, predicate: syntax.Contains, node: Any) -> syntax.Contains:
@@ -341,7 +413,9 @@ class _Builder:
         if node.data == "at_least":
             return low, float("inf")
         if low > high:
-            self.report("empty-range", f"no number lies in {low}..{high}", node, f"did you mean `{high}..{low}`?")
+            self.report(
+                "empty-range", f"no number lies in {low}..{high}", node, f"did you mean `{high}..{low}`?"
+            )
         return low, high
 
     def whole(self, token: Token) -> int:

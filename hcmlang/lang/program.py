@@ -71,7 +71,10 @@ def analyse(text: str, origin: Origin, names: Mapping[str, Kind]) -> tuple[Progr
     try:
         diagnostics = [*diagnostics, *check.check(tree, names)]
     except RecursionError:
-        diagnostics = [*diagnostics, Diagnostic("too-deep", "the rules are nested too deeply", origin.span(1, 1, 1, 2))]
+        diagnostics = [
+            *diagnostics,
+            Diagnostic("too-deep", "the rules are nested too deeply", origin.span(1, 1, 1, 2)),
+        ]
     return (None if has_errors(diagnostics) else Program(tree, key)), diagnostics
 
 
@@ -91,7 +94,9 @@ def bind(program: Program, scope: Mapping[str, Value], attempts: int) -> Compile
         if field.name not in fields:
             target = f" for target `{scope['target']}`" if "target" in scope else ""
             message = f"`{field.name}` can write nothing{target}: every alternative is ruled out by its guard or an empty list"
-            raise DiagnosticError(Diagnostic("nothing-to-write", message, field.span, "add an alternative without a guard"))
+            raise DiagnosticError(
+                Diagnostic("nothing-to-write", message, field.span, "add an alternative without a guard")
+            )
     shared = frozenset(rule.name for rule in tree.rules if rule.shared)
     guarantees = tuple(_guarantee(c, fields, rules, scope) for c in tree.constraints)
     tests = [(c.source, compile_predicate(c.predicate, scope)) for c in tree.constraints]
@@ -154,7 +159,9 @@ def _resolve(tree: Tree, scope: Mapping[str, Value]) -> tuple[dict[str, Pattern]
     by_name = check.rules_of(tree)
     fields: dict[str, Pattern] = {}
     for field in tree.fields:
-        filled = rules.get(field.name) if by_name.get(field.name) is field.pattern else _fill(field.pattern, scope)
+        filled = (
+            rules.get(field.name) if by_name.get(field.name) is field.pattern else _fill(field.pattern, scope)
+        )
         pattern = None if filled is None else _prune(filled, rules.keys())
         if pattern is not None:
             fields[field.name] = pattern
@@ -167,8 +174,14 @@ def _fill(pattern: Pattern, scope: Mapping[str, Value]) -> Pattern | None:
         return parse.literal(str(scope[pattern.name]).strip())
     if isinstance(pattern, OneOf):
         texts = [text.strip() for text in scope[pattern.name]]
-        return Alternation(tuple(Choice(parse.literal(text)) for text in texts if text)) if any(texts) else None
-    return _map(pattern, lambda part: _fill(part, scope), lambda choice: choice.guard is None or holds(choice.guard, scope))
+        return (
+            Alternation(tuple(Choice(parse.literal(text)) for text in texts if text)) if any(texts) else None
+        )
+    return _map(
+        pattern,
+        lambda part: _fill(part, scope),
+        lambda choice: choice.guard is None or holds(choice.guard, scope),
+    )
 
 
 def _prune(pattern: Pattern, alive: Collection[str]) -> Pattern | None:
@@ -202,7 +215,10 @@ def _map(
 
 
 def _guarantee(
-    constraint: Constraint, fields: Mapping[str, Pattern], rules: Mapping[str, Pattern], scope: Mapping[str, Value]
+    constraint: Constraint,
+    fields: Mapping[str, Pattern],
+    rules: Mapping[str, Pattern],
+    scope: Mapping[str, Value],
 ) -> Guarantee:
     predicate = constraint.predicate
     why = "it is tested on every text"
@@ -216,11 +232,17 @@ def _guarantee(
         known = predicate.phrases.name is None or predicate.phrases.name in scope
         if known and _always(predicate, fields[predicate.field], rules, listed(predicate.phrases, scope)):
             return Guarantee(constraint.source, "by construction", "no way through the rules avoids it")
-        why = "some texts of the rules do not contain it" if known else f"`{predicate.phrases.name}` differs by hypothesis"
+        why = (
+            "some texts of the rules do not contain it"
+            if known
+            else f"`{predicate.phrases.name}` differs by hypothesis"
+        )
     return Guarantee(constraint.source, "checked", why)
 
 
-def _always(predicate: Contains, pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]) -> bool:
+def _always(
+    predicate: Contains, pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]
+) -> bool:
     if predicate.quantity == "any":
         return bounds.always_contains(pattern, rules, phrases)
     return all(bounds.always_contains(pattern, rules, (phrase,)) for phrase in phrases)

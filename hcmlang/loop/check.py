@@ -40,7 +40,11 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
         span = file.span(*path, "path") if file.node(*path, "path") else file.span(*path)
         if not Path(source.path).exists():
             unset = re.search(r"\$\w+|\$\{\w+\}", source.path)
-            hint = f"set the environment variable {unset[0]}" if unset else "paths are relative to the spec that names them"
+            hint = (
+                f"set the environment variable {unset[0]}"
+                if unset
+                else "paths are relative to the spec that names them"
+            )
             yield Diagnostic("missing-file", f"there is no file {source.path}", span, hint)
             continue
         columns = columns_of(source)
@@ -51,7 +55,9 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
                 missing.setdefault(name, []).append(Path(source.path).name)
                 if len(missing[name]) == 1:
                     hints = did_you_mean(name, columns)
-                    yield Diagnostic("missing-column", f"{source.path} has no column `{name}`", _of(file, name), hints)
+                    yield Diagnostic(
+                        "missing-column", f"{source.path} has no column `{name}`", _of(file, name), hints
+                    )
 
 
 def _of(file: SpecFile, column: str) -> Span:

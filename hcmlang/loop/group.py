@@ -53,7 +53,9 @@ def _tfidf(texts: Sequence[str], seed: int) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
-    matrix = TfidfVectorizer(token_pattern=_WORD.pattern, ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
+    matrix = TfidfVectorizer(
+        token_pattern=_WORD.pattern, ngram_range=(1, 2), sublinear_tf=True
+    ).fit_transform(texts)
     size = min(_DIMENSIONS, matrix.shape[0] - 1, matrix.shape[1] - 1)
     if size < 2:
         return np.zeros((len(texts), 1))
@@ -88,7 +90,9 @@ def _telling_terms(pool: Table, members: np.ndarray, compared: np.ndarray) -> tu
     return tuple(sorted(telling, key=lambda word: (-lift(word), word))[:_TERMS])
 
 
-def _group(name: str, labels: tuple[str, str], members: np.ndarray, terms: tuple[str, ...], outliers: bool) -> Group:
+def _group(
+    name: str, labels: tuple[str, str], members: np.ndarray, terms: tuple[str, ...], outliers: bool
+) -> Group:
     rows = f"{len(members)} {labels[0]} row{'s' if len(members) > 1 else ''}"
     summary = f"{rows} taken for {labels[1]}"
     if outliers:

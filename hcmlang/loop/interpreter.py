@@ -33,4 +33,3 @@ def execute(plan: Sequence[Step], store: Store, progress: Progress = SILENT) -> 
     if reused:
         progress.note(f"{reused} of {len(plan)} steps were already done")
     return results
-

@@ -64,7 +64,9 @@ def _reads(spec: Spec) -> Iterator[Step]:
     task = _task(spec)
     for name, source in sources.items():
         config = {**task, "label": spec.task.label, "source": source_digest(source)}
-        yield Step(f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name})
+        yield Step(
+            f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name}
+        )
 
 
 def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[Step]:
@@ -81,7 +83,12 @@ def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[S
         yield _predict(spec, at("score-pool"), at("train"), pool)
     else:
         yield Step(at("score-pool"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": "read/train"})
-    detect = {**task, "classifier": classifier, "seed": seed, **spec.detect.model_dump(mode="json", exclude={"folds"})}
+    detect = {
+        **task,
+        "classifier": classifier,
+        "seed": seed,
+        **spec.detect.model_dump(mode="json", exclude={"folds"}),
+    }
     scored = {"pool": pool, "scores": at("score-pool")}
     yield Step(at("detect"), "detect", detect, {**scored, "model": at("train")})
     for arm in spec.compared:
@@ -89,7 +96,12 @@ def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[S
 
 
 def _arm(
-    spec: Spec, program: lang.Program | None, seed: int, arm: str, fit: Mapping[str, Any], found: Mapping[str, str]
+    spec: Spec,
+    program: lang.Program | None,
+    seed: int,
+    arm: str,
+    fit: Mapping[str, Any],
+    found: Mapping[str, str],
 ) -> Iterator[Step]:
     def at(name: str, of: str = arm) -> str:
         return f"{name}/arm={of}/seed={seed}"
@@ -115,7 +127,12 @@ def _teach(
 ) -> Iterator[Step]:
     if spec.generate is None or program is None:
         raise ValueError("a teacher's arm needs a program")
-    task = {**_task(spec), "seed": seed, "teacher": teacher, "kind": spec.teachers[teacher].model_dump(mode="json")}
+    task = {
+        **_task(spec),
+        "seed": seed,
+        "teacher": teacher,
+        "kind": spec.teachers[teacher].model_dump(mode="json"),
+    }
     where = f"arm={teacher}/seed={seed}"
     templates = spec.characterize.templates
     config = {
@@ -141,7 +158,10 @@ def _predict(spec: Spec, name: str, model: str, table: str) -> Step:
 
 def _results(spec: Spec) -> Step:
     """The step that gathers everything into the files for people."""
-    inputs: dict[str, str] = {"train": "read/train", "pool": "read/pool" if spec.task.data.pool else "read/train"}
+    inputs: dict[str, str] = {
+        "train": "read/train",
+        "pool": "read/pool" if spec.task.data.pool else "read/train",
+    }
     inputs |= {f"set:{name}": f"read/{name}" for name in evaluation_sets(spec)}
     for seed in spec.seeds:
         inputs[f"pool_scores:{seed}"] = f"score-pool/seed={seed}"

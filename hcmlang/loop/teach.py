@@ -91,7 +91,9 @@ def generate(work: Work) -> None:
 def select(work: Work) -> None:
     """The instances worth training on, and the reason for each that is not."""
     candidates = read_records(work.inputs["candidates"] / INSTANCES, Instance)
-    held_out = {role.partition(":")[2]: work.table(role) for role in work.inputs if role.startswith("held_out:")}
+    held_out = {
+        role.partition(":")[2]: work.table(role) for role in work.inputs if role.startswith("held_out:")
+    }
     config = spec.Select(keep=work.config["keep"], near_duplicate=work.config["near_duplicate"])
     with work.progress.task(f"checking {len(candidates)} instances against {len(held_out)} held-out sets"):
         chosen = selection.select(
@@ -104,7 +106,9 @@ def select(work: Work) -> None:
 def duplicate(work: Work) -> None:
     """The control: as many train rows, drawn at random, as another arm has instances."""
     train, count = work.table("train"), len(read_records(work.inputs["like"] / INSTANCES, Instance))
-    rows = np.random.default_rng(derive_seed("duplicate", work.seed)).choice(len(train), count, replace=count > len(train))
+    rows = np.random.default_rng(derive_seed("duplicate", work.seed)).choice(
+        len(train), count, replace=count > len(train)
+    )
     write_jsonl(work.out / INSTANCES, _repeated(train, rows, work.seed))
     write_jsonl(work.out / REJECTED, [])
 

@@ -49,8 +49,16 @@ def write_quickstart(folder: Path, seed: int = 0) -> list[tuple[Path, str]]:
     files = [
         (folder / "spec.yaml", (_HERE / "spec.yaml").read_text("utf-8"), "the experiment; read it first"),
         (folder / "spec.schema.json", _schema(), "completion and documentation of the spec in an editor"),
-        (folder / "prompts" / "statements.yaml", BUILT_IN.read_text("utf-8"), "how the miner words a hypothesis"),
-        (folder / "data" / "reviews.hcm", (_HERE / "reviews.hcm").read_text("utf-8"), "the program that made the data"),
+        (
+            folder / "prompts" / "statements.yaml",
+            BUILT_IN.read_text("utf-8"),
+            "how the miner words a hypothesis",
+        ),
+        (
+            folder / "data" / "reviews.hcm",
+            (_HERE / "reviews.hcm").read_text("utf-8"),
+            "the program that made the data",
+        ),
     ]
     for name, rows in _splits(seed).items():
         what = f"{len(rows):,} reviews" + (", a challenge set" if name in _BLIND_SPOTS else "")
@@ -63,7 +71,9 @@ def write_quickstart(folder: Path, seed: int = 0) -> list[tuple[Path, str]]:
 def _splits(seed: int) -> dict[str, list[tuple[str, str]]]:
     """Text and label of the rows of each file."""
     wanted = {
-        name: {(style, label): round(count * share / 2) for style, share in shares.items() for label in _LABELS}
+        name: {
+            (style, label): round(count * share / 2) for style, share in shares.items() for label in _LABELS
+        }
         for name, (count, shares) in _DATA.items()
     }
     texts = {(style, label): _unique_texts(style, label, seed) for style in _WILD for label in _LABELS}

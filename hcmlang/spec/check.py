@@ -39,7 +39,11 @@ def program_of(file: SpecFile) -> tuple[lang.Program | None, list[Diagnostic]]:
     if program is not None and not _fits(program.fields, spec.task.text):
         wanted = ", ".join(f"{name} := ..." for name in spec.task.text)
         message = f"the program writes {_listed(program.fields)}, the task reads {_listed(spec.task.text)}"
-        hint = f"begin with `pair := record {{ {wanted} }}`" if len(spec.task.text) > 1 else "write one text, without `record`"
+        hint = (
+            f"begin with `pair := record {{ {wanted} }}`"
+            if len(spec.task.text) > 1
+            else "write one text, without `record`"
+        )
         diagnostics = [*diagnostics, Diagnostic("wrong-fields", message, node.span, hint)]
         program = None
     return program, diagnostics
@@ -64,15 +68,21 @@ def _listed(names: tuple[str, ...]) -> str:
 def _labels(file: SpecFile) -> Iterator[Diagnostic]:
     for label, count in Counter(file.spec.task.labels).items():
         if count > 1:
-            yield Diagnostic("duplicate-label", f"the label `{label}` is listed {count} times", file.span("task", "labels"))
+            yield Diagnostic(
+                "duplicate-label", f"the label `{label}` is listed {count} times", file.span("task", "labels")
+            )
 
 
 def _columns(file: SpecFile) -> Iterator[Diagnostic]:
     task = file.spec.task
     if len(set(task.text)) < len(task.text):
-        yield Diagnostic("duplicate-column", "a pair needs two different text columns", file.span("task", "text"))
+        yield Diagnostic(
+            "duplicate-column", "a pair needs two different text columns", file.span("task", "text")
+        )
     if task.label in task.text:
-        yield Diagnostic("duplicate-column", f"`{task.label}` cannot be text and label at once", file.span("task", "label"))
+        yield Diagnostic(
+            "duplicate-column", f"`{task.label}` cannot be text and label at once", file.span("task", "label")
+        )
 
 
 def _threshold(file: SpecFile) -> Iterator[Diagnostic]:
@@ -104,7 +114,9 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
         if source in seen:
             what = source.path if isinstance(source, FileData) else source.hub
             message = f"`{path[-1]}` is the same data as `{seen[source]}`: {what}"
-            yield Diagnostic("shared-split", message, file.span(*path), "a result on rows that were used is no result")
+            yield Diagnostic(
+                "shared-split", message, file.span(*path), "a result on rows that were used is no result"
+            )
         seen[source] = path[-1]
     for name in file.spec.task.challenge:
         if name in ("train", "pool", "test"):
@@ -116,7 +128,9 @@ def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
     for name in file.spec.teachers:
         if name in CONTROLS:
             span = file.key_span("teachers", name)
-            yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
+            yield Diagnostic(
+                "reserved-name", f"`{name}` is a control arm; a teacher needs another name", span
+            )
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:
@@ -125,12 +139,16 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
     for index, arm in enumerate(spec.arms or ()):
         if arm not in CONTROLS and arm not in spec.teachers:
             hint = did_you_mean(arm, (*spec.teachers, *CONTROLS))
-            yield Diagnostic("unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint)
+            yield Diagnostic(
+                "unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint
+            )
         if arm in (spec.arms or ())[:index]:
             yield Diagnostic("duplicate-arm", f"the arm `{arm}` is listed twice", file.span("arms", index))
         if arm == "duplicate" and not teaching:
             hint = "it repeats as many rows as the first teacher's arm adds; add a teacher to `arms`"
-            yield Diagnostic("no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint)
+            yield Diagnostic(
+                "no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint
+            )
     if teaching and spec.generate is None:
         message = f"the arm `{teaching[0]}` writes instances, but there is no `generate`"
         hint = "add `generate: {program: ...}`; docs/language.md shows how to write a program"

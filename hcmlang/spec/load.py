@@ -85,7 +85,10 @@ def read_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[SpecFile | Non
         return None, diagnostics
     if not isinstance(tree, MappingNode):
         hint = "a spec begins with `hcmlang: 1` and has one `key: value` on each line"
-        return None, [*diagnostics, Diagnostic("not-a-spec", "a spec is a mapping of keys to values", tree.span, hint)]
+        return None, [
+            *diagnostics,
+            Diagnostic("not-a-spec", "a spec is a mapping of keys to values", tree.span, hint),
+        ]
     for text in overrides:
         over, found = _override(text)
         diagnostics += found
@@ -128,10 +131,16 @@ def _read_with_bases(path: Path, above: tuple[Path, ...]) -> tuple[Node | None, 
     trail = (*above, path.resolve())
     if base_path.resolve() in trail:
         hint = "a spec cannot inherit from itself, neither directly nor through others"
-        return own, [*diagnostics, Diagnostic("extends-cycle", f"{node.value} extends this spec", node.span, hint)]
+        return own, [
+            *diagnostics,
+            Diagnostic("extends-cycle", f"{node.value} extends this spec", node.span, hint),
+        ]
     if not base_path.is_file():
         message = f"there is no file {base_path}"
-        return own, [*diagnostics, Diagnostic("missing-file", message, node.span, "paths are relative to this spec")]
+        return own, [
+            *diagnostics,
+            Diagnostic("missing-file", message, node.span, "paths are relative to this spec"),
+        ]
     base, found = _read_with_bases(base_path, trail)
     diagnostics += found
     return (merge(base, own) if isinstance(base, MappingNode) else own), diagnostics
@@ -253,7 +262,10 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
     if kind == "extra_forbidden":
         known = _keys_at(loc[:-1])
         return Diagnostic(
-            "unknown-key", f"unknown key `{loc[-1]}`", place.key or place.node.span, did_you_mean(str(loc[-1]), known)
+            "unknown-key",
+            f"unknown key `{loc[-1]}`",
+            place.key or place.node.span,
+            did_you_mean(str(loc[-1]), known),
         )
     if kind == "missing":
         span = place.key or Span.point(place.node.span.source, place.node.span.line, place.node.span.column)
@@ -269,7 +281,9 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
 
 
 def _kind_diagnostic(node: Node, key: Span | None, name: str, context: Mapping[str, Any]) -> Diagnostic:
-    expected = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip(" '")]
+    expected = [
+        tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip(" '")
+    ]
     written = locate(node, ("kind",))
     if not written.path:
         hint = "one of " + ", ".join(f"`{tag}`" for tag in expected) if expected else None
@@ -296,7 +310,9 @@ _TYPES = {
 }
 
 
-def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> tuple[str, str | None]:
+def _in_words(
+    name: str, kind: str, context: Mapping[str, Any], detail: ErrorDetails
+) -> tuple[str, str | None]:
     """A pydantic error as a sentence, and a hint where there is more to say than the key's description."""
     value = detail["input"]
     if kind in _BOUNDS:
@@ -311,7 +327,10 @@ def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDet
     if kind == "too_long" and "max_length" in context:
         return f"`{name}` may have at most {context['max_length']} items", None
     if kind == "string_pattern_mismatch":
-        return f"`{value}` cannot be a name", "use letters, digits, `-` and `_`, beginning with a letter or digit"
+        return (
+            f"`{value}` cannot be a name",
+            "use letters, digits, `-` and `_`, beginning with a letter or digit",
+        )
     if kind == "string_type" and isinstance(value, bool):
         return f"`{name}` must be a text", f'put it in quotes: "{str(value).lower()}"'
     if kind == "int_from_float" or kind == "int_parsing":

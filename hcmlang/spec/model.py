@@ -25,11 +25,15 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Label: TypeAlias = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
+Label: TypeAlias = Annotated[
+    str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)
+]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- task
@@ -148,7 +152,9 @@ class TransformersClassifier(Model):
         return value
 
 
-ClassifierConfig: TypeAlias = Annotated[LinearClassifier | TransformersClassifier, Field(discriminator="kind")]
+ClassifierConfig: TypeAlias = Annotated[
+    LinearClassifier | TransformersClassifier, Field(discriminator="kind")
+]
 
 
 # -------------------------------------------------------------------------------------------------- detect, characterize

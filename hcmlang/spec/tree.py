@@ -73,7 +73,9 @@ def read_tree(path: Path) -> tuple[Node | None, list[Diagnostic]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return None, [Diagnostic("missing-file", f"there is no file {path}", hint="`hcmlang init DIR` writes a spec")]
+        return None, [
+            Diagnostic("missing-file", f"there is no file {path}", hint="`hcmlang init DIR` writes a spec")
+        ]
     except OSError as error:
         return None, [Diagnostic("unreadable-file", f"cannot read {path}: {(error.strerror or '').lower()}")]
     if len(content) > MAX_BYTES:
@@ -84,7 +86,9 @@ def read_tree(path: Path) -> tuple[Node | None, list[Diagnostic]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         span = Span.point(Source(str(path)), line)
-        return None, [Diagnostic("not-utf8", "this line is not UTF-8 text", span, hint="save the file as UTF-8")]
+        return None, [
+            Diagnostic("not-utf8", "this line is not UTF-8 text", span, hint="save the file as UTF-8")
+        ]
     return parse_tree(Source(str(path), text))
 
 
@@ -204,18 +208,24 @@ class _Builder:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    self._fail("several-documents", "a second YAML document begins here", event, "keep one per file")
+                    self._fail(
+                        "several-documents", "a second YAML document begins here", event, "keep one per file"
+                    )
                 root = self._node(next(self.events), 0)
         if root is None or (isinstance(root, ScalarNode) and root.value is None):
             raise DiagnosticError(
-                Diagnostic("empty-file", f"{self.source.name} is empty", hint="`hcmlang init DIR` writes a spec"),
+                Diagnostic(
+                    "empty-file", f"{self.source.name} is empty", hint="`hcmlang init DIR` writes a spec"
+                ),
                 EXIT_SPEC,
             )
         return root
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            self._fail("too-deep", f"more than {MAX_DEPTH} levels of nesting", event, "a spec needs about six")
+            self._fail(
+                "too-deep", f"more than {MAX_DEPTH} levels of nesting", event, "a spec needs about six"
+            )
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         before = self.count
@@ -241,7 +251,9 @@ class _Builder:
             key = self._node(key_event, depth + 1)
             value = self._node(next(self.events), depth + 1)
             if not isinstance(key, ScalarNode):
-                self._report("bad-key", "a key must be a plain text", key.span, "put the value after the colon")
+                self._report(
+                    "bad-key", "a key must be a plain text", key.span, "put the value after the colon"
+                )
             elif key.text in entries:
                 first = entries[key.text].key
                 hint = f"it stands in line {first.line} already; keep one of the two"
@@ -253,7 +265,12 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> Node:
         known = self.anchors.get(event.anchor)
         if known is None:
-            self._fail("unknown-anchor", f"there is no anchor `&{event.anchor}` before this", event, "define it first")
+            self._fail(
+                "unknown-anchor",
+                f"there is no anchor `&{event.anchor}` before this",
+                event,
+                "define it first",
+            )
         node, size = known
         self._grow(size, event)
         return node
@@ -262,7 +279,12 @@ class _Builder:
         self.count += nodes
         if self.count > MAX_NODES:
             message = f"the file expands to more than {MAX_NODES:,} values"
-            self._fail("too-many-values", message, event, "aliases that repeat aliases multiply; write the values out")
+            self._fail(
+                "too-many-values",
+                message,
+                event,
+                "aliases that repeat aliases multiply; write the values out",
+            )
 
     def _span(self, first: yaml.Event, last: yaml.Event | None = None) -> Span:
         start, end = first.start_mark, (last or first).end_mark
@@ -279,8 +301,14 @@ class _Builder:
 _ADVICE = (
     ("tab character", "indent with spaces, not tabs"),
     ("nesting depth", "close the brackets that this file opens; a spec needs about six levels"),
-    ("cannot start any token", "indent with spaces, not tabs; put a text that begins with @, ` or % in quotes"),
-    ("mapping values are not allowed", "a text with a colon and a space needs quotes; or this line is indented too far"),
+    (
+        "cannot start any token",
+        "indent with spaces, not tabs; put a text that begins with @, ` or % in quotes",
+    ),
+    (
+        "mapping values are not allowed",
+        "a text with a colon and a space needs quotes; or this line is indented too far",
+    ),
     ("expected key", "check the indentation: keys of one block begin in the same column"),
     ("expected '-' indicator", "check the indentation: the items of a list begin in the same column"),
     ("expected ',' or ']'", "a list that begins with `[` needs commas between its items and `]` at its end"),
@@ -296,11 +324,15 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
         before = source.text[: error.position]
         span = Span.point(source, before.count("\n") + 1, error.position - before.rfind("\n"))
-        return Diagnostic("yaml-syntax", "this character is not allowed in YAML", span, "remove it, or write it escaped")
+        return Diagnostic(
+            "yaml-syntax", "this character is not allowed in YAML", span, "remove it, or write it escaped"
+        )
     problem = str(getattr(error, "problem", None) or error)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     span = _inside(source, mark.line + 1, mark.column + 1) if mark else None
-    hint = next((advice for part, advice in _ADVICE if part in problem), "compare the line with the one above it")
+    hint = next(
+        (advice for part, advice in _ADVICE if part in problem), "compare the line with the one above it"
+    )
     return Diagnostic("yaml-syntax", f"this is not valid YAML: {problem}", span, hint)
 
 

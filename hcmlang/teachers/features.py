@@ -54,7 +54,10 @@ def features_of(row: Sequence[str], fields: Sequence[str], lengths: tuple[float,
         at = field if len(fields) > 1 else ""
         found |= {Feature("word", word, at) for word in words}
         for size in (2, 3):
-            found |= {Feature("phrase", " ".join(gram), at) for gram in zip(*(words[i:] for i in range(size)), strict=False)}
+            found |= {
+                Feature("phrase", " ".join(gram), at)
+                for gram in zip(*(words[i:] for i in range(size)), strict=False)
+            }
         if negators_in(words):
             found.add(Feature("negation", "negation", at))
         if phrases_in(words, CONTRASTS):
@@ -71,7 +74,13 @@ def features_of(row: Sequence[str], fields: Sequence[str], lengths: tuple[float,
 
 def _overlap(first: set[str], second: set[str]) -> set[Feature]:
     shared = len(first & second) / max(1, len(first | second))
-    found = {Feature("overlap", "high")} if shared >= 0.6 else {Feature("overlap", "low")} if shared <= 0.2 else set()
+    found = (
+        {Feature("overlap", "high")}
+        if shared >= 0.6
+        else {Feature("overlap", "low")}
+        if shared <= 0.2
+        else set()
+    )
     if bool(negators_in(sorted(first))) != bool(negators_in(sorted(second))):
         found.add(Feature("overlap", "one-negated"))
     return found

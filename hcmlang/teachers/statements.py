@@ -57,7 +57,10 @@ def _read(path: Path) -> tuple[dict[str, str], list[Diagnostic]]:
         return {}, diagnostics
     if not isinstance(tree, MappingNode):
         hint = f"one `kind: sentence` for each of {', '.join(KINDS)}"
-        return {}, [*diagnostics, Diagnostic("not-templates", "templates are a mapping of kinds to sentences", tree.span, hint)]
+        return {}, [
+            *diagnostics,
+            Diagnostic("not-templates", "templates are a mapping of kinds to sentences", tree.span, hint),
+        ]
     templates = {}
     for kind, entry in tree.entries.items():
         found = _check(kind, entry)
@@ -72,15 +75,33 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     from jinja2 import meta
 
     if kind not in KINDS:
-        return [Diagnostic("unknown-key", f"no finding is of the kind `{kind}`", entry.key, did_you_mean(kind, KINDS))]
+        return [
+            Diagnostic(
+                "unknown-key", f"no finding is of the kind `{kind}`", entry.key, did_you_mean(kind, KINDS)
+            )
+        ]
     if not isinstance(entry.node, ScalarNode) or not isinstance(entry.node.value, str):
-        return [Diagnostic("wrong-type", f"`{kind}` must be a text", entry.node.span, "a sentence with {{ name }} and the like")]
+        return [
+            Diagnostic(
+                "wrong-type",
+                f"`{kind}` must be a text",
+                entry.node.span,
+                "a sentence with {{ name }} and the like",
+            )
+        ]
     try:
         parsed = _environment().parse(entry.node.value)
     except jinja2.TemplateSyntaxError as error:
-        return [Diagnostic("template-syntax", f"the template of `{kind}` is wrong: {error.message}", entry.key)]
+        return [
+            Diagnostic("template-syntax", f"the template of `{kind}` is wrong: {error.message}", entry.key)
+        ]
     unknown = sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
     return [
-        Diagnostic("unknown-name", f"the template of `{kind}` knows no `{name}`", entry.key, did_you_mean(name, _NAMES))
+        Diagnostic(
+            "unknown-name",
+            f"the template of `{kind}` knows no `{name}`",
+            entry.key,
+            did_you_mean(name, _NAMES),
+        )
         for name in unknown
     ]

@@ -1,0 +1,140 @@
+"""How good predictions and their confidence are.
+
+Everywhere `scores` are probabilities, shape (rows, labels), and `gold` the classes, shape (rows,). Confidence is the
+probability of the predicted label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Shares of predictions kept at which mistakes are counted, beside the matched one.
+COVERAGES = (0.5, 0.7, 0.9)
+_BINS = 15
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a classifier did on a set of rows: confidence (float64) and whether the prediction is wrong (bool)."""
+
+    confidence: np.ndarray
+    wrong: np.ndarray
+
+    @classmethod
+    def of(cls, scores: np.ndarray, gold: np.ndarray) -> Outcome:
+        return cls(scores.max(axis=1).astype(np.float64), scores.argmax(axis=1) != gold)
+
+    def __len__(self) -> int:
+        return len(self.wrong)
+
+
+def kept(outcome: Outcome, tau: float) -> int:
+    """Predictions with at least this confidence. Scores are single precision, and so is the threshold."""
+    return int((outcome.confidence >= np.float32(tau)).sum())
+
+
+def hcms(outcome: Outcome, tau: float) -> int:
+    """Wrong predictions with at least this confidence."""
+    return int((outcome.wrong & (outcome.confidence >= np.float32(tau))).sum())
+
+
+def mistakes_kept(outcome: Outcome, count: float) -> float:
+    """Expected number of wrong predictions among the `count` most confident ones.
+
+    Rows of equal confidence are in random order: a part of such a block holds its share of the block's mistakes. A
+    fraction of a row counts as that fraction.
+    """
+    ends, mistakes = _blocks(outcome)
+    return float(np.interp(count, ends, mistakes))
+
+
+def _blocks(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and mistakes up to the end of each block of equal confidence, from (0, 0), the most confident first."""
+    order = np.argsort(-outcome.confidence, kind="stable")
+    last = np.flatnonzero(np.diff(outcome.confidence[order], append=-1.0))
+    mistakes = np.cumsum(outcome.wrong[order])[last]
+    return np.concatenate([[0], last + 1]), np.concatenate([[0], mistakes])
+
+
+def matched_mistakes(outcome: Outcome, baseline: Outcome, tau: float) -> float:
+    """HCMs at matched coverage: mistakes among as many of the most confident predictions as the baseline makes with
+    confidence >= tau. Lower confidence alone does not lower it."""
+    return mistakes_kept(outcome, kept(baseline, tau))
+
+
+def risk_coverage(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage k/n and risk (expected share of mistakes among the k most confident) for k = 1..n (El-Yaniv and Wiener
+    2010)."""
+    counts = np.arange(1, len(outcome) + 1)
+    ends, mistakes = _blocks(outcome)
+    return counts / len(outcome), np.interp(counts, ends, mistakes) / counts
+
+
+def area_under_risk_coverage(outcome: Outcome) -> float:
+    """Mean risk over all coverages k/n (Geifman, Uziel and El-Yaniv 2019)."""
+    return float(risk_coverage(outcome)[1].mean())
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Predictions whose confidence lies in (low, high]."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(outcome: Outcome) -> list[Bin]:
+    """The predictions in 15 bins of equal width; empty bins are left out."""
+    edges = np.linspace(0, 1, _BINS + 1)
+    number = np.clip(np.ceil(outcome.confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
+    found = []
+    for index in np.unique(number):
+        inside = number == index
+        accuracy = 1 - outcome.wrong[inside].mean()
+        mean = float(outcome.confidence[inside].mean())
+        found.append(
+            Bin(float(edges[index]), float(edges[index + 1]), int(inside.sum()), mean, float(accuracy))
+        )
+    return found
+
+
+def calibration_error(outcome: Outcome) -> float:
+    """Expected calibration error: mean distance of accuracy and confidence over 15 bins of equal width, weighted by
+    their rows (Guo et al. 2017)."""
+    return sum(b.count * abs(b.accuracy - b.confidence) for b in reliability(outcome)) / len(outcome)
+
+
+def measure(
+    scores: np.ndarray, gold: np.ndarray, baseline: np.ndarray, thresholds: Sequence[float], tau: float
+) -> dict[str, Any]:
+    """All measures of one arm on one set of rows, as JSON-able data; `baseline` are the scores of the arm `none`."""
+    from sklearn.metrics import f1_score
+
+    outcome, base = Outcome.of(scores, gold), Outcome.of(baseline, gold)
+    labels = np.arange(scores.shape[1])
+    return {
+        "accuracy": float(1 - outcome.wrong.mean()),
+        "macro_f1": float(
+            f1_score(gold, scores.argmax(axis=1), labels=labels, average="macro", zero_division=0)
+        ),
+        "hcms": {f"{t:g}": hcms(outcome, t) for t in thresholds},
+        "coverage": {f"{t:g}": kept(outcome, t) / len(outcome) for t in thresholds},
+        "hcms_at_matched_coverage": matched_mistakes(outcome, base, tau),
+        "mistakes_at_coverage": {f"{c:g}": mistakes_kept(outcome, c * len(outcome)) for c in COVERAGES},
+        "area_under_risk_coverage": area_under_risk_coverage(outcome),
+        "calibration_error": calibration_error(outcome),
+    }
+
+
+def mean_of(values: Sequence[Any]) -> Any:
+    """The mean of numbers, or of mappings key by key."""
+    if isinstance(values[0], dict):
+        return {key: mean_of([value[key] for value in values]) for key in values[0]}
+    return float(np.mean(values))

@@ -1,0 +1,76 @@
+"""Cards for the data and the model of a run, in the layout that the hub reads: YAML front matter, then Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from hcmlang.files import write_text
+from hcmlang.loop.results import Results
+from hcmlang.report.headline import headline
+from hcmlang.report.tables import arms_table, markdown
+from hcmlang.spec.model import Spec, TransformersClassifier
+
+DATA_CARD = "augmented.card.md"
+MODEL_CARD = "model/README.md"
+
+
+def write_cards(spec: Spec, results: Results) -> None:
+    """Write the card of augmented.parquet, and the model's README."""
+    write_text(results.folder / DATA_CARD, data_card(spec, results))
+    write_text(results.folder / MODEL_CARD, model_card(spec, results))
+
+
+def data_card(spec: Spec, results: Results) -> str:
+    """The card of the kept instances."""
+    front = {
+        "pretty_name": f"{spec.name}: instances for blind spots",
+        "task_categories": ["text-classification"],
+        "tags": ["synthetic", "hcmlang"],
+        "configs": [{"config_name": "default", "data_files": "augmented.parquet"}],
+    }
+    first = [h for h in results.hypotheses if h["seed"] == results.metrics["seeds"][0]]
+    hypotheses = "\n".join(f"- `{h['id']}`: {h['statement']} {h['kept']} instances." for h in first)
+    body = f"""# {spec.name}: instances for blind spots
+
+{results.augmented.num_rows:,} labelled texts, written for hypotheses about the confident mistakes of a classifier. They were generated;
+nobody checked their labels. Nothing in them repeats or nearly repeats a test or challenge row.
+
+Columns: {", ".join(f"`{name}`" for name in results.augmented.column_names)}. `guarantees` says of each constraint of
+the program whether it holds by construction or was checked.
+
+## Hypotheses (seed {results.metrics["seeds"][0]})
+
+{hypotheses or "None."}
+"""
+    return _card(front, body)
+
+
+def model_card(spec: Spec, results: Results) -> str:
+    """The card of the model in `model/`."""
+    metrics = results.metrics
+    arm = metrics["summary"]["arm"] or "none"
+    front: dict[str, Any] = {"pipeline_tag": "text-classification", "tags": ["hcmlang"]}
+    if isinstance(spec.classifier, TransformersClassifier):
+        front["library_name"] = "transformers"
+        if spec.classifier.model != "tiny":
+            front["base_model"] = spec.classifier.model
+    header, rows = arms_table(metrics, "test")
+    body = f"""# {spec.name}, arm `{arm}`
+
+{headline(metrics)}
+
+Labels: {", ".join(spec.task.labels)}. This is the model of seed {spec.seeds[0]} and arm `{arm}`; it was not chosen by its results.
+
+## Evaluation on {metrics["sets"]["test"]["rows"]:,} test rows
+
+{markdown(header, rows)}
+
+Means over {len(metrics["seeds"])} seed{"s" if len(metrics["seeds"]) > 1 else ""}. An HCM is a wrong prediction with at least the given confidence.
+"""
+    return _card(front, body)
+
+
+def _card(front: dict[str, Any], body: str) -> str:
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n{body}"
