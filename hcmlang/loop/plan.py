@@ -91,7 +91,8 @@ def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[S
     }
     scored = {"pool": pool, "scores": at("score-pool")}
     yield Step(at("detect"), "detect", detect, {**scored, "model": at("train")})
-    for arm in spec.compared:
+    # The control needs to know how many rows the teacher's arm adds, so it comes last.
+    for arm in sorted(spec.compared, key=lambda arm: arm == "duplicate"):
         yield from _arm(spec, program, seed, arm, fit, {**scored, "groups": at("detect")})
 
 
