@@ -16,7 +16,12 @@ import time
 from pathlib import Path
 
 HEAVY = ("torch", "transformers", "datasets", "guidance", "sklearn", "scipy")
-PROBE = "import sys; from hcmlang.cli.main import cli; cli.main({args!r}, standalone_mode=False); print('HEAVY', [m for m in {heavy!r} if m in sys.modules])"
+PROBE = """
+import sys
+from hcmlang.cli.main import cli
+cli.main({args!r}, standalone_mode=False)
+print("HEAVY", [name for name in {heavy!r} if name in sys.modules])
+"""
 
 
 def seconds(command: list[str]) -> float:
@@ -38,7 +43,10 @@ def main() -> None:
             seconds([program, *args])
             times = sorted(seconds([program, *args]) for _ in range(runs))
             probe = subprocess.run(
-                [sys.executable, "-c", PROBE.format(args=args, heavy=HEAVY)], check=True, capture_output=True, text=True
+                [sys.executable, "-c", PROBE.format(args=args, heavy=HEAVY)],
+                check=True,
+                capture_output=True,
+                text=True,
             )
             heavy = next(line for line in probe.stdout.splitlines() if line.startswith("HEAVY")).removeprefix("HEAVY ")
             row = "".join(f"{value:8.3f}" for value in (statistics.median(times), times[0], times[-1], limit))

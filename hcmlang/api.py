@@ -70,9 +70,7 @@ class Experiment:
         from hcmlang.loop.plan import make_plan
 
         program, _ = program_of(self.file)
-        guarantees = (
-            tuple(f"{g.constraint}: {g.level}, {g.why}" for g in program.guarantees) if program else ()
-        )
+        guarantees = tuple(f"{g.constraint}: {g.level}, {g.why}" for g in program.guarantees) if program else ()
         return Plan(self.spec, make_plan(self.spec, program), guarantees)
 
     def run(self, out: str | Path | None = None, progress: Progress = SILENT) -> Run:

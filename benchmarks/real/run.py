@@ -2,8 +2,9 @@
 
     HCMLANG_DATA=FOLDER python benchmarks/real/run.py [TASK[:CLASSIFIER] ...] [--out FOLDER]
 
-Without tasks: all three with `linear` and sst2 with `tiny`. FOLDER holds sst2/, sick/ and mrpc/, each with train.tsv, pool.tsv and
-test.tsv (columns as in the specs beside this file). Prints one Markdown table a run, with the command and the time.
+Without tasks: all three with `linear` and sst2 with `tiny`. FOLDER holds sst2/, sick/ and mrpc/, each with
+train.tsv, pool.tsv and test.tsv (columns as in the specs beside this file). Prints one Markdown table a run, with the
+command and the time.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main() -> None:
     import hcmlang
     from hcmlang.diagnostics import DiagnosticError
     from hcmlang.report.headline import headline
+    from hcmlang.report.tables import arms_table, markdown
 
     for name in options.tasks:
         task, _, classifier = name.partition(":")
@@ -40,13 +42,11 @@ def main() -> None:
         except DiagnosticError as error:
             sys.exit(str(error))
         print(f"\n### {task}, `{classifier}`\n")
-        print(f"`hcmlang run benchmarks/real/{task}.yaml --set '{overrides[0]}'`: {time.perf_counter() - started:.0f} s\n")
+        print(
+            f"`hcmlang run benchmarks/real/{task}.yaml --set '{overrides[0]}'`: {time.perf_counter() - started:.0f} s\n"
+        )
         print(headline(run.metrics), "\n")
-        print(table(run.metrics))
-
-
-def table(metrics: dict) -> str:
-    raise SystemExit("filled in below")
+        print(markdown(*arms_table(run.metrics, "test")))
 
 
 if __name__ == "__main__":

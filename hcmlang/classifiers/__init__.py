@@ -10,6 +10,7 @@ import numpy as np
 
 from hcmlang.classifiers.base import Classifier
 from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.model import ClassifierConfig, LinearClassifier
 
@@ -31,6 +32,9 @@ def fit(
     go on from. The same seed and rows give the same model on a CPU. Raises :class:`DiagnosticError` for what the user
     can mend: a model that does not load, a device that is not there, memory that does not suffice.
     """
+    if len(np.unique(table.y)) < 2:
+        message = f"all {len(table):,} train rows have the label `{table.labels[table.y[0]]}`"
+        raise DiagnosticError(Diagnostic("one-label", message, hint="a classifier needs rows of two labels at least"))
     if isinstance(config, LinearClassifier):
         from hcmlang.classifiers import linear
 
@@ -45,7 +49,7 @@ def load(config: ClassifierConfig, folder: Path, labels: Sequence[str]) -> Class
     if isinstance(config, LinearClassifier):
         from hcmlang.classifiers import linear
 
-        return linear.load(folder)
+        return linear.load(folder).ordered(tuple(labels))
     from hcmlang.classifiers import transformer
 
     return transformer.load(config, folder, tuple(labels))
@@ -59,4 +63,7 @@ def open_model(folder: Path) -> Any:
         return linear.load(folder)
     from transformers import AutoModelForSequenceClassification
 
-    return AutoModelForSequenceClassification.from_pretrained(folder)
+    from hcmlang.classifiers.transformer import quiet
+
+    with quiet():
+        return AutoModelForSequenceClassification.from_pretrained(folder)

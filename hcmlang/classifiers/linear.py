@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def features(row: Sequence[str]) -> list[str]:
     for number, words in enumerate(texts):
         mark = f"{number}:" if len(texts) > 1 else ""
         found += [mark + word for word in words]
-        found += [f"{mark}{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+        found += [f"{mark}{a} {b}" for a, b in pairwise(words)]
     if len(texts) == 2:
         first, second = set(texts[0]), set(texts[1])
         shared = len(first & second) / max(1, len(first | second))
@@ -55,10 +56,13 @@ class Linear:
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         scores = np.zeros((len(table), len(self.labels)), dtype=np.float32)
         if len(table):
-            scores[:, self._model.classes_] = self._model.predict_proba(
-                self._vectorizer.transform(table.texts())
-            )
+            scores[:, self._model.classes_] = self._model.predict_proba(self._vectorizer.transform(table.texts()))
         return scores
+
+    def ordered(self, labels: tuple[str, ...]) -> Linear:
+        """The same classifier with its probabilities in the order of `labels`."""
+        self._model.classes_ = np.array([labels.index(self.labels[number]) for number in self._model.classes_])
+        return Linear(labels, self._vectorizer, self._model)
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         from sklearn.decomposition import TruncatedSVD
@@ -95,11 +99,11 @@ def fit(
     the problem is convex, so only the frozen features make a difference."""
     from sklearn.linear_model import LogisticRegression
 
-    begin = load(start) if start is not None else None
+    begin = load(start).ordered(table.labels) if start is not None else None
     with progress.task(f"training on {len(table):,} rows"):
         vectorizer = begin._vectorizer if begin else _new_vectorizer().fit(table.texts())
         model = LogisticRegression(C=config.regularization, max_iter=2000, warm_start=begin is not None)
-        if begin is not None:
+        if begin is not None and set(begin._model.classes_) == set(table.y):
             model.classes_, model.coef_ = begin._model.classes_, begin._model.coef_
             model.intercept_ = begin._model.intercept_
         model.fit(vectorizer.transform(table.texts()), table.y, sample_weight=weights)

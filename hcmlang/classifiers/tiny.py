@@ -15,13 +15,15 @@ _VOCABULARY = 20_000
 
 
 def tokenizer(table: Table, max_tokens: int) -> Any:
-    """A lower-case word tokenizer with the words of the table; unknown words are `[UNK]`."""
+    """A lower-case word tokenizer with the words that occur twice in the table; all others are `[UNK]`."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
     words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     words.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordLevelTrainer(vocab_size=_VOCABULARY, special_tokens=_SPECIAL, show_progress=False)
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=_VOCABULARY, min_frequency=2, special_tokens=_SPECIAL, show_progress=False
+    )
     words.train_from_iterator((text for column in table.columns for text in column), trainer)
     words.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
@@ -50,7 +52,7 @@ def model(words: Any, labels: tuple[str, ...], max_tokens: int, seed: int) -> An
         intermediate_size=128,
         max_position_embeddings=max_tokens,
         hidden_dropout_prob=0.1,
-        attention_probs_dropout_prob=0.1,
+        attention_probs_dropout_prob=0.0,
         pad_token_id=words.pad_token_id,
         id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},

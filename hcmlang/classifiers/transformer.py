@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -33,9 +34,7 @@ _PREDICT_ROWS = 4
 class Transformer:
     """A trained classifier; see :class:`hcmlang.classifiers.base.Classifier`."""
 
-    def __init__(
-        self, config: TransformersClassifier, model: Any, tokenizer: Any, columns: Sequence[int]
-    ) -> None:
+    def __init__(self, config: TransformersClassifier, model: Any, tokenizer: Any, columns: Sequence[int]) -> None:
         """`columns` are the model's outputs in the order of the task's labels."""
         self._config = config
         self._model = model.eval()
@@ -59,8 +58,9 @@ class Transformer:
         return vectors if vectors is not None else np.zeros((0, 1), dtype=np.float32)
 
     def save(self, folder: Path) -> None:
-        self._model.save_pretrained(folder, safe_serialization=True)
-        self._tokenizer.save_pretrained(folder)
+        with quiet():
+            self._model.save_pretrained(folder)
+            self._tokenizer.save_pretrained(folder)
 
     def _forward(self, table: Table, progress: Progress, hidden: bool) -> Iterator[tuple[np.ndarray, Any]]:
         """The model's outputs batch by batch. Rows of like length share a batch, so that little is padded."""
@@ -76,9 +76,7 @@ class Transformer:
         ):
             for begin in range(0, len(order), size):
                 rows = order[begin : begin + size]
-                batch = self._tokenizer.pad(
-                    {k: [v[i] for i in rows] for k, v in encoded.items()}, return_tensors="pt"
-                )
+                batch = self._tokenizer.pad({k: [v[i] for i in rows] for k, v in encoded.items()}, return_tensors="pt")
                 batch = batch.to(device)
                 output = model(**batch, output_hidden_states=hidden)
                 output.mask = batch["attention_mask"]
@@ -98,7 +96,7 @@ def fit(
     """Train on a table; see :func:`hcmlang.classifiers.fit`."""
     device = _device(config.device)
     transformers.set_seed(seed)
-    with _quiet():
+    with quiet():
         model, tokenizer = _begin(config, table, seed, start)
         columns = _columns(model, table.labels)
         rows = _Rows(_encode(tokenizer, table, config.max_tokens), [columns[i] for i in table.y], weights)
@@ -120,7 +118,7 @@ def fit(
 
 def load(config: TransformersClassifier, folder: Path, labels: tuple[str, ...]) -> Transformer:
     """A classifier that :meth:`Transformer.save` wrote."""
-    with _quiet():
+    with quiet():
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return Transformer(config, model, tokenizer, _columns(model, labels))
@@ -143,7 +141,7 @@ def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path 
             **({} if start else {"id2label": labels, "label2id": {v: k for k, v in labels.items()}}),
             **({} if start else {"num_labels": len(labels), "ignore_mismatched_sizes": True}),
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = "give `classifier.model` a hub id (and be online), a folder with config.json, model.safetensors and a "
         hint += "tokenizer, or `tiny`"
@@ -174,12 +172,10 @@ def _encode(tokenizer: Any, table: Table, max_tokens: int) -> dict[str, list[lis
     return dict(tokenizer(*columns, truncation=True, max_length=limit))
 
 
-class _Rows(torch.utils.data.Dataset):
+class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
     """Encoded rows with their class and weight."""
 
-    def __init__(
-        self, encoded: dict[str, list[list[int]]], y: Sequence[int], weights: np.ndarray | None
-    ) -> None:
+    def __init__(self, encoded: dict[str, list[list[int]]], y: Sequence[int], weights: np.ndarray | None) -> None:
         self._encoded = encoded
         self._y = y
         self._weights = weights if weights is not None else np.ones(len(y), dtype=np.float32)
@@ -204,7 +200,7 @@ class _Collator:
         return {**self._tokenizer.pad(rows, return_tensors="pt"), "labels": labels, "weight": weight}
 
 
-class _WeightedTrainer(Trainer):
+class _WeightedTrainer(Trainer):  # type: ignore[misc]
     """The Trainer with a weight for each row in the loss."""
 
     def compute_loss(
@@ -217,7 +213,7 @@ class _WeightedTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
 
-class _Advance(TrainerCallback):
+class _Advance(TrainerCallback):  # type: ignore[misc]
     def __init__(self, advance: Any) -> None:
         self._advance = advance
 
@@ -250,9 +246,7 @@ def _device(wanted: str) -> str:
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there[wanted]:
         hint = "write `classifier: {device: auto}` to take what there is"
-        raise DiagnosticError(
-            Diagnostic("no-device", f"there is no {wanted} device on this machine", hint=hint)
-        )
+        raise DiagnosticError(Diagnostic("no-device", f"there is no {wanted} device on this machine", hint=hint))
     return wanted
 
 
@@ -260,15 +254,16 @@ def _device(wanted: str) -> str:
 def _memory() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        # torch has a class of its own for this on some devices only.
+        if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
+            raise
         hint = "lower `classifier.batch_size` or `classifier.max_tokens`; finished steps are kept"
-        raise DiagnosticError(
-            Diagnostic("out-of-memory", "the device's memory is full", hint=hint)
-        ) from error
+        raise DiagnosticError(Diagnostic("out-of-memory", "the device's memory is full", hint=hint)) from error
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Our own progress is shown; the library's bars and remarks about heads that are trained anew are not."""
     before = transformers.logging.get_verbosity()
     bars = transformers.utils.logging.is_progress_bar_enabled()

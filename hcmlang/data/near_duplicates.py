@@ -15,9 +15,7 @@ Shingle = tuple[str, ...]
 
 def normalized(row: Sequence[str]) -> str:
     """A row without its case, spacing and punctuation; equal for rows that say the same."""
-    return f" {_BOUNDARY} ".join(
-        " ".join(w for w in _WORD.findall(text.casefold()) if w.isalnum()) for text in row
-    )
+    return f" {_BOUNDARY} ".join(" ".join(w for w in _WORD.findall(text.casefold()) if w.isalnum()) for text in row)
 
 
 def shingles(row: Sequence[str]) -> frozenset[Shingle]:
@@ -65,9 +63,7 @@ class NearDuplicates:
     def _similar(self, own: frozenset[Shingle]) -> Iterator[tuple[int, float]]:
         rare_first = sorted(own, key=lambda shingle: (len(self._rows_with.get(shingle, ())), shingle))
         needed = max(1, -int(-self._threshold * len(own) // 1))
-        candidates = {
-            n for shingle in rare_first[: len(own) - needed + 1] for n in self._rows_with.get(shingle, ())
-        }
+        candidates = {n for shingle in rare_first[: len(own) - needed + 1] for n in self._rows_with.get(shingle, ())}
         for number in candidates:
             shared = len(own & self._sets[number])
             yield number, shared / (len(own) + len(self._sets[number]) - shared)

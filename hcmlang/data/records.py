@@ -69,7 +69,8 @@ def write_jsonl(path: Path, records: Iterable[Any]) -> None:
     """One JSON object a line, from dataclasses or mappings."""
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            value = dataclasses.asdict(record) if dataclasses.is_dataclass(record) else record
+            is_record = dataclasses.is_dataclass(record) and not isinstance(record, type)
+            value = dataclasses.asdict(record) if is_record else record
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
@@ -82,6 +83,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     """The records of a JSONL file that :func:`write_jsonl` wrote."""
 
     def build(value: dict[str, Any]) -> Record:
-        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in value.items()})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+        return kind(**values)
 
     return [build(value) for value in read_jsonl(path)]

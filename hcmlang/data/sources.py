@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, did_you_mean
 from hcmlang.hashing import file_digest, folder_digest
 from hcmlang.spec.model import DataSource, FileData, HubData, Task
+
+if TYPE_CHECKING:
+    from hcmlang.data.table import Table
 
 #: As many bad rows are shown; the rest is counted.
 SHOWN = 10
@@ -83,6 +86,8 @@ def read_table(source: DataSource, task: Task, role: str) -> Table:
     `role` is what the rows are for (`train`, `pool`, ...), for messages. Raises :class:`DiagnosticError` for a source that
     cannot be read, has no rows, or has bad ones (the first ten are named).
     """
+    from hcmlang.data.table import Table
+
     name = source.hub if isinstance(source, HubData) else source.path
     read = _Reading(name, task)
     for row in _rows(source, read):
@@ -107,10 +112,9 @@ class _Reading:
         self.y: list[int] = []
         self.problems: list[Diagnostic] = []
         self.count = 0
-        self.index: dict[Any, int] = {label: i for i, label in enumerate(task.labels)}
+        self.index = {label: i for i, label in enumerate(task.labels)}
         # A number is a label's position, unless the labels themselves are numbers.
         if not any(label.lstrip("-").isdigit() for label in task.labels):
-            self.index |= {position: position for position in range(len(task.labels))}
             self.index |= {str(position): position for position in range(len(task.labels))}
 
     def take(self, row: Row) -> None:
@@ -130,24 +134,28 @@ class _Reading:
                 self.problem("bad-row", row, f"has an empty `{column}`", "remove the row, or give it a text")
                 return
             texts.append(text)
-        label = values[self.task.label]
-        label = label.strip() if isinstance(label, str) else label
-        known = self.index.get(str(label) if isinstance(label, int) and str(label) in self.index else label)
-        if known is None or isinstance(label, bool):
+        known = self.label(values[self.task.label])
+        if known is None:
+            label = values[self.task.label]
             hint = did_you_mean(str(label), self.task.labels)
-            if label == -1 or label == "-1":
+            if label in (-1, "-1"):
                 hint = "hidden labels of a test split are written -1; take a split with labels"
-            self.problem(
-                "unknown-label", row, f"has the label `{label}`, which is not in `task.labels`", hint
-            )
+            self.problem("unknown-label", row, f"has the label `{label}`, which is not in `task.labels`", hint)
             return
         self.texts.append(tuple(texts))
         self.y.append(known)
 
+    def label(self, value: Any) -> int | None:
+        """The class that a label stands for: by name, or by position."""
+        if isinstance(value, str):
+            return self.index.get(value.strip())
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.index.get(str(value))
+        return None
+
     def problem(self, code: str, row: Row, message: str, hint: str | None = None) -> None:
-        where = f"row {row.number:,} of {self.name}"
-        where += f" (line {row.line:,})" if row.line else ""
-        self.problems.append(Diagnostic(code, f"{where} {message}", hint=hint))
+        span = Span.point(Source(self.name), row.line) if row.line else None
+        self.problems.append(Diagnostic(code, f"row {row.number:,} of {self.name} {message}", span, hint))
 
     def report(self) -> list[Diagnostic]:
         more = len(self.problems) - SHOWN
@@ -168,7 +176,7 @@ def _missing(source: FileData) -> Diagnostic:
 
 def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
     if isinstance(source, HubData):
-        return _numbered(_hub(source))
+        return _numbered(_hub(source, read.task))
     path, kind = Path(source.path), format_of(source)
     if not path.exists():
         raise DiagnosticError(_missing(source))
@@ -176,15 +184,13 @@ def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
         "csv": lambda: _delimited(path, ",", read),
         "tsv": lambda: _delimited(path, "\t", read),
         "jsonl": lambda: _jsonl(path, read),
-        "parquet": lambda: _numbered(_parquet(path)),
-        "arrow": lambda: _numbered(_arrow(path)),
-        "datasets": lambda: _numbered(_saved(path, source.split)),
+        "parquet": lambda: _numbered(_parquet(path, read.task)),
+        "arrow": lambda: _numbered(_arrow(path, read.task)),
+        "datasets": lambda: _numbered(_saved(path, source.split, read.task)),
     }
     if kind not in readers:
         hint = f"name it with `format:`, one of {', '.join(readers)}"
-        raise DiagnosticError(
-            Diagnostic("unknown-format", f"the ending of {path} names no format", hint=hint)
-        )
+        raise DiagnosticError(Diagnostic("unknown-format", f"the ending of {path} names no format", hint=hint))
     return _readable(path, readers[kind]())
 
 
@@ -202,9 +208,7 @@ def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
         ) from error
     except (OSError, pa.ArrowInvalid, csv.Error) as error:
         hint = "check that the file is whole and that its format is what its ending says"
-        raise DiagnosticError(
-            Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)
-        ) from error
+        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)) from error
 
 
 def _bad_line(path: Path) -> int | None:
@@ -220,28 +224,42 @@ def _bad_line(path: Path) -> int | None:
 
 def _delimited(path: Path, delimiter: str, read: _Reading) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
         header = next(reader, None)
         if header is None:
             return
-        line = reader.line_num + 1
-        for number, values in enumerate(reader, start=1):
+        twice = [name for name, count in Counter(header).items() if count > 1]
+        if twice:
+            span = Span.point(Source(str(path)), 1)
+            raise DiagnosticError(Diagnostic("duplicate-column", f"two columns are named `{twice[0]}`", span))
+        number, line = 0, reader.line_num + 1
+        while True:
+            number += 1
+            try:
+                values = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                read.problem("bad-row", Row(number, line, {}), f"is not well quoted: {error}", _QUOTES)
+                line = reader.line_num + 1
+                continue
             row = Row(number, line, dict(zip(header, values, strict=False)))
             line = reader.line_num + 1
             if not values:
+                number -= 1
                 continue
             if len(values) != len(header):
-                # A quote that is never closed swallows the lines behind it; the row's length shows it.
-                hint = "a text with a quote, a line break or the delimiter needs quotes, and quotes in it are doubled"
-                read.problem("bad-row", row, f"has {len(values)} columns; the header has {len(header)}", hint)
+                read.problem("bad-row", row, f"has {len(values)} columns; the header has {len(header)}", _QUOTES)
                 continue
-            swallowed = next((c for c, v in row.values.items() if v.count("\n") > 1 and delimiter in v), None)
-            if swallowed is not None:
-                lines = row.values[swallowed].count("\n")
-                hint = "a quote is opened there and closed lines later; double the quotes inside a text"
-                read.problem("bad-row", row, f"has {lines} further lines inside its `{swallowed}`", hint)
+            # A quote that opens a text and is closed in a later line has swallowed a row: its tab shows it.
+            swallowed = [name for name, text in row.values.items() if "\n" in text and "\t" in text]
+            if delimiter == "\t" and swallowed:
+                read.problem("bad-row", row, f"goes on over several lines in `{swallowed[0]}`", _QUOTES)
                 continue
             yield row
+
+
+_QUOTES = "a text with a quote, a line break or the delimiter needs quotes around it, and quotes in it are doubled"
 
 
 def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
@@ -255,15 +273,11 @@ def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
                 values = json.loads(line)
             except (json.JSONDecodeError, RecursionError) as error:
                 row = Row(number, line_number, {})
-                read.problem(
-                    "bad-row", row, f"is not JSON: {str(error).lower()}", "one JSON object on each line"
-                )
+                read.problem("bad-row", row, f"is not JSON: {str(error).lower()}", "one JSON object on each line")
                 continue
             if not isinstance(values, dict):
                 row = Row(number, line_number, {})
-                read.problem(
-                    "bad-row", row, "is not a JSON object", 'write it as {"text": ..., "label": ...}'
-                )
+                read.problem("bad-row", row, "is not a JSON object", 'write it as {"text": ..., "label": ...}')
                 continue
             yield Row(number, line_number, values)
 
@@ -273,14 +287,16 @@ def _numbered(rows: Iterable[Values]) -> Iterator[Row]:
         yield Row(number, None, values)
 
 
-def _parquet(path: Path) -> Iterator[Values]:
+def _parquet(path: Path, task: Task) -> Iterator[Values]:
     import pyarrow.parquet as pq
 
-    for batch in pq.ParquetFile(path).iter_batches():
-        yield from batch.to_pylist()
+    file = pq.ParquetFile(path)
+    names = _class_names(file.schema_arrow.metadata, task)
+    for batch in file.iter_batches():
+        yield from _named(batch.to_pylist(), names, task)
 
 
-def _arrow(path: Path) -> Iterator[Values]:
+def _arrow(path: Path, task: Task) -> Iterator[Values]:
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
@@ -289,46 +305,65 @@ def _arrow(path: Path) -> Iterator[Values]:
             batches: Iterable[Any] = (reader.get_batch(i) for i in range(reader.num_record_batches))
         except pa.ArrowInvalid:
             source.seek(0)
-            batches = pa.ipc.open_stream(source)
+            reader = batches = pa.ipc.open_stream(source)
+        names = _class_names(reader.schema.metadata, task)
         for batch in batches:
-            yield from batch.to_pylist()
+            yield from _named(batch.to_pylist(), names, task)
 
 
-def _saved(path: Path, split: str | None) -> Iterator[Values]:
+def _saved(path: Path, split: str | None, task: Task) -> Iterator[Values]:
     import datasets
 
     try:
         saved = datasets.load_from_disk(str(path))
     except FileNotFoundError as error:
         hint = "it must be written by `datasets`' save_to_disk; a single file is named with its ending"
-        raise DiagnosticError(
-            Diagnostic("unreadable-file", f"{path} is no data set folder", hint=hint)
-        ) from error
+        raise DiagnosticError(Diagnostic("unreadable-file", f"{path} is no data set folder", hint=hint)) from error
     if isinstance(saved, datasets.DatasetDict):
         if split not in saved:
             hint = did_you_mean(split or "", list(saved))
             message = f"{path} has no split `{split}`" if split else f"{path} holds several splits"
-            raise DiagnosticError(
-                Diagnostic("unknown-split", message, hint=f"name one with `split:`; {hint}")
-            )
+            raise DiagnosticError(Diagnostic("unknown-split", message, hint=f"name one with `split:`; {hint}"))
         saved = saved[split]
-    yield from saved
+    return _dataset(saved, task)
 
 
-def _hub(source: HubData) -> Iterator[Values]:
+def _hub(source: HubData, task: Task) -> Iterator[Values]:
     import datasets
     from huggingface_hub.errors import HfHubHTTPError
 
     datasets.disable_progress_bars()
     try:
-        loaded = datasets.load_dataset(
-            source.hub, source.config, split=source.split, revision=source.revision
-        )
+        loaded = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
     except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = (
-            "check the name, `config`, `split` and `revision`, and the network; or name local files instead"
-        )
+        hint = "check the name, `config`, `split` and `revision`, and the network; or name local files instead"
         message = f"cannot load {source.hub} from the hub: {reason}"
         raise DiagnosticError(Diagnostic("hub-data", message, hint=hint)) from error
-    yield from loaded
+    return _dataset(loaded, task)
+
+
+def _dataset(data: Any, task: Task) -> Iterator[Values]:
+    """The rows of a `datasets.Dataset`."""
+    names = getattr(data.features.get(task.label), "names", None)
+    return _named(data, names, task)
+
+
+def _class_names(metadata: Mapping[bytes, bytes] | None, task: Task) -> list[str] | None:
+    """The names of the classes, where `datasets` wrote the file and stored them in its schema."""
+    stored = json.loads((metadata or {}).get(b"huggingface", b"{}"))
+    feature = stored.get("info", {}).get("features", {}).get(task.label, {})
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return list(names) if names else None
+
+
+def _named(rows: Iterable[Values], names: list[str] | None, task: Task) -> Iterator[Values]:
+    """Rows with the names of their classes, where the data calls its classes what the task calls its labels."""
+    if names is None or set(names) != set(task.labels):
+        yield from rows
+        return
+    for row in rows:
+        label = row.get(task.label)
+        if isinstance(label, int) and 0 <= label < len(names):
+            row[task.label] = names[label]
+        yield row

@@ -72,7 +72,5 @@ class Table:
         data = pq.read_table(path)
         index = {name: i for i, name in enumerate(labels)}
         columns = tuple(tuple(data[name].to_pylist()) for name in fields)
-        y = np.fromiter(
-            (index[name] for name in data[LABEL].to_pylist()), dtype=np.int64, count=data.num_rows
-        )
+        y = np.fromiter((index[name] for name in data[LABEL].to_pylist()), dtype=np.int64, count=data.num_rows)
         return cls(tuple(fields), tuple(labels), columns, y)

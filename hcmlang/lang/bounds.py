@@ -102,9 +102,7 @@ def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tup
     return _certain(pattern, rules, phrases, frozenset())
 
 
-def _certain(
-    pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...], inside: frozenset[str]
-) -> bool:
+def _certain(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...], inside: frozenset[str]) -> bool:
     if isinstance(pattern, Literal):
         return any(find_phrase(phrase)(pattern.text) for phrase in phrases)
     if isinstance(pattern, Reference):
@@ -122,7 +120,5 @@ def _certain(
             for item, after in zip(items, (*items[1:], None), strict=True)
             if not item.glued and not (after and after.glued)
         ]
-        return not any(item.glued for item in items) and any(
-            _certain(p, rules, phrases, inside) for p in free
-        )
+        return not any(item.glued for item in items) and any(_certain(p, rules, phrases, inside) for p in free)
     return False

@@ -29,20 +29,10 @@ from hcmlang.lang.syntax import (
     Value,
 )
 
-RESERVED = (
-    "words",
-    "chars",
-    "record",
-    "one_of",
-    "when",
-    "require",
-    "forbid",
-    "contains",
-    "matches",
-    "any",
-    "all",
+RESERVED = frozenset(
+    ("words", "chars", "record", "one_of", "when", "require", "forbid", "contains", "matches", "any", "all")
+    + ("in", "and", "or", "not")
 )
-RESERVED += ("in", "and", "or", "not")
 
 
 @dataclass(frozen=True)
@@ -117,9 +107,7 @@ def _rule_names(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
             yield Diagnostic("reserved-name", f"`{rule.name}` is a value in scope", rule.span, hint)
         first.setdefault(rule.name, rule)
     if len({field.name for field in tree.fields}) < len(tree.fields):
-        yield Diagnostic(
-            "duplicate-rule", "two fields of the record have the same name", tree.fields[-1].span
-        )
+        yield Diagnostic("duplicate-rule", "two fields of the record have the same name", tree.fields[-1].span)
 
 
 def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
@@ -143,9 +131,7 @@ def _undefined(part: Reference, rules: Mapping[str, Pattern], names: Mapping[str
         written = f"one_of({part.name})" if names[part.name].is_list else "{" + part.name + "}"
         message = f"`{part.name}` is a value, not a rule"
         return Diagnostic("value-as-rule", message, part.span, f"write `{written}`")
-    return Diagnostic(
-        "undefined-rule", f"there is no rule `{part.name}`", part.span, did_you_mean(part.name, rules)
-    )
+    return Diagnostic("undefined-rule", f"there is no rule `{part.name}`", part.span, did_you_mean(part.name, rules))
 
 
 def _value(name: str, span: Span, names: Mapping[str, Kind], wanted_list: bool) -> Iterator[Diagnostic]:
@@ -156,13 +142,9 @@ def _value(name: str, span: Span, names: Mapping[str, Kind], wanted_list: bool) 
             "unknown-name", f"there is no value `{name}` in scope", span, did_you_mean(name, same or names)
         )
     elif kind.is_list and not wanted_list:
-        yield Diagnostic(
-            "wrong-type", f"`{name}` is a list; one text is wanted", span, f"write `one_of({name})`"
-        )
+        yield Diagnostic("wrong-type", f"`{name}` is a list; one text is wanted", span, f"write `one_of({name})`")
     elif wanted_list and not kind.is_list:
-        yield Diagnostic(
-            "wrong-type", f"`{name}` is one text; a list is wanted", span, "write `{" + name + "}`"
-        )
+        yield Diagnostic("wrong-type", f"`{name}` is one text; a list is wanted", span, "write `{" + name + "}`")
 
 
 def _condition(condition: Condition | Predicate, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
@@ -180,17 +162,13 @@ def _condition(condition: Condition | Predicate, names: Mapping[str, Kind]) -> I
         for text in condition.texts.texts:
             if values is not None and text not in values:
                 message = f"`{condition.name}` is never `{text}`"
-                yield Diagnostic(
-                    "impossible-guard", message, condition.texts.span, did_you_mean(text, values)
-                )
+                yield Diagnostic("impossible-guard", message, condition.texts.span, did_you_mean(text, values))
 
 
 def _unused(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     rules, reached = rules_of(tree), set[str]()
     waiting = [field.pattern for field in tree.fields]
-    reached |= {
-        field.name for field in tree.fields if field.name in rules and field.pattern is rules[field.name]
-    }
+    reached |= {field.name for field in tree.fields if field.name in rules and field.pattern is rules[field.name]}
     while waiting:
         for part in parts(waiting.pop()):
             if isinstance(part, Reference) and part.name in rules and part.name not in reached:
@@ -199,9 +177,7 @@ def _unused(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     for rule in tree.rules:
         if rule.name not in reached:
             hint = f"use it in `{tree.fields[0].name}`, or remove it"
-            yield Diagnostic(
-                "unused-rule", f"the rule `{rule.name}` is never used", rule.span, hint, "warning"
-            )
+            yield Diagnostic("unused-rule", f"the rule `{rule.name}` is never used", rule.span, hint, "warning")
 
 
 def productive(rules: Mapping[str, Pattern]) -> set[str]:
@@ -276,9 +252,7 @@ def _constraints(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         for predicate in predicates(constraint.predicate):
             if predicate.field not in fields:
                 message = f"`{predicate.field}` is not what the program writes"
-                yield Diagnostic(
-                    "unknown-field", message, predicate.span, did_you_mean(predicate.field, fields)
-                )
+                yield Diagnostic("unknown-field", message, predicate.span, did_you_mean(predicate.field, fields))
         for phrases in lists(constraint):
             yield from _value(phrases.name or "", phrases.span, names, wanted_list=True)
 
@@ -288,17 +262,15 @@ def _impossible(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     rules = rules_of(tree)
     for constraint in tree.constraints:
         predicate = constraint.predicate
-        field = next(
-            (f for f in tree.fields if isinstance(predicate, Count) and f.name == predicate.field), None
-        )
+        field = next((f for f in tree.fields if isinstance(predicate, Count) and f.name == predicate.field), None)
         if not isinstance(predicate, Count) or field is None:
             continue
         possible = (bounds.words if predicate.measure == "words" else bounds.chars)(field.pattern, rules)
         if possible.low > predicate.high or possible.high < predicate.low:
-            message = f"`{constraint.source}` can never hold: `{field.name}` has {in_words(possible)} {predicate.measure}"
-            yield Diagnostic(
-                "impossible-constraint", message, constraint.span, "change the range, or the rules"
+            message = (
+                f"`{constraint.source}` can never hold: `{field.name}` has {in_words(possible)} {predicate.measure}"
             )
+            yield Diagnostic("impossible-constraint", message, constraint.span, "change the range, or the rules")
 
 
 def in_words(found: bounds.Range) -> str:

@@ -47,9 +47,7 @@ class Drawer:
         elif isinstance(pattern, Alternation):
             self._write(self._choose(pattern), glued)
         elif isinstance(pattern, Repeat):
-            count = (
-                self._random.randint(pattern.low, pattern.high) if self._depth <= MAX_DEPTH else pattern.low
-            )
+            count = self._random.randint(pattern.low, pattern.high) if self._depth <= MAX_DEPTH else pattern.low
             part = Item(pattern.pattern, pattern.glued)
             self._sequence((part,) * count, glued)
         elif isinstance(pattern, CharClass):
@@ -62,9 +60,7 @@ class Drawer:
         start = len(self._out)
         for number, item in enumerate(items):
             nothing_yet = len(self._out) == start
-            self._write(
-                item.pattern, glued=(item.glued and number > 0) or (glued and nothing_yet) or item.glued
-            )
+            self._write(item.pattern, glued=(item.glued and number > 0) or (glued and nothing_yet) or item.glued)
 
     def _piece(self, text: str, glued: bool) -> None:
         if not text:

@@ -90,9 +90,7 @@ class _Emitter:
         low = 0 if self._nullable(pattern.pattern) else max(0, pattern.low - 1)
         return first if pattern.high == 1 else f"{first} ({later}){{{low},{pattern.high - 1}}}"
 
-    def _named(
-        self, key: object, patterns: tuple[Pattern, ...], build: Callable[[], str | None]
-    ) -> str | None:
+    def _named(self, key: object, patterns: tuple[Pattern, ...], build: Callable[[], str | None]) -> str | None:
         """The name under which an expression is defined once; `patterns` are what it is made of."""
         if key not in self._names:
             regular = all(self._regular(pattern) for pattern in patterns)
@@ -125,9 +123,7 @@ def _either(options: list[str]) -> str | None:
 
 def _nullable_rules(rules: Mapping[str, Pattern]) -> set[str]:
     found: set[str] = set()
-    while grown := {
-        name for name, pattern in rules.items() if name not in found and _nullable(pattern, found)
-    }:
+    while grown := {name for name, pattern in rules.items() if name not in found and _nullable(pattern, found)}:
         found |= grown
     return found
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from lark import Lark, Token, Tree
+from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
 from hcmlang.diagnostics import Diagnostic, Origin, Span
@@ -116,7 +117,8 @@ _LATER = (
 
 def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnostic:
     lines = text.splitlines() or [""]
-    line, column = error.line, error.column
+    line: int = error.line or 0
+    column: int = error.column or 0
     if (
         isinstance(error, UnexpectedEOF)
         or line < 1
@@ -127,21 +129,13 @@ def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnost
             line, column = line - 1, len(lines[line - 2].rstrip()) + 1
     found = str(error.token) if isinstance(error, UnexpectedToken) else text[error.pos_in_stream or 0 :][:1]
     expected = error.accepts if isinstance(error, UnexpectedToken) and error.accepts else _expected(error)
-    span = origin.span(
-        line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1)
-    )
+    span = origin.span(line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1))
     word = found.strip().split("\n")[0]
     if word in _LATER:
-        hint = (
-            "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
-        )
-        return Diagnostic(
-            "not-in-this-version", f"`{word}` is not in this version of the language", span, hint
-        )
+        hint = "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
+        return Diagnostic("not-in-this-version", f"`{word}` is not in this version of the language", span, hint)
     if isinstance(error, UnexpectedCharacters) and found == '"':
-        return Diagnostic(
-            "program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line'
-        )
+        return Diagnostic("program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line')
     if isinstance(error, UnexpectedCharacters) and found == "/":
         return Diagnostic(
             "program-syntax", "this regex is never closed", span, "a regex ends with `/` in the same line"
@@ -158,9 +152,7 @@ def _expected(error: UnexpectedInput) -> set[str]:
 
 def _expectation(names: set[str]) -> str:
     known = sorted(names, key=lambda n: (_ORDER.index(n) if n in _ORDER else len(_ORDER), n))
-    words = list(
-        dict.fromkeys(_WORDS.get(name, f"`{name.lower()}`") for name in known if not name.startswith("__"))
-    )
+    words = list(dict.fromkeys(_WORDS.get(name, f"`{name.lower()}`") for name in known if not name.startswith("__")))
     shown = ", ".join(words[:6])
     return f"expected here: {shown}" + (", ..." if len(words) > 6 else "")
 
@@ -202,7 +194,7 @@ class _Builder:
     def report(self, code: str, message: str, node: Any, hint: str | None = None) -> None:
         self.diagnostics.append(Diagnostic(code, message, self.span(node), hint))
 
-    def program(self, parsed: Tree[Token]) -> syntax.Tree:
+    def program(self, parsed: Any) -> syntax.Tree:
         rules: list[syntax.Rule] = []
         fields: tuple[syntax.Field, ...] = ()
         constraints = []
@@ -213,9 +205,7 @@ class _Builder:
             name, sign, pattern = node.children
             record = self._record(pattern)
             if record is None:
-                rules.append(
-                    syntax.Rule(str(name), self.pattern(pattern), sign.type == "SHARED", self.span(name))
-                )
+                rules.append(syntax.Rule(str(name), self.pattern(pattern), sign.type == "SHARED", self.span(name)))
                 fields = fields or (syntax.Field(str(name), rules[0].pattern, self.span(name)),)
             elif fields or rules:
                 hint = "move it to the top; the first rule says what is written"
@@ -229,29 +219,29 @@ class _Builder:
             )
         return syntax.Tree(fields, tuple(rules), tuple(constraints))
 
-    def _record(self, pattern: Tree[Token]) -> Tree[Token] | None:
+    def _record(self, pattern: Any) -> Any | None:
         """The record that this pattern consists of, if it does."""
         node: Any = pattern
         while (
-            isinstance(node, Tree)
+            not isinstance(node, Token)
             and node.data in ("pattern", "choice", "item", "group")
             and len(node.children) == 1
         ):
             node = node.children[0]
-        return node if isinstance(node, Tree) and node.data == "record" else None
+        return node if not isinstance(node, Token) and node.data == "record" else None
 
-    def field(self, node: Tree[Token]) -> syntax.Field:
+    def field(self, node: Any) -> syntax.Field:
         name, _, pattern = node.children
         return syntax.Field(str(name), self.pattern(pattern), self.span(name))
 
-    def pattern(self, node: Tree[Token]) -> syntax.Pattern:
+    def pattern(self, node: Any) -> syntax.Pattern:
         choices = tuple(self.choice(child) for child in node.children)
         only = choices[0]
         if len(choices) == 1 and only.guard is None:
             return only.pattern
         return syntax.Alternation(choices)
 
-    def choice(self, node: Tree[Token]) -> syntax.Choice:
+    def choice(self, node: Any) -> syntax.Choice:
         items, weight, guard = [], 1.0, None
         for child in node.children:
             if child.data == "weight":
@@ -271,7 +261,7 @@ class _Builder:
             return syntax.Choice(items[0].pattern, weight, guard)
         return syntax.Choice(syntax.Sequence(tuple(items)), weight, guard)
 
-    def item(self, node: Tree[Token]) -> syntax.Item:
+    def item(self, node: Any) -> syntax.Item:
         children = list(node.children)
         glued = isinstance(children[0], Token) and children[0].type == "GLUE"
         if glued:
@@ -281,7 +271,7 @@ class _Builder:
             pattern = self.repeat(pattern, children[1])
         return syntax.Item(pattern, glued)
 
-    def repeat(self, pattern: syntax.Pattern, node: Tree[Token]) -> syntax.Pattern:
+    def repeat(self, pattern: syntax.Pattern, node: Any) -> syntax.Pattern:
         sign = str(node.children[0])
         bounds = {"?": (0, 1), "*": (0, UNBOUNDED), "+": (1, UNBOUNDED)}.get(sign)
         if bounds is None:
@@ -316,13 +306,11 @@ class _Builder:
             return syntax.Alternation(tuple(syntax.Choice(literal(text)) for text in names.texts))
         if kind == "group":
             return self.pattern(first)
-        self.report(
-            "record-not-first", "a record can only be the first rule", node, "move it to the top, alone"
-        )
+        self.report("record-not-first", "a record can only be the first rule", node, "move it to the top, alone")
         return syntax.Literal("")
 
     def regex(self, token: Token) -> syntax.Pattern:
-        body, slash, flag = str(token)[1:].rpartition("/")
+        body, _, flag = str(token)[1:].rpartition("/")
         if flag:
             self.report(
                 "bad-regex",
@@ -336,12 +324,12 @@ class _Builder:
             self.report("bad-regex", f"this regex cannot be used: {error}", token)
             return syntax.Literal("")
 
-    def names(self, node: Tree[Token]) -> syntax.Names:
+    def names(self, node: Any) -> syntax.Names:
         if node.data == "named_list":
             return syntax.Names(str(node.children[0]), (), self.span(node))
         return syntax.Names(None, tuple(_unquote(child) for child in node.children), self.span(node))
 
-    def condition(self, node: Tree[Token]) -> syntax.Condition:
+    def condition(self, node: Any) -> syntax.Condition:
         kind, children = node.data, node.children
         if kind == "group":
             return self.condition(children[0])
@@ -357,15 +345,13 @@ class _Builder:
         compare = syntax.Compare(str(children[0]), "contains" if kind == "holds" else "in", texts, span)
         return syntax.Not(compare) if kind == "differs" else compare
 
-    def constraint(self, node: Tree[Token]) -> syntax.Constraint:
+    def constraint(self, node: Any) -> syntax.Constraint:
         kind, expression = node.children
         predicate = self.predicate(expression)
         source = " ".join(self.text[node.meta.start_pos : node.meta.end_pos].split())
-        return syntax.Constraint(
-            syntax.Not(predicate) if kind == "forbid" else predicate, source, self.span(node)
-        )
+        return syntax.Constraint(syntax.Not(predicate) if kind == "forbid" else predicate, source, self.span(node))
 
-    def predicate(self, node: Tree[Token]) -> syntax.Predicate:
+    def predicate(self, node: Any) -> syntax.Predicate:
         kind, children, span = node.data, node.children, self.span(node)
         if kind == "group":
             return self.predicate(children[0])
@@ -394,8 +380,6 @@ class _Builder:
         return predicate
 
     def _matches(self, name: str, token: Token, span: Span) -> syntax.Matches:
-        import re
-
         body, _, flag = str(token)[1:].rpartition("/")
         body = body.replace("\\/", "/")
         try:
@@ -405,7 +389,7 @@ class _Builder:
             body = ""
         return syntax.Matches(name, body, flag == "i", span)
 
-    def range(self, node: Tree[Token]) -> tuple[int, float]:
+    def range(self, node: Any) -> tuple[int, float]:
         numbers = [self.whole(child) for child in node.children]
         low, high = numbers[0], numbers[-1]
         if node.data == "at_most":
@@ -413,9 +397,7 @@ class _Builder:
         if node.data == "at_least":
             return low, float("inf")
         if low > high:
-            self.report(
-                "empty-range", f"no number lies in {low}..{high}", node, f"did you mean `{high}..{low}`?"
-            )
+            self.report("empty-range", f"no number lies in {low}..{high}", node, f"did you mean `{high}..{low}`?")
         return low, high
 
     def whole(self, token: Token) -> int:

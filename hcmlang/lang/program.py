@@ -159,9 +159,7 @@ def _resolve(tree: Tree, scope: Mapping[str, Value]) -> tuple[dict[str, Pattern]
     by_name = check.rules_of(tree)
     fields: dict[str, Pattern] = {}
     for field in tree.fields:
-        filled = (
-            rules.get(field.name) if by_name.get(field.name) is field.pattern else _fill(field.pattern, scope)
-        )
+        filled = rules.get(field.name) if by_name.get(field.name) is field.pattern else _fill(field.pattern, scope)
         pattern = None if filled is None else _prune(filled, rules.keys())
         if pattern is not None:
             fields[field.name] = pattern
@@ -174,9 +172,7 @@ def _fill(pattern: Pattern, scope: Mapping[str, Value]) -> Pattern | None:
         return parse.literal(str(scope[pattern.name]).strip())
     if isinstance(pattern, OneOf):
         texts = [text.strip() for text in scope[pattern.name]]
-        return (
-            Alternation(tuple(Choice(parse.literal(text)) for text in texts if text)) if any(texts) else None
-        )
+        return Alternation(tuple(Choice(parse.literal(text)) for text in texts if text)) if any(texts) else None
     return _map(
         pattern,
         lambda part: _fill(part, scope),
@@ -240,9 +236,7 @@ def _guarantee(
     return Guarantee(constraint.source, "checked", why)
 
 
-def _always(
-    predicate: Contains, pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]
-) -> bool:
+def _always(predicate: Contains, pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]) -> bool:
     if predicate.quantity == "any":
         return bounds.always_contains(pattern, rules, phrases)
     return all(bounds.always_contains(pattern, rules, (phrase,)) for phrase in phrases)

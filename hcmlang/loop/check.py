@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hcmlang.data.sources import columns_of
+from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
@@ -47,6 +47,9 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
             )
             yield Diagnostic("missing-file", f"there is no file {source.path}", span, hint)
             continue
+        if source.split is not None and format_of(source) != "datasets":
+            message = f"`split` has no meaning for {Path(source.path).name}, which holds only one"
+            yield Diagnostic("no-splits", message, file.span(*path, "split"), "remove it")
         columns = columns_of(source)
         if columns is None:
             continue
@@ -55,9 +58,7 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
                 missing.setdefault(name, []).append(Path(source.path).name)
                 if len(missing[name]) == 1:
                     hints = did_you_mean(name, columns)
-                    yield Diagnostic(
-                        "missing-column", f"{source.path} has no column `{name}`", _of(file, name), hints
-                    )
+                    yield Diagnostic("missing-column", f"{source.path} has no column `{name}`", _of(file, name), hints)
 
 
 def _of(file: SpecFile, column: str) -> Span:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hcmlang import __version__
 from hcmlang.data.records import Group, Hypothesis, Instance, read_jsonl, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
@@ -54,11 +54,9 @@ def _taught(work: Work) -> list[tuple[str, int]]:
 
 def _metrics(work: Work, hypotheses: list[dict[str, Any]]) -> dict[str, Any]:
     config = work.config
-    sets = {
-        name: {"rows": len(work.table(f"set:{name}")), "arms": _arms(work, name)} for name in config["sets"]
-    }
+    sets = {name: {"rows": len(work.table(f"set:{name}")), "arms": _arms(work, name)} for name in config["sets"]}
     return {
-        "hcmlang": __version__,
+        "hcmlang": version("hcmlang"),
         "name": config["name"],
         "task": {"fields": config["fields"], "labels": config["labels"]},
         "confidence": config["confidence"],
@@ -83,9 +81,7 @@ def _arms(work: Work, name: str) -> dict[str, Any]:
     baseline, found = scores("none"), {}
     for arm in config["arms"]:
         own = scores(arm)
-        seeds = [
-            measure(s, table.y, b, config["thresholds"], tau) for s, b in zip(own, baseline, strict=True)
-        ]
+        seeds = [measure(s, table.y, b, config["thresholds"], tau) for s, b in zip(own, baseline, strict=True)]
         found[arm] = {"mean": mean_of(seeds), "seeds": seeds}
         if arm == "none":
             continue
@@ -125,9 +121,7 @@ def _pool(work: Work) -> dict[str, Any]:
     for seed in work.config["seeds"]:
         scores = work.scores(f"pool_scores:{seed}")
         rows = confident_errors(scores, pool.y, work.config["confidence"])
-        directions = Counter(
-            f"{labels[pool.y[row]]} taken for {labels[scores[row].argmax()]}" for row in rows
-        )
+        directions = Counter(f"{labels[pool.y[row]]} taken for {labels[scores[row].argmax()]}" for row in rows)
         found.append({"seed": seed, "hcms": len(rows), "directions": dict(sorted(directions.items()))})
     return {"rows": len(pool), "crossfit": work.config["crossfit"], "seeds": found}
 
@@ -149,8 +143,7 @@ def _summary(work: Work, sets: dict[str, Any], hypotheses: list[dict[str, Any]])
     summary: dict[str, Any] = {"arm": arm, "pool_hcms": found, "hypotheses": len(hypotheses)}
     if found == 0:
         lower = {
-            f"{t:g}": mean_of([float(len(_pool_errors(work, s, t))) for s in work.config["seeds"]])
-            for t in _LOWER
+            f"{t:g}": mean_of([float(len(_pool_errors(work, s, t))) for s in work.config["seeds"]]) for t in _LOWER
         }
         summary["hcms_at_lower_confidence"] = {t: n for t, n in lower.items() if float(t) < tau and n > 0}
     if arm is not None:
@@ -218,11 +211,7 @@ def _on_test(
         return None
     finds = [find_phrase(trigger) for trigger in hypothesis.triggers]
     gold = test.labels.index(hypothesis.gold)
-    rows = [
-        i
-        for i, text in enumerate(test.joined("\n"))
-        if test.y[i] == gold and any(find(text) for find in finds)
-    ]
+    rows = [i for i, text in enumerate(test.joined("\n")) if test.y[i] == gold and any(find(text) for find in finds)]
     fit = test.take(rows).y
     counts = [len(confident_errors(scores[rows], fit, tau)) if rows else 0 for scores in (before, after)]
     return {"rows": len(rows), "hcms_before": counts[0], "hcms_after": counts[1]}
@@ -256,9 +245,7 @@ def _augmented(work: Work) -> pa.Table:
             "arm": pa.array([arm for arm, _, _ in rows], pa.string()),
             "seed": pa.array([seed for _, seed, _ in rows], pa.int64()),
             "hypothesis": pa.array([instance.hypothesis for _, _, instance in rows], pa.string()),
-            "guarantees": pa.array(
-                [list(instance.guarantees) for _, _, instance in rows], pa.list_(pa.string())
-            ),
+            "guarantees": pa.array([list(instance.guarantees) for _, _, instance in rows], pa.list_(pa.string())),
         }
     )
 

@@ -53,13 +53,11 @@ def _tfidf(texts: Sequence[str], seed: int) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
-    matrix = TfidfVectorizer(
-        token_pattern=_WORD.pattern, ngram_range=(1, 2), sublinear_tf=True
-    ).fit_transform(texts)
+    matrix = TfidfVectorizer(token_pattern=_WORD.pattern, ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
     size = min(_DIMENSIONS, matrix.shape[0] - 1, matrix.shape[1] - 1)
     if size < 2:
         return np.zeros((len(texts), 1))
-    return normalize(TruncatedSVD(size, random_state=seed % 2**32).fit_transform(matrix))
+    return np.asarray(normalize(TruncatedSVD(size, random_state=seed % 2**32).fit_transform(matrix)))
 
 
 def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
@@ -68,10 +66,10 @@ def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
 
     if config.method == "kmeans":
         count = min(config.clusters, len(np.unique(vectors, axis=0)))
-        return KMeans(count, n_init=4, random_state=seed % 2**32).fit_predict(vectors)
+        return np.asarray(KMeans(count, n_init=4, random_state=seed % 2**32).fit_predict(vectors))
     if len(vectors) <= config.min_size:
         return np.zeros(len(vectors), dtype=int)
-    return HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True).fit_predict(vectors)
+    return np.asarray(HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True).fit_predict(vectors))
 
 
 def _telling_terms(pool: Table, members: np.ndarray, compared: np.ndarray) -> tuple[str, ...]:
@@ -90,9 +88,7 @@ def _telling_terms(pool: Table, members: np.ndarray, compared: np.ndarray) -> tu
     return tuple(sorted(telling, key=lambda word: (-lift(word), word))[:_TERMS])
 
 
-def _group(
-    name: str, labels: tuple[str, str], members: np.ndarray, terms: tuple[str, ...], outliers: bool
-) -> Group:
+def _group(name: str, labels: tuple[str, str], members: np.ndarray, terms: tuple[str, ...], outliers: bool) -> Group:
     rows = f"{len(members)} {labels[0]} row{'s' if len(members) > 1 else ''}"
     summary = f"{rows} taken for {labels[1]}"
     if outliers:

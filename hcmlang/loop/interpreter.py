@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from hcmlang.loop.plan import Step
 from hcmlang.loop.steps import ACTIONS
-from hcmlang.loop.work import Work
 from hcmlang.loop.store import Artifact, Store
+from hcmlang.loop.work import Action, Work
 from hcmlang.progress import SILENT, Progress
 
 
@@ -23,13 +24,14 @@ def execute(plan: Sequence[Step], store: Store, progress: Progress = SILENT) -> 
         if found is None:
             progress.note(f"[{number}/{len(plan)}] {step.title}")
             folders = {role: artifact.folder for role, artifact in inputs.items()}
-
-            def work(out: Path, step: Step = step, folders: dict[str, Path] = folders) -> None:
-                action.run(Work(step.config, folders, step.handles, out, progress))
-
+            work = partial(_run, action, step, folders, progress)
             found = store.make(key, step, inputs, work)
         results[step.name] = found
     reused = sum(artifact.reused for artifact in results.values())
     if reused:
         progress.note(f"{reused} of {len(plan)} steps were already done")
     return results
+
+
+def _run(action: Action, step: Step, inputs: Mapping[str, Path], progress: Progress, out: Path) -> None:
+    action.run(Work(step.config, inputs, step.handles, out, progress))

@@ -10,6 +10,7 @@ from hcmlang import classifiers
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.loop.work import INSTANCES, MODEL, SCORES, TABLE, Work
 
 
@@ -38,6 +39,11 @@ def crossfit(work: Work) -> None:
 
     table = work.table("train")
     scores = np.zeros((len(table), len(table.labels)), dtype=np.float32)
+    smallest = np.bincount(table.y)[np.unique(table.y)].min()
+    if smallest < work.config["folds"]:
+        message = f"a label has only {smallest} train rows, too few for {work.config['folds']} folds of cross-fitting"
+        hint = "give `task.data` a pool, or lower `detect.folds`"
+        raise DiagnosticError(Diagnostic("too-few-rows", message, hint=hint))
     folds = StratifiedKFold(work.config["folds"], shuffle=True, random_state=work.seed)
     for number, (seen, unseen) in enumerate(folds.split(np.zeros(len(table)), table.y), start=1):
         work.progress.note(f"  fold {number} of {work.config['folds']}")

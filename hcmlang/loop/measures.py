@@ -1,7 +1,7 @@
 """How good predictions and their confidence are.
 
-Everywhere `scores` are probabilities, shape (rows, labels), and `gold` the classes, shape (rows,). Confidence is the
-probability of the predicted label.
+Everywhere `scores` are probabilities, shape (rows, labels), and `gold` the classes, shape (rows,). The prediction is
+the most probable label (of several, the first), and confidence is its probability.
 """
 
 from __future__ import annotations
@@ -32,21 +32,28 @@ class Outcome:
         return len(self.wrong)
 
 
+def at_least(confidence: np.ndarray, tau: float) -> np.ndarray:
+    """Which confidences reach tau. Scores are single precision, so the threshold is rounded as they are: a probability
+    of 0.9 in the model is not below a threshold of 0.9 in the spec."""
+    reached: np.ndarray = confidence >= np.float32(tau)
+    return reached
+
+
 def kept(outcome: Outcome, tau: float) -> int:
-    """Predictions with at least this confidence. Scores are single precision, and so is the threshold."""
-    return int((outcome.confidence >= np.float32(tau)).sum())
+    """Predictions with confidence >= tau."""
+    return int(at_least(outcome.confidence, tau).sum())
 
 
 def hcms(outcome: Outcome, tau: float) -> int:
-    """Wrong predictions with at least this confidence."""
-    return int((outcome.wrong & (outcome.confidence >= np.float32(tau))).sum())
+    """High-confidence misclassifications: wrong predictions with confidence >= tau."""
+    return int((outcome.wrong & at_least(outcome.confidence, tau)).sum())
 
 
 def mistakes_kept(outcome: Outcome, count: float) -> float:
     """Expected number of wrong predictions among the `count` most confident ones.
 
     Rows of equal confidence are in random order: a part of such a block holds its share of the block's mistakes. A
-    fraction of a row counts as that fraction.
+    fraction of a row counts as that fraction, so that the number is a continuous function of `count`.
     """
     ends, mistakes = _blocks(outcome)
     return float(np.interp(count, ends, mistakes))
@@ -61,8 +68,8 @@ def _blocks(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
 
 
 def matched_mistakes(outcome: Outcome, baseline: Outcome, tau: float) -> float:
-    """HCMs at matched coverage: mistakes among as many of the most confident predictions as the baseline makes with
-    confidence >= tau. Lower confidence alone does not lower it."""
+    """HCMs at matched coverage: mistakes among as many of the most confident predictions as the baseline (of the same
+    seed, on the same rows) makes with confidence >= tau. Lower confidence alone does not lower it."""
     return mistakes_kept(outcome, kept(baseline, tau))
 
 
@@ -75,7 +82,7 @@ def risk_coverage(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
 
 
 def area_under_risk_coverage(outcome: Outcome) -> float:
-    """Mean risk over all coverages k/n (Geifman, Uziel and El-Yaniv 2019)."""
+    """Mean risk over all coverages k/n (AURC: Geifman, Uziel and El-Yaniv 2019)."""
     return float(risk_coverage(outcome)[1].mean())
 
 
@@ -93,15 +100,14 @@ class Bin:
 def reliability(outcome: Outcome) -> list[Bin]:
     """The predictions in 15 bins of equal width; empty bins are left out."""
     edges = np.linspace(0, 1, _BINS + 1)
-    number = np.clip(np.ceil(outcome.confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
+    # Edges rounded as the scores are, for the reason given in `at_least`.
+    number = np.searchsorted(edges[1:-1].astype(np.float32).astype(np.float64), outcome.confidence, side="left")
     found = []
     for index in np.unique(number):
         inside = number == index
-        accuracy = 1 - outcome.wrong[inside].mean()
+        accuracy = float(1 - outcome.wrong[inside].mean())
         mean = float(outcome.confidence[inside].mean())
-        found.append(
-            Bin(float(edges[index]), float(edges[index + 1]), int(inside.sum()), mean, float(accuracy))
-        )
+        found.append(Bin(float(edges[index]), float(edges[index + 1]), int(inside.sum()), mean, accuracy))
     return found
 
 
@@ -121,9 +127,7 @@ def measure(
     labels = np.arange(scores.shape[1])
     return {
         "accuracy": float(1 - outcome.wrong.mean()),
-        "macro_f1": float(
-            f1_score(gold, scores.argmax(axis=1), labels=labels, average="macro", zero_division=0)
-        ),
+        "macro_f1": float(f1_score(gold, scores.argmax(axis=1), labels=labels, average="macro", zero_division=0)),
         "hcms": {f"{t:g}": hcms(outcome, t) for t in thresholds},
         "coverage": {f"{t:g}": kept(outcome, t) / len(outcome) for t in thresholds},
         "hcms_at_matched_coverage": matched_mistakes(outcome, base, tau),

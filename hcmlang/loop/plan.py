@@ -64,9 +64,7 @@ def _reads(spec: Spec) -> Iterator[Step]:
     task = _task(spec)
     for name, source in sources.items():
         config = {**task, "label": spec.task.label, "source": source_digest(source)}
-        yield Step(
-            f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name}
-        )
+        yield Step(f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name})
 
 
 def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[Step]:

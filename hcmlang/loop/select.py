@@ -55,9 +55,7 @@ def select(
         else:
             rejected.append(_rejected(instance, *found))
     chosen = _shared_evenly(kept, config.keep, seed)
-    over = [
-        _rejected(i, "over the limit", f"`select.keep` is {config.keep}") for i in kept if i not in chosen
-    ]
+    over = [_rejected(i, "over the limit", f"`select.keep` is {config.keep}") for i in kept if i not in chosen]
     return Selection([instance for instance in kept if instance in chosen], rejected + over)
 
 
@@ -91,9 +89,7 @@ class _Guard:
             label = self._train.labels[self._train.y[number]] if name == "train" else instance.label
             if same is not None and label != instance.label:
                 return "contradicts train", f"train row {number} has this text and the label {label}"
-            detail = (
-                f"{name} row {number}" if near is None else f"{name} row {number}, similarity {near[1]:.2f}"
-            )
+            detail = f"{name} row {number}" if near is None else f"{name} row {number}, similarity {near[1]:.2f}"
             return f"{'repeats' if near is None else 'nearly repeats'} {name}", detail
         if (same := self._instances.exact(row)) is not None:
             return "duplicate", " / ".join(_texts(self._accepted[same]))

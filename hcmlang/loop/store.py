@@ -77,9 +77,7 @@ class Store:
 
     def key(self, step: Step, version: int, inputs: dict[str, Artifact]) -> str:
         """The content key of a step: its action and version, its configuration, its inputs' content."""
-        return content_key(
-            [step.action, version, dict(step.config), {r: a.digest for r, a in inputs.items()}]
-        )
+        return content_key([step.action, version, dict(step.config), {r: a.digest for r, a in inputs.items()}])
 
     def find(self, key: str) -> Artifact | None:
         """The finished result under this key, if it is there."""
@@ -88,9 +86,7 @@ class Store:
             return None
         return Artifact(folder, row[1], reused=True)
 
-    def make(
-        self, key: str, step: Step, inputs: dict[str, Artifact], work: Callable[[Path], None]
-    ) -> Artifact:
+    def make(self, key: str, step: Step, inputs: dict[str, Artifact], work: Callable[[Path], None]) -> Artifact:
         """Run `work` on a new folder and keep what it wrote there as the result under `key`."""
         started = time.perf_counter()
         target = self._steps / f"{step.action}-{key[:16]}"
@@ -139,9 +135,7 @@ class Store:
             journal.execute("pragma synchronous = full")
             journal.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            hint = (
-                "move it away and run again: the steps are computed anew, the old folders stay where they are"
-            )
+            hint = "move it away and run again: the steps are computed anew, the old folders stay where they are"
             message = f"{path} is not a readable journal: {error}"
             raise DiagnosticError(Diagnostic("broken-journal", message, hint=hint)) from error
         return journal

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from hcmlang import classifiers, lang, teachers
 from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call, Completion
 from hcmlang.engines.sampler import Sampler
 from hcmlang.hashing import derive_seed
@@ -20,6 +20,7 @@ from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, MODEL, REJECTED, Work
 from hcmlang.spec import model as spec
+from hcmlang.teachers.base import Case
 
 
 def detect(work: Work) -> None:
@@ -38,7 +39,7 @@ def detect(work: Work) -> None:
 def characterize(work: Work) -> None:
     """A teacher's hypotheses about the groups."""
     groups = read_records(work.inputs["groups"] / GROUPS, Group)
-    case = teachers.Case(work.table("pool"), work.scores("scores"), work.config["confidence"], tuple(groups))
+    case = Case(work.table("pool"), work.scores("scores"), work.config["confidence"], tuple(groups))
     config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
     teacher = teachers.make(config, work.config["teacher"])
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
@@ -91,14 +92,10 @@ def generate(work: Work) -> None:
 def select(work: Work) -> None:
     """The instances worth training on, and the reason for each that is not."""
     candidates = read_records(work.inputs["candidates"] / INSTANCES, Instance)
-    held_out = {
-        role.partition(":")[2]: work.table(role) for role in work.inputs if role.startswith("held_out:")
-    }
+    held_out = {role.partition(":")[2]: work.table(role) for role in work.inputs if role.startswith("held_out:")}
     config = spec.Select(keep=work.config["keep"], near_duplicate=work.config["near_duplicate"])
     with work.progress.task(f"checking {len(candidates)} instances against {len(held_out)} held-out sets"):
-        chosen = selection.select(
-            candidates, config, train=work.table("train"), held_out=held_out, seed=work.seed
-        )
+        chosen = selection.select(candidates, config, train=work.table("train"), held_out=held_out, seed=work.seed)
     write_jsonl(work.out / INSTANCES, chosen.kept)
     write_jsonl(work.out / REJECTED, chosen.rejected)
 

@@ -48,7 +48,7 @@ class Work:
 
     def scores(self, role: str) -> np.ndarray:
         """The probabilities that a `predict` or `crossfit` step wrote, float32, shape (rows, labels)."""
-        return np.load(self.inputs[role] / SCORES)
+        return np.asarray(np.load(self.inputs[role] / SCORES))
 
 
 @dataclass(frozen=True)

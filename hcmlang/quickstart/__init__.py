@@ -30,7 +30,7 @@ _WILD = {"plain": 0.62, "mixed": 0.05} | dict.fromkeys(_BLIND_SPOTS, 0.11)
 
 #: File -> number of rows and the share of each style in them. No text occurs in two of them.
 _DATA: Mapping[str, tuple[int, Mapping[str, float]]] = {
-    "train": (1600, {"plain": 0.95, "mixed": 0.05}),
+    "train": (1000, {"plain": 0.95, "mixed": 0.05}),
     "pool": (900, _WILD),
     "test": (1200, _WILD),
     **{style: (160, {style: 1.0}) for style in _BLIND_SPOTS},
@@ -71,9 +71,7 @@ def write_quickstart(folder: Path, seed: int = 0) -> list[tuple[Path, str]]:
 def _splits(seed: int) -> dict[str, list[tuple[str, str]]]:
     """Text and label of the rows of each file."""
     wanted = {
-        name: {
-            (style, label): round(count * share / 2) for style, share in shares.items() for label in _LABELS
-        }
+        name: {(style, label): round(count * share / 2) for style, share in shares.items() for label in _LABELS}
         for name, (count, shares) in _DATA.items()
     }
     texts = {(style, label): _unique_texts(style, label, seed) for style in _WILD for label in _LABELS}

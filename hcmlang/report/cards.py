@@ -8,7 +8,7 @@ import yaml
 
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
-from hcmlang.report.headline import headline
+from hcmlang.report.headline import headline, seeds_in_words
 from hcmlang.report.tables import arms_table, markdown
 from hcmlang.spec.model import Spec, TransformersClassifier
 
@@ -34,8 +34,8 @@ def data_card(spec: Spec, results: Results) -> str:
     hypotheses = "\n".join(f"- `{h['id']}`: {h['statement']} {h['kept']} instances." for h in first)
     body = f"""# {spec.name}: instances for blind spots
 
-{results.augmented.num_rows:,} labelled texts, written for hypotheses about the confident mistakes of a classifier. They were generated;
-nobody checked their labels. Nothing in them repeats or nearly repeats a test or challenge row.
+{results.augmented.num_rows:,} labelled texts, written for hypotheses about the confident mistakes of a classifier.
+They were generated; nobody checked their labels. None repeats or nearly repeats a test or challenge row.
 
 Columns: {", ".join(f"`{name}`" for name in results.augmented.column_names)}. `guarantees` says of each constraint of
 the program whether it holds by construction or was checked.
@@ -61,13 +61,14 @@ def model_card(spec: Spec, results: Results) -> str:
 
 {headline(metrics)}
 
-Labels: {", ".join(spec.task.labels)}. This is the model of seed {spec.seeds[0]} and arm `{arm}`; it was not chosen by its results.
+Labels: {", ".join(spec.task.labels)}. This is the model of seed {spec.seeds[0]} and arm `{arm}`; it was not chosen
+by its results.
 
 ## Evaluation on {metrics["sets"]["test"]["rows"]:,} test rows
 
 {markdown(header, rows)}
 
-Means over {len(metrics["seeds"])} seed{"s" if len(metrics["seeds"]) > 1 else ""}. An HCM is a wrong prediction with at least the given confidence.
+Means over {seeds_in_words(metrics["seeds"])}. An HCM is a wrong prediction with at least the given confidence.
 """
     return _card(front, body)
 

@@ -96,9 +96,7 @@ def _svg(figure: Any, label: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"font:[^;\"]*?(\d+(?:\.\d+)?px)[^;\"]*", r"font: \1 inherit", text)
-    text = text.replace("stroke: #000000", "stroke: currentColor").replace(
-        "fill: #000000", "fill: currentColor"
-    )
+    text = text.replace("stroke: #000000", "stroke: currentColor").replace("fill: #000000", "fill: currentColor")
     text = text.replace("<text ", '<text fill="currentColor" ')
     head = f'<svg role="img" aria-label="{label}"'
     return re.sub(r'^<svg (width="[^"]*" height="[^"]*")?', head + " ", text, count=1)

@@ -39,7 +39,7 @@ def _hcms(metrics: dict[str, Any]) -> str:
     entry = metrics["summary"]["hcms_at_matched_coverage"]
     before, after = entry["before"], entry["after"]
     span = f"from {_count(before)} to {_count(after)}"
-    where = f"(tau {metrics['confidence']:g}, arm {metrics['summary']['arm']}, {_seeds(metrics['seeds'])})"
+    where = f"(tau {metrics['confidence']:g}, arm {metrics['summary']['arm']}, {seeds_in_words(metrics['seeds'])})"
     subject = "Confident mistakes on unseen test rows at matched coverage"
     if entry["low"] is None:
         verb = "went" if before != after else "stayed"
@@ -69,5 +69,5 @@ def _count(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def _seeds(seeds: list[int]) -> str:
+def seeds_in_words(seeds: list[int]) -> str:
     return f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"

@@ -36,10 +36,7 @@ def render_summary(results: Results) -> str:
 
 def _render(template: str, results: Results) -> str:
     metrics = results.metrics
-    sets = [
-        {"name": name, "rows": entry["rows"], **_table(metrics, name)}
-        for name, entry in metrics["sets"].items()
-    ]
+    sets = [{"name": name, "rows": entry["rows"], **_table(metrics, name)} for name, entry in metrics["sets"].items()]
     return str(
         _environment()
         .get_template(template)

@@ -76,9 +76,7 @@ def _labels(file: SpecFile) -> Iterator[Diagnostic]:
 def _columns(file: SpecFile) -> Iterator[Diagnostic]:
     task = file.spec.task
     if len(set(task.text)) < len(task.text):
-        yield Diagnostic(
-            "duplicate-column", "a pair needs two different text columns", file.span("task", "text")
-        )
+        yield Diagnostic("duplicate-column", "a pair needs two different text columns", file.span("task", "text"))
     if task.label in task.text:
         yield Diagnostic(
             "duplicate-column", f"`{task.label}` cannot be text and label at once", file.span("task", "label")
@@ -114,9 +112,7 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
         if source in seen:
             what = source.path if isinstance(source, FileData) else source.hub
             message = f"`{path[-1]}` is the same data as `{seen[source]}`: {what}"
-            yield Diagnostic(
-                "shared-split", message, file.span(*path), "a result on rows that were used is no result"
-            )
+            yield Diagnostic("shared-split", message, file.span(*path), "a result on rows that were used is no result")
         seen[source] = path[-1]
     for name in file.spec.task.challenge:
         if name in ("train", "pool", "test"):
@@ -128,9 +124,7 @@ def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
     for name in file.spec.teachers:
         if name in CONTROLS:
             span = file.key_span("teachers", name)
-            yield Diagnostic(
-                "reserved-name", f"`{name}` is a control arm; a teacher needs another name", span
-            )
+            yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:
@@ -139,16 +133,12 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
     for index, arm in enumerate(spec.arms or ()):
         if arm not in CONTROLS and arm not in spec.teachers:
             hint = did_you_mean(arm, (*spec.teachers, *CONTROLS))
-            yield Diagnostic(
-                "unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint
-            )
+            yield Diagnostic("unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint)
         if arm in (spec.arms or ())[:index]:
             yield Diagnostic("duplicate-arm", f"the arm `{arm}` is listed twice", file.span("arms", index))
         if arm == "duplicate" and not teaching:
             hint = "it repeats as many rows as the first teacher's arm adds; add a teacher to `arms`"
-            yield Diagnostic(
-                "no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint
-            )
+            yield Diagnostic("no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint)
     if teaching and spec.generate is None:
         message = f"the arm `{teaching[0]}` writes instances, but there is no `generate`"
         hint = "add `generate: {program: ...}`; docs/language.md shows how to write a program"

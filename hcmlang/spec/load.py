@@ -281,9 +281,7 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
 
 
 def _kind_diagnostic(node: Node, key: Span | None, name: str, context: Mapping[str, Any]) -> Diagnostic:
-    expected = [
-        tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip(" '")
-    ]
+    expected = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",") if tag.strip(" '")]
     written = locate(node, ("kind",))
     if not written.path:
         hint = "one of " + ", ".join(f"`{tag}`" for tag in expected) if expected else None
@@ -310,9 +308,7 @@ _TYPES = {
 }
 
 
-def _in_words(
-    name: str, kind: str, context: Mapping[str, Any], detail: ErrorDetails
-) -> tuple[str, str | None]:
+def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> tuple[str, str | None]:
     """A pydantic error as a sentence, and a hint where there is more to say than the key's description."""
     value = detail["input"]
     if kind in _BOUNDS:
@@ -333,7 +329,7 @@ def _in_words(
         )
     if kind == "string_type" and isinstance(value, bool):
         return f"`{name}` must be a text", f'put it in quotes: "{str(value).lower()}"'
-    if kind == "int_from_float" or kind == "int_parsing":
+    if kind in ("int_from_float", "int_parsing"):
         return f"`{name}` must be a whole number, not {value!r}", None
     wanted = _TYPES.get(kind.removesuffix("_type").removesuffix("_parsing"))
     if wanted:
@@ -345,10 +341,11 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     """Every model that a type annotation admits."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif typing.get_origin(annotation) is typing.Annotated or isinstance(annotation, types.UnionType):
-        for part in typing.get_args(annotation):
-            yield from _models(part)
-    elif typing.get_origin(annotation) in (typing.Union, dict, tuple, list):
+    elif (
+        typing.get_origin(annotation) is typing.Annotated
+        or isinstance(annotation, types.UnionType)
+        or typing.get_origin(annotation) in (typing.Union, dict, tuple, list)
+    ):
         for part in typing.get_args(annotation):
             yield from _models(part)
 

@@ -25,15 +25,11 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Label: TypeAlias = Annotated[
-    str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)
-]
+Label: TypeAlias = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
 
 
 # ---------------------------------------------------------------------------------------------------------------- task
@@ -133,7 +129,7 @@ class TransformersClassifier(Model):
     revision: str | None = None
     """Branch, tag or commit of the model on the hub."""
     epochs: Annotated[float, Field(gt=0)] = 3
-    """Passes over the training rows (default 3; 8 for `tiny`)."""
+    """Passes over the training rows (default 3; 5 for `tiny`)."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-5
     """Peak learning rate (default 5e-5; 1e-3 for `tiny`)."""
     batch_size: Positive = 32
@@ -148,13 +144,11 @@ class TransformersClassifier(Model):
     def _tiny_defaults(cls, value: Any) -> Any:
         """A transformer without pretraining needs more passes and larger steps."""
         if isinstance(value, dict) and value.get("model") == "tiny":
-            return {"epochs": 8, "learning_rate": 1e-3, **value}
+            return {"epochs": 5, "learning_rate": 1e-3, **value}
         return value
 
 
-ClassifierConfig: TypeAlias = Annotated[
-    LinearClassifier | TransformersClassifier, Field(discriminator="kind")
-]
+ClassifierConfig: TypeAlias = Annotated[LinearClassifier | TransformersClassifier, Field(discriminator="kind")]
 
 
 # -------------------------------------------------------------------------------------------------- detect, characterize
@@ -291,13 +285,13 @@ class Spec(Model):
     """How instances are written. Needed as soon as an arm is a teacher."""
     select: Select = Select()
     """Which instances are kept."""
-    mitigate: Mitigate = Mitigate()
+    mitigate: Mitigate = Field(default_factory=lambda: Mitigate.model_validate({}))
     """How the classifier is retrained."""
     arms: tuple[Name, ...] | None = None
     """What is compared: `none` (the classifier as it is), `duplicate` (as many train rows repeated as the first
     teacher's arm adds instances) and teachers by name. Default: `none` and every teacher."""
     seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...],
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
         BeforeValidator(_as_seeds, json_schema_input_type=int | list[int]),
         Field(min_length=1),
     ] = (0,)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError, EXIT_SPEC, Origin, Source, Span
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Origin, Source, Span
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 50
@@ -73,9 +73,7 @@ def read_tree(path: Path) -> tuple[Node | None, list[Diagnostic]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return None, [
-            Diagnostic("missing-file", f"there is no file {path}", hint="`hcmlang init DIR` writes a spec")
-        ]
+        return None, [Diagnostic("missing-file", f"there is no file {path}", hint="`hcmlang init DIR` writes a spec")]
     except OSError as error:
         return None, [Diagnostic("unreadable-file", f"cannot read {path}: {(error.strerror or '').lower()}")]
     if len(content) > MAX_BYTES:
@@ -86,9 +84,7 @@ def read_tree(path: Path) -> tuple[Node | None, list[Diagnostic]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         span = Span.point(Source(str(path)), line)
-        return None, [
-            Diagnostic("not-utf8", "this line is not UTF-8 text", span, hint="save the file as UTF-8")
-        ]
+        return None, [Diagnostic("not-utf8", "this line is not UTF-8 text", span, hint="save the file as UTF-8")]
     return parse_tree(Source(str(path), text))
 
 
@@ -208,24 +204,20 @@ class _Builder:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    self._fail(
+                    raise self._failure(
                         "several-documents", "a second YAML document begins here", event, "keep one per file"
                     )
                 root = self._node(next(self.events), 0)
         if root is None or (isinstance(root, ScalarNode) and root.value is None):
             raise DiagnosticError(
-                Diagnostic(
-                    "empty-file", f"{self.source.name} is empty", hint="`hcmlang init DIR` writes a spec"
-                ),
+                Diagnostic("empty-file", f"{self.source.name} is empty", hint="`hcmlang init DIR` writes a spec"),
                 EXIT_SPEC,
             )
         return root
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            self._fail(
-                "too-deep", f"more than {MAX_DEPTH} levels of nesting", event, "a spec needs about six"
-            )
+            raise self._failure("too-deep", f"more than {MAX_DEPTH} levels of nesting", event, "a spec needs about six")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         before = self.count
@@ -241,8 +233,9 @@ class _Builder:
             node = SequenceNode(tuple(items), self._span(event, following))
         else:
             node = self._mapping(event, depth)
-        if event.anchor:
-            self.anchors[event.anchor] = (node, self.count - before)
+        anchor: str | None = getattr(event, "anchor", None)
+        if anchor:
+            self.anchors[anchor] = (node, self.count - before)
         return node
 
     def _mapping(self, event: yaml.Event, depth: int) -> MappingNode:
@@ -251,9 +244,7 @@ class _Builder:
             key = self._node(key_event, depth + 1)
             value = self._node(next(self.events), depth + 1)
             if not isinstance(key, ScalarNode):
-                self._report(
-                    "bad-key", "a key must be a plain text", key.span, "put the value after the colon"
-                )
+                self._report("bad-key", "a key must be a plain text", key.span, "put the value after the colon")
             elif key.text in entries:
                 first = entries[key.text].key
                 hint = f"it stands in line {first.line} already; keep one of the two"
@@ -263,9 +254,9 @@ class _Builder:
         return MappingNode(entries, self._span(event, key_event))
 
     def _alias(self, event: yaml.AliasEvent) -> Node:
-        known = self.anchors.get(event.anchor)
+        known = self.anchors.get(event.anchor or "")
         if known is None:
-            self._fail(
+            raise self._failure(
                 "unknown-anchor",
                 f"there is no anchor `&{event.anchor}` before this",
                 event,
@@ -279,7 +270,7 @@ class _Builder:
         self.count += nodes
         if self.count > MAX_NODES:
             message = f"the file expands to more than {MAX_NODES:,} values"
-            self._fail(
+            raise self._failure(
                 "too-many-values",
                 message,
                 event,
@@ -287,14 +278,15 @@ class _Builder:
             )
 
     def _span(self, first: yaml.Event, last: yaml.Event | None = None) -> Span:
-        start, end = first.start_mark, (last or first).end_mark
+        start: Any = first.start_mark
+        end: Any = (last or first).end_mark
         return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
     def _report(self, code: str, message: str, span: Span, hint: str) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, hint))
 
-    def _fail(self, code: str, message: str, event: yaml.Event, hint: str) -> Any:
-        raise DiagnosticError(Diagnostic(code, message, self._span(event), hint), EXIT_SPEC)
+    def _failure(self, code: str, message: str, event: yaml.Event, hint: str) -> DiagnosticError:
+        return DiagnosticError(Diagnostic(code, message, self._span(event), hint), EXIT_SPEC)
 
 
 #: What libyaml says, and what a person who has never read the YAML standard should do.
@@ -323,16 +315,12 @@ _ADVICE = (
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
         before = source.text[: error.position]
-        span = Span.point(source, before.count("\n") + 1, error.position - before.rfind("\n"))
-        return Diagnostic(
-            "yaml-syntax", "this character is not allowed in YAML", span, "remove it, or write it escaped"
-        )
+        at = Span.point(source, before.count("\n") + 1, error.position - before.rfind("\n"))
+        return Diagnostic("yaml-syntax", "this character is not allowed in YAML", at, "remove it, or write it escaped")
     problem = str(getattr(error, "problem", None) or error)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     span = _inside(source, mark.line + 1, mark.column + 1) if mark else None
-    hint = next(
-        (advice for part, advice in _ADVICE if part in problem), "compare the line with the one above it"
-    )
+    hint = next((advice for part, advice in _ADVICE if part in problem), "compare the line with the one above it")
     return Diagnostic("yaml-syntax", f"this is not valid YAML: {problem}", span, hint)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from hcmlang.spec.model import TeacherConfig
-from hcmlang.teachers.base import Case, Teacher
-from hcmlang.teachers.miner import Miner
+from typing import TYPE_CHECKING
 
-__all__ = ["Case", "Teacher", "make"]
+from hcmlang.spec.model import TeacherConfig
+
+if TYPE_CHECKING:
+    from hcmlang.teachers.base import Teacher
 
 
 def make(config: TeacherConfig, name: str) -> Teacher:
     """The teacher that the spec calls `name`."""
+    from hcmlang.teachers.miner import Miner
+
     return Miner(config, name)

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 _WORD = re.compile(r"\w+(?:['’]\w+)?|['’]\w+")
 
 NEGATORS = frozenset(
-    "not n't no never none nothing nobody nowhere neither nor cannot without hardly scarcely barely rarely seldom".split()
+    ("not", "n't", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "cannot", "without")
+    + ("hardly", "scarcely", "barely", "rarely", "seldom")
 )
 CONTRASTS = frozenset(
-    "but although though despite however yet nevertheless nonetheless still while whereas unless except instead".split()
-) | {"in spite of", "for all", "even if", "even though", "aside from", "apart from"}
+    ("but", "although", "though", "despite", "however", "yet", "nevertheless", "nonetheless", "still", "while")
+    + ("whereas", "unless", "except", "instead", "in spite of", "for all", "even if", "even though")
+    + ("aside from", "apart from")
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -55,8 +58,7 @@ def features_of(row: Sequence[str], fields: Sequence[str], lengths: tuple[float,
         found |= {Feature("word", word, at) for word in words}
         for size in (2, 3):
             found |= {
-                Feature("phrase", " ".join(gram), at)
-                for gram in zip(*(words[i:] for i in range(size)), strict=False)
+                Feature("phrase", " ".join(gram), at) for gram in zip(*(words[i:] for i in range(size)), strict=False)
             }
         if negators_in(words):
             found.add(Feature("negation", "negation", at))
@@ -74,13 +76,7 @@ def features_of(row: Sequence[str], fields: Sequence[str], lengths: tuple[float,
 
 def _overlap(first: set[str], second: set[str]) -> set[Feature]:
     shared = len(first & second) / max(1, len(first | second))
-    found = (
-        {Feature("overlap", "high")}
-        if shared >= 0.6
-        else {Feature("overlap", "low")}
-        if shared <= 0.2
-        else set()
-    )
+    found = {Feature("overlap", "high")} if shared >= 0.6 else {Feature("overlap", "low")} if shared <= 0.2 else set()
     if bool(negators_in(sorted(first))) != bool(negators_in(sorted(second))):
         found.add(Feature("overlap", "one-negated"))
     return found

@@ -71,9 +71,7 @@ class Miner:
             found = distinct(self.findings(features, errors, right))
             for finding in found[: config.per_group * len(groups)]:
                 identity = f"{self._name}-{len(hypotheses) + 1}"
-                hypotheses.append(
-                    self._hypothesis(identity, finding, gold, predicted, groups, case.pool, statements)
-                )
+                hypotheses.append(self._hypothesis(identity, finding, gold, predicted, groups, case.pool, statements))
         return hypotheses
 
     def findings(self, features: list[set[Feature]], errors: list[int], right: list[int]) -> list[Finding]:
@@ -94,9 +92,7 @@ class Miner:
         q = false_discovery_control(p)
         rows = {f: frozenset(row for row in errors if f in features[row]) for f in named}
         found = [
-            Finding(
-                f, rows[f], len(errors), int(b[i]), len(right), *map(float, (log_odds[i], z[i], p[i], q[i]))
-            )
+            Finding(f, rows[f], len(errors), int(b[i]), len(right), *map(float, (log_odds[i], z[i], p[i], q[i])))
             for i, f in enumerate(named)
             if q[i] <= self._config.significance and log_odds[i] > 0
         ]
@@ -209,7 +205,5 @@ def _triggers(finding: Finding, pool: Table) -> tuple[str, ...]:
         for field, text in zip(pool.fields, (column[row] for column in pool.columns), strict=True):
             if feature.field in ("", field):
                 words = words_of(text)
-                seen.update(
-                    negators_in(words) if feature.kind == "negation" else phrases_in(words, CONTRASTS)
-                )
+                seen.update(negators_in(words) if feature.kind == "negation" else phrases_in(words, CONTRASTS))
     return tuple(sorted(seen, key=lambda word: (-seen[word], word)))

@@ -75,11 +75,7 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     from jinja2 import meta
 
     if kind not in KINDS:
-        return [
-            Diagnostic(
-                "unknown-key", f"no finding is of the kind `{kind}`", entry.key, did_you_mean(kind, KINDS)
-            )
-        ]
+        return [Diagnostic("unknown-key", f"no finding is of the kind `{kind}`", entry.key, did_you_mean(kind, KINDS))]
     if not isinstance(entry.node, ScalarNode) or not isinstance(entry.node.value, str):
         return [
             Diagnostic(
@@ -92,9 +88,7 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     try:
         parsed = _environment().parse(entry.node.value)
     except jinja2.TemplateSyntaxError as error:
-        return [
-            Diagnostic("template-syntax", f"the template of `{kind}` is wrong: {error.message}", entry.key)
-        ]
+        return [Diagnostic("template-syntax", f"the template of `{kind}` is wrong: {error.message}", entry.key)]
     unknown = sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
     return [
         Diagnostic(

@@ -69,11 +69,21 @@ def test_schema_describes_every_key(hcmlang: Hcmlang) -> None:
                 found += undescribed(value, f"{path}.{key}")
         return found
 
-    assert set(schema["properties"]) >= {"task", "classifier", "detect", "teachers", "generate", "arms", "seeds"}
+    assert set(schema["properties"]) >= {
+        "task",
+        "classifier",
+        "detect",
+        "teachers",
+        "generate",
+        "arms",
+        "seeds",
+    }
     assert undescribed(schema) == []
 
 
-def test_init_writes_the_same_project_again_for_the_same_seed(hcmlang: Hcmlang, tmp_path: Path, quickstart: Path) -> None:
+def test_init_writes_the_same_project_again_for_the_same_seed(
+    hcmlang: Hcmlang, tmp_path: Path, quickstart: Path
+) -> None:
     assert hcmlang("init", "a").returncode == 0
     assert hcmlang("init", "b", "--seed", "1").returncode == 0
 

@@ -29,7 +29,9 @@ generate:
 
 def project(folder: Path, spec: str = SPEC, **files: str) -> Path:
     """A spec with three small data files; `files` replaces the rows of some."""
-    rows = "".join(f"the lamp number {n} is {'on' if n % 2 else 'off'}\t{'on' if n % 2 else 'no'}\n" for n in range(1500))
+    rows = "".join(
+        f"the lamp number {n} is {'on' if n % 2 else 'off'}\t{'on' if n % 2 else 'no'}\n" for n in range(1500)
+    )
     for name in ("train", "pool", "test"):
         text = files.get(name, rows.replace("lamp", f"{name} lamp"))
         (folder / f"{name}.tsv").write_text("text\tlabel\n" + text, encoding="utf-8")
@@ -76,7 +78,10 @@ def test_an_undefined_rule_in_the_program(hcmlang: Hcmlang, tmp_path: Path) -> N
 
 
 def test_a_missing_column_and_a_missing_file_and_an_unknown_arm_at_once(hcmlang: Hcmlang, tmp_path: Path) -> None:
-    project(tmp_path, SPEC.replace("labels:", "text: sentence\n  labels:").replace("pool.tsv", "pol.tsv") + "arms: [minr]\n")
+    project(
+        tmp_path,
+        SPEC.replace("labels:", "text: sentence\n  labels:").replace("pool.tsv", "pol.tsv") + "arms: [minr]\n",
+    )
     done = hcmlang("check", "spec.yaml")
     assert done.returncode == 2
     assert done.stderr.replace(f"{tmp_path}/", "") == (
@@ -148,5 +153,8 @@ def test_two_processes_in_one_run_directory(tmp_path: Path) -> None:
     from hcmlang.loop.store import Store
 
     path = project(tmp_path)
-    with Store(tmp_path / "run"), pytest.raises(DiagnosticError, match=r"another process is working in .* \[run-in-use\]"):
+    with (
+        Store(tmp_path / "run"),
+        pytest.raises(DiagnosticError, match=r"another process is working in .* \[run-in-use\]"),
+    ):
         hcmlang.load(path).run(tmp_path / "run")

@@ -13,23 +13,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 import hcmlang
 from tests.conftest import PROGRAM, Hcmlang
 
-FILES = {"report.html", "metrics.json", "augmented.parquet", "hypotheses.jsonl", "rejected.parquet", "journal.db", "spec.yaml"}
+FILES = {
+    "report.html",
+    "metrics.json",
+    "augmented.parquet",
+    "hypotheses.jsonl",
+    "rejected.parquet",
+    "journal.db",
+    "spec.yaml",
+}
 FAST = ("--set", "classifier={kind: linear}", "--set", "detect.confidence=0.8", "--set", "seeds=2")
-
-
-def small(quickstart: Path, folder: Path, rows: int) -> Path:
-    """The quickstart with the first rows of each file only."""
-    for source in quickstart.rglob("*"):
-        if source.is_file():
-            target = folder / source.relative_to(quickstart)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
-            target.write_text("".join(lines[: rows + 1] if source.suffix == ".tsv" else lines), encoding="utf-8")
-    return folder / "spec.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +92,17 @@ def test_every_figure_of_the_headline_follows_from_the_predictions_on_disk(finis
         assert mean["hcms"]["0.8"] == pytest.approx(confident.sum() / 2)
 
 
-def test_the_model_loads_and_predicts_what_the_run_says(finished: hcmlang.Run) -> None:
-    from hcmlang.data.table import Table
+def test_the_model_loads_and_predicts_what_the_run_says(finished: hcmlang.Run, quickstart: Path) -> None:
+    from hcmlang.data.sources import read_table
+    from hcmlang.spec.model import FileData, Spec
 
-    table = Table.of(["text"], ["negative", "positive"], [["the plot is not gripping"], ["the cast is superb"]], [0, 1])
-    scores = finished.model.predict_proba(table)
-    assert scores.shape == (2, 2)
-    assert np.allclose(scores.sum(axis=1), 1, atol=1e-5)
-    assert list(scores.argmax(axis=1)) == [0, 1]
+    spec = Spec.model_validate(yaml.safe_load((finished.folder / "spec.yaml").read_text(encoding="utf-8")))
+    test = read_table(FileData(path=str(quickstart / "data" / "test.tsv")), spec.task, "test")
+    rows = pq.read_table(finished.folder / "predictions.parquet").to_pandas()
+    said = rows[(rows["arm"] == "miner") & (rows["set"] == "test") & (rows["seed"] == 0)]
+    scores = finished.model.predict_proba(test)
+    assert np.array_equal(np.array(test.labels)[scores.argmax(axis=1)], said["predicted"])
+    assert np.allclose(scores.max(axis=1), said["confidence"], atol=1e-6)
 
 
 def test_a_run_shows_itself_in_a_notebook(finished: hcmlang.Run) -> None:
@@ -164,12 +165,12 @@ def test_a_change_runs_only_what_depends_on_it(finished: hcmlang.Run, quickstart
 
 
 def test_the_tiny_transformer_runs_the_loop(hcmlang: Hcmlang, quickstart: Path, tmp_path: Path) -> None:
-    spec = small(quickstart, tmp_path / "small", 400)
-    fast = ("--set", "classifier.epochs=4", "--set", "seeds=1", "--set", "arms=[none, miner]", "--set", "detect.confidence=0.7")
-    done = hcmlang("run", spec, *fast, "--out", "run")
+    done = hcmlang("run", quickstart / "spec.yaml", "--set", "seeds=1", "--set", "arms=[none, miner]", "--out", "run")
     assert done.returncode == 0, done.stderr
-    assert "no interval" in done.stdout
+    assert "one seed gives no interval" in done.stdout
     assert done.stdout.rstrip().endswith("report: run/report.html")
+    summary = json.loads((tmp_path / "run" / "metrics.json").read_text())["summary"]
+    assert summary["hcms_at_matched_coverage"]["after"] < 0.5 * summary["hcms_at_matched_coverage"]["before"]
     from transformers import AutoModelForSequenceClassification
 
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "model")
@@ -194,9 +195,7 @@ def test_without_a_pool_mistakes_are_found_by_crossfitting(quickstart: Path, tmp
     assert run.metrics["sets"]["test"]["arms"]["miner"]["mean"]["accuracy"] > 0.5
 
 
-@pytest.mark.parametrize(
-    ("task", "program"), [("sst2", "sentiment"), ("sick", "entailment"), ("mrpc", "paraphrase")]
-)
+@pytest.mark.parametrize(("task", "program"), [("sst2", "sentiment"), ("sick", "entailment"), ("mrpc", "paraphrase")])
 def test_a_slice_of_real_data(
     task: str, program: str, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

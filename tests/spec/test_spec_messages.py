@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,10 @@ spec.yaml:8:1: error: the key `name` appears twice [duplicate-key]
     | ^^^^
   hint: it stands in line 2 already; keep one of the two""",
     ),
-    "an empty file": ("\n", "error: spec.yaml is empty [empty-file]\n  hint: `hcmlang init DIR` writes a spec"),
+    "an empty file": (
+        "\n",
+        "error: spec.yaml is empty [empty-file]\n  hint: `hcmlang init DIR` writes a spec",
+    ),
     "two documents": (
         GOOD + "---\na: 1\n",
         """\
@@ -190,7 +194,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_an_alias_bomb_ends_in_a_diagnostic(tmp_path: Path) -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
     names = "abcdefghij"
-    for below, name in zip(names, names[1:], strict=False):
+    for below, name in pairwise(names):
         lines.append(f"{name}: &{name} [{', '.join([f'*{below}'] * 10)}]")
     text = messages(tmp_path, "\n".join(lines) + "\n")
     assert "error: the file expands to more than 100,000 values [too-many-values]" in text
@@ -206,7 +210,9 @@ def test_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(b"hcmlang: 1\nname: caf\xe9\n")
     _, diagnostics = read_spec(path)
-    assert render(diagnostics).endswith(":2:1: error: this line is not UTF-8 text [not-utf8]\n  hint: save the file as UTF-8")
+    assert render(diagnostics).endswith(
+        ":2:1: error: this line is not UTF-8 text [not-utf8]\n  hint: save the file as UTF-8"
+    )
 
 
 def test_override_messages(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_values_and_defaults(tmp_path: Path) -> None:
     assert spec.task.data.test == HubData(hub="stanfordnlp/sst2", split="validation")
     assert isinstance(spec.classifier, TransformersClassifier)
     assert spec.classifier.learning_rate == 1e-4
-    assert spec.classifier.epochs == 8
+    assert spec.classifier.epochs == 5
     assert spec.seeds == (0,)
     assert spec.compared == ("none",)
     assert spec.thresholds == (0.8, 0.9, 0.95)
@@ -88,7 +88,7 @@ def test_the_resolved_spec_reads_back_as_the_same_spec(tmp_path: Path) -> None:
 
 
 def test_positions_of_values_keys_and_blocks(tmp_path: Path) -> None:
-    file = spec_file(tmp_path, GOOD + "generate:\n  program: |\n\n    text := \"a\"\n      | \"b\"\n")
+    file = spec_file(tmp_path, GOOD + 'generate:\n  program: |\n\n    text := "a"\n      | "b"\n')
     assert (file.span("task", "labels", 1).line, file.span("task", "labels", 1).column) == (4, 16)
     assert file.key_span("classifier", "model").column == 34
     node = file.node("generate", "program")
@@ -103,7 +103,9 @@ def test_positions_of_values_keys_and_blocks(tmp_path: Path) -> None:
 
 
 keys = st.text("abcdefgh", min_size=1, max_size=4)
-scalars = st.one_of(st.integers(-(10**9), 10**9), st.booleans(), st.none(), st.floats(allow_nan=False, allow_infinity=False))
+scalars = st.one_of(
+    st.integers(-(10**9), 10**9), st.booleans(), st.none(), st.floats(allow_nan=False, allow_infinity=False)
+)
 values = st.recursive(
     scalars | st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
