@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -12,6 +13,9 @@ from hcmlang import __version__
 from hcmlang.diagnostics import EXIT_FAILED, DiagnosticError, render, render_json
 
 EXIT_INTERRUPTED = 130
+
+# Looking for plugins of pydantic in all installed packages takes longer than reading a spec; we use none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 #: Name -> what it does. The command is the function of that name in the module `hcmlang.cli.NAME`.
 COMMANDS = {

@@ -14,6 +14,6 @@ def schema() -> None:
     Save it as spec.schema.json and begin a spec with the line `# yaml-language-server: $schema=spec.schema.json` for
     completion and documentation in an editor.
     """
-    from hcmlang.spec.model import Spec
+    from hcmlang.spec.documentation import json_schema
 
-    click.echo(json.dumps(Spec.model_json_schema(by_alias=True), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

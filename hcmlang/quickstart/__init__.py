@@ -20,7 +20,7 @@ from hcmlang.engines.base import Call
 from hcmlang.engines.sampler import Sampler
 from hcmlang.files import reported, write_text
 from hcmlang.hashing import derive_seed
-from hcmlang.spec.model import Spec
+from hcmlang.spec.documentation import json_schema
 from hcmlang.teachers.statements import BUILT_IN
 
 _HERE = Path(__file__).parent
@@ -117,4 +117,4 @@ def _tsv(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _schema() -> str:
-    return json.dumps(Spec.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -373,8 +373,10 @@ def _keys_at(loc: Iterable[str | int]) -> list[str]:
 
 def _description(loc: KeyPath) -> str | None:
     """The documentation of the key at this place, in one line."""
+    from hcmlang.spec.documentation import describe
+
     for model in _models_at(loc[:-1]):
-        field = next((f for n, f in model.model_fields.items() if loc[-1] in (n, f.alias)), None)
-        if field and field.description:
-            return " ".join(field.description.split())
+        field = next((name for name, field in model.model_fields.items() if loc[-1] in (name, field.alias)), None)
+        if field and (text := describe(model, field)):
+            return text
     return None

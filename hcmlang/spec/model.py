@@ -1,6 +1,7 @@
 """The shape of a spec: frozen pydantic models, one field a key, each documented where it is defined.
 
-`hcmlang schema` prints these models as a JSON Schema; the descriptions are what an editor shows. Defaults are what a
+`hcmlang schema` prints these models as a JSON Schema; the text under each field is what an editor shows
+(:mod:`hcmlang.spec.documentation`). Defaults are what a
 careful practitioner would choose. Relations between keys are checked in :mod:`hcmlang.spec.check`, so that one
 contradiction does not hide another.
 """
@@ -29,7 +30,7 @@ Label: TypeAlias = Annotated[str, BeforeValidator(_as_text, json_schema_input_ty
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 # ---------------------------------------------------------------------------------------------------------------- task
@@ -88,7 +89,7 @@ class Data(Model):
 
 
 class Task(Model):
-    """What is classified, and the data."""
+    """A classification task."""
 
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     """The labels, in the order of their integers if the data has integers."""
@@ -226,7 +227,7 @@ class Generate(Model):
 
 
 class Select(Model):
-    """Which instances are kept."""
+    """The choice among the generated instances."""
 
     keep: Positive | None = None
     """At most this many, shared evenly over the hypotheses. Default: all that pass."""
@@ -245,7 +246,7 @@ class Mitigate(Model):
 
 
 class Evaluate(Model):
-    """How the arms are compared."""
+    """The comparison of the arms."""
 
     confidence: Annotated[
         tuple[Fraction, ...],

@@ -1,0 +1,50 @@
+"""What each key of a spec means, from the docstrings under the fields of :mod:`hcmlang.spec.model`.
+
+pydantic can collect them itself, but does so whenever the module is imported, which is a sixth of the time that
+`hcmlang check` may take; here they are read when someone asks.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from hcmlang.spec import model
+
+
+@lru_cache(maxsize=1)
+def _documented() -> dict[tuple[str, str], str]:
+    """Class and field -> its docstring in one line."""
+    found = {}
+    for part in ast.parse(inspect.getsource(model)).body:
+        if isinstance(part, ast.ClassDef):
+            for field, after in zip(part.body, part.body[1:], strict=False):
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(after):
+                    found[part.name, field.target.id] = " ".join(ast.literal_eval(after.value).split())  # type: ignore[attr-defined]
+    return found
+
+
+def _is_text(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
+
+
+def describe(owner: type[BaseModel], field: str) -> str | None:
+    """The documentation of a field, by its name in the code."""
+    return _documented().get((owner.__name__, field))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of specs, every key with its documentation, for completion in an editor."""
+    schema = model.Spec.model_json_schema(by_alias=True)
+    owners = {name: getattr(model, name) for name in schema["$defs"]} | {model.Spec.__name__: model.Spec}
+    for name, owner in owners.items():
+        properties = schema["properties"] if owner is model.Spec else schema["$defs"][name].get("properties", {})
+        for field, info in owner.model_fields.items():
+            text = describe(owner, field)
+            if text is not None:
+                properties[info.alias or field]["description"] = text
+    return schema
