@@ -88,12 +88,17 @@ def _measure(
     if isinstance(pattern, Repeat):
         if pattern.high == 0:
             return NOTHING
-        first, later = of(pattern.pattern, close), of(pattern.pattern, pattern.glued)
+        first, glued, spaced = of(pattern.pattern, close), of(pattern.pattern, True), of(pattern.pattern, False)
+        later = Range(glued.low, spaced.high) if pattern.glued or close else spaced
         rest = later.times(max(0, pattern.low - 1), pattern.high - 1)
         return Range(first.low if pattern.low else 0, first.high) + rest
     total = NOTHING
     for number, item in enumerate(pattern.items):
-        total += of(item.pattern, item.glued or (close and number == 0))
+        if number > 0 and (item.glued or close):
+            # Whether its glue counts depends on what was written before it, so both ways are possible.
+            total += Range(of(item.pattern, True).low, of(item.pattern, False).high)
+        else:
+            total += of(item.pattern, close and number == 0)
     return total
 
 

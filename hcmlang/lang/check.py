@@ -35,6 +35,17 @@ RESERVED = frozenset(
 )
 
 
+#: Words of the language that this version does not know; naming them is better than calling them mistakes.
+LATER = frozenset(
+    ("prefer", "novelty", "similarity", "predicts", "confidence", "judge", "text_of", "sentences", "import")
+)
+
+
+def not_yet(word: str, span: Span) -> Diagnostic:
+    hint = "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
+    return Diagnostic("not-in-this-version", f"`{word}` is not in this version of the language", span, hint)
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a name in scope stands for: a text or a list of texts; `values` are all that it can be, where known."""
@@ -131,6 +142,8 @@ def _undefined(part: Reference, rules: Mapping[str, Pattern], names: Mapping[str
         written = f"one_of({part.name})" if names[part.name].is_list else "{" + part.name + "}"
         message = f"`{part.name}` is a value, not a rule"
         return Diagnostic("value-as-rule", message, part.span, f"write `{written}`")
+    if part.name in LATER:
+        return not_yet(part.name, part.span)
     return Diagnostic("undefined-rule", f"there is no rule `{part.name}`", part.span, did_you_mean(part.name, rules))
 
 
@@ -258,19 +271,24 @@ def _constraints(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _impossible(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """Lengths that the rules can never have."""
+    """Lengths that the rules can never have. Measures every field, so that what nests too deeply to be measured, and
+    so to be written, is found here."""
     rules = rules_of(tree)
+    lengths = {
+        (field.name, measure): found(field.pattern, rules)
+        for field in tree.fields
+        for measure, found in (("words", bounds.words), ("chars", bounds.chars))
+    }
     for constraint in tree.constraints:
         predicate = constraint.predicate
-        field = next((f for f in tree.fields if isinstance(predicate, Count) and f.name == predicate.field), None)
-        if not isinstance(predicate, Count) or field is None:
+        if not isinstance(predicate, Count) or (predicate.field, predicate.measure) not in lengths:
             continue
-        possible = (bounds.words if predicate.measure == "words" else bounds.chars)(field.pattern, rules)
+        possible = lengths[predicate.field, predicate.measure]
         if possible.low > predicate.high or possible.high < predicate.low:
-            message = (
-                f"`{constraint.source}` can never hold: `{field.name}` has {in_words(possible)} {predicate.measure}"
-            )
-            yield Diagnostic("impossible-constraint", message, constraint.span, "change the range, or the rules")
+            has = f"`{predicate.field}` has {in_words(possible)} {predicate.measure}"
+            message = f"`{constraint.source}` can never hold: {has}"
+            hint = "change the range, or the rules"
+            yield Diagnostic("impossible-constraint", message, constraint.span, hint)
 
 
 def in_words(found: bounds.Range) -> str:

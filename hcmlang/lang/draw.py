@@ -48,19 +48,18 @@ class Drawer:
             self._write(self._choose(pattern), glued)
         elif isinstance(pattern, Repeat):
             count = self._random.randint(pattern.low, pattern.high) if self._depth <= MAX_DEPTH else pattern.low
-            part = Item(pattern.pattern, pattern.glued)
-            self._sequence((part,) * count, glued)
+            self._sequence((Item(pattern.pattern, pattern.glued),) * count, glued)
         elif isinstance(pattern, CharClass):
             self._piece(self._random.choice(pattern.chars), glued)
         else:
             raise TypeError(f"{pattern} has no value yet")
 
     def _sequence(self, items: tuple[Item, ...], glued: bool) -> None:
-        """What stands before the sequence is glued to its first piece, whichever item that comes from."""
+        """The first piece stands to what is before the sequence as the sequence does, whichever item it comes from;
+        between items it is their own glue that counts."""
         start = len(self._out)
-        for number, item in enumerate(items):
-            nothing_yet = len(self._out) == start
-            self._write(item.pattern, glued=(item.glued and number > 0) or (glued and nothing_yet) or item.glued)
+        for item in items:
+            self._write(item.pattern, item.glued if len(self._out) > start else glued)
 
     def _piece(self, text: str, glued: bool) -> None:
         if not text:

@@ -62,26 +62,27 @@ class _Emitter:
             return self._sequence(pattern.items, spaced)
         raise TypeError(f"{pattern} has no value yet")
 
-    def _sequence(self, items: tuple[Item, ...], spaced: bool) -> str | None:
+    def _sequence(self, items: tuple[Item, ...], spaced: bool, begun: bool = False) -> str | None:
+        """`begun`: an earlier item of the same sequence has written something, so that glue counts."""
         if not items:
             return None
         item, rest = items[0], items[1:]
-        first = self._text(item.pattern, spaced and not item.glued)
+        first = self._text(item.pattern, not item.glued if begun else spaced)
         options = []
         if first:
-            if rest and (after := self._rest(rest, True)):
+            if rest and (after := self._rest(rest, spaced=True, begun=True)):
                 options.append(f"{first} {after}")
             if all(self._nullable(later.pattern) for later in rest):
                 options.append(first)
-        if rest and self._nullable(item.pattern) and (after := self._rest(rest, spaced)):
+        if rest and self._nullable(item.pattern) and (after := self._rest(rest, spaced, begun)):
             options.append(after)
         return _either(options)
 
-    def _rest(self, items: tuple[Item, ...], spaced: bool) -> str | None:
+    def _rest(self, items: tuple[Item, ...], spaced: bool, begun: bool) -> str | None:
         if len(items) == 1:
-            return self._sequence(items, spaced)
+            return self._sequence(items, spaced, begun)
         patterns = tuple(item.pattern for item in items)
-        return self._named(("rest", items, spaced), patterns, lambda: self._sequence(items, spaced))
+        return self._named(("rest", items, spaced, begun), patterns, lambda: self._sequence(items, spaced, begun))
 
     def _repeat(self, pattern: Repeat, spaced: bool) -> str | None:
         first, later = self._text(pattern.pattern, spaced), self._text(pattern.pattern, not pattern.glued)

@@ -15,6 +15,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 from hcmlang.diagnostics import Diagnostic, Origin, Span
 from hcmlang.hashing import content_key
 from hcmlang.lang import syntax
+from hcmlang.lang.check import LATER, not_yet
 from hcmlang.lang.regex import UNBOUNDED, UnsupportedRegex, to_pattern
 
 MAX_CHARS = 200_000
@@ -115,17 +116,6 @@ _ORDER = (
     "RULE_NAME",
     "KIND",
 )
-_LATER = (
-    "prefer",
-    "novelty",
-    "similarity",
-    "predicts",
-    "confidence",
-    "judge",
-    "text_of",
-    "sentences",
-    "import",
-)
 
 
 def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnostic:
@@ -144,9 +134,12 @@ def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnost
     expected = error.accepts if isinstance(error, UnexpectedToken) and error.accepts else _expected(error)
     span = origin.span(line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1))
     word = found.strip().split("\n")[0]
-    if word in _LATER:
-        hint = "there are `words`, `chars`, `contains`, `matches` with `and`, `or`, `not`; see docs/language.md"
-        return Diagnostic("not-in-this-version", f"`{word}` is not in this version of the language", span, hint)
+    before = re.search(r"(\w+)\s*(\([^()\n]*)?$", "\n".join(lines[: line - 1] + [lines[line - 1][: column - 1]]))
+    if word in LATER:
+        return not_yet(word, span)
+    if before and before[1] in LATER:
+        start = column - len(before[0])
+        return not_yet(before[1], origin.span(line, max(1, start), line, max(1, start) + len(before[1])))
     if isinstance(error, UnexpectedCharacters) and found == '"':
         return Diagnostic("program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line')
     if isinstance(error, UnexpectedCharacters) and found == "/":
@@ -154,7 +147,12 @@ def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnost
             "program-syntax", "this regex is never closed", span, "a regex ends with `/` in the same line"
         )
     what = f"`{word}` cannot stand here" if word else "the program ends too early"
-    return Diagnostic("program-syntax", what, span, _expectation(expected))
+    hint = _expectation(expected)
+    if word == "=":
+        hint = "write `:=` to define a rule, `==` to compare"
+    elif "RULE_NAME" in expected and re.fullmatch(r"[A-Za-z_]\w*", word):
+        hint = f"a rule is written `{word} := ...`"
+    return Diagnostic("program-syntax", what, span, hint)
 
 
 def _expected(error: UnexpectedInput) -> set[str]:
@@ -270,7 +268,10 @@ class _Builder:
                 guard = self.condition(child.children[0])
             else:
                 items.append(self.item(child))
-        if len(items) == 1 and not items[0].glued:
+        if items[0].glued:
+            hint = "`~` stands between two parts that are written without a space"
+            self.report("nothing-to-join", "there is nothing before this `~`", node.children[0], hint)
+        if len(items) == 1:
             return syntax.Choice(items[0].pattern, weight, guard)
         return syntax.Choice(syntax.Sequence(tuple(items)), weight, guard)
 

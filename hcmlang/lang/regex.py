@@ -23,6 +23,15 @@ _CATEGORIES = {
     "CATEGORY_SPACE": " ",
 }
 
+_WORDS = {
+    "ASSERT": "look-around",
+    "ASSERT_NOT": "look-around",
+    "GROUPREF": "a back-reference",
+    "GROUPREF_EXISTS": "a condition",
+    "AT": "an anchor",
+    "ATOMIC_GROUP": "an atomic group",
+}
+
 # Python parses a regex into a list of (operation, argument); the module has been there under this name since 3.11.
 _parser = importlib.import_module("re._parser")
 
@@ -66,7 +75,7 @@ def _part(operation: str, argument: Any) -> Pattern:
         if most > 1000:
             raise UnsupportedRegex("more than 1,000 repetitions")
         return Repeat(_sequence(inner), int(low), int(most), glued=True)
-    raise UnsupportedRegex(f"{operation.lower().replace('_', ' ')} cannot be used to write a text")
+    raise UnsupportedRegex(f"{_WORDS.get(operation, operation.lower())} cannot be used to write a text")
 
 
 def _class(members: Any) -> CharClass:
