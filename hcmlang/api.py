@@ -141,7 +141,7 @@ class Run:
 
     @cached_property
     def augmented(self) -> datasets.Dataset:
-        """The kept instances: the task's text columns, label, seed, teacher, hypothesis, guarantees."""
+        """The kept instances: the task's text columns, label, arm, seed, hypothesis_id, guarantees."""
         import datasets
 
         return datasets.Dataset(self.results.augmented)

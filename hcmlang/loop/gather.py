@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,35 +13,41 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hcmlang.data.records import Group, Hypothesis, Instance, read_jsonl, read_records, write_jsonl
+from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
 from hcmlang.data.table import Table
-from hcmlang.hashing import derive_seed
 from hcmlang.lang.evaluate import find_phrase
 from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.intervals import intervals
-from hcmlang.loop.measures import Outcome, mean_of, measure
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, REJECTED, Work
+from hcmlang.loop.metrics import metrics, not_used
+from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, Work
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
 AUGMENTED = "augmented.parquet"
 REJECTED_TABLE = "rejected.parquet"
+VERSIONS = "versions.json"
+_LIBRARIES = ("hcmlang", "torch", "transformers", "tokenizers", "scikit-learn", "llguidance", "numpy")
 #: Rows and instances that are shown of a group or hypothesis.
 _EXAMPLES = 5
-#: Confidences that are tried when a pool has no HCM, to tell the user what to lower the threshold to.
-_LOWER = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55)
 
 
 def results(work: Work) -> None:
-    """Write metrics, predictions, hypotheses, groups, kept and rejected instances."""
-    hypotheses = [record for arm in work.config["teachers"] for record in _hypotheses(work, arm)]
+    """Write metrics, predictions, hypotheses, groups, kept and rejected instances, and what it was made with."""
+    pool = work.table("pool")
+    sets = {name: work.table(f"set:{name}") for name in work.config["sets"]}
+    hypotheses = [record for arm, seed in _taught(work) for record in _hypotheses(work, arm, seed, sets["test"])]
     write_jsonl(work.out / HYPOTHESES, hypotheses)
-    write_jsonl(work.out / GROUPS, _groups(work))
+    write_jsonl(work.out / GROUPS, _groups(work, pool))
     pq.write_table(_augmented(work), work.out / AUGMENTED)
     pq.write_table(_rejected(work), work.out / REJECTED_TABLE)
-    pq.write_table(_predictions(work), work.out / PREDICTIONS)
-    metrics = json.dumps(_metrics(work, hypotheses), indent=1, ensure_ascii=False)
-    (work.out / METRICS).write_text(metrics + "\n", encoding="utf-8")
+    pq.write_table(_predictions(work, sets), work.out / PREDICTIONS)
+    _write_json(work, METRICS, metrics(work, pool, sets, hypotheses))
+    versions = {"Python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
+    _write_json(work, VERSIONS, versions)
+
+
+def _write_json(work: Work, name: str, value: Any) -> None:
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    (work.out / name).write_text(text + "\n", encoding="utf-8")
 
 
 def _taught(work: Work) -> list[tuple[str, int]]:
@@ -49,121 +56,12 @@ def _taught(work: Work) -> list[tuple[str, int]]:
     return [(arm, seed) for arm in arms for seed in work.config["seeds"]]
 
 
-# -------------------------------------------------------------------------------------------------------------- metrics
-
-
-def _metrics(work: Work, hypotheses: list[dict[str, Any]]) -> dict[str, Any]:
-    config = work.config
-    sets = {name: {"rows": len(work.table(f"set:{name}")), "arms": _arms(work, name)} for name in config["sets"]}
-    return {
-        "hcmlang": version("hcmlang"),
-        "name": config["name"],
-        "task": {"fields": config["fields"], "labels": config["labels"]},
-        "confidence": config["confidence"],
-        "seeds": config["seeds"],
-        "arms": config["arms"],
-        "train": {"rows": len(work.table("train"))},
-        "pool": _pool(work),
-        "instances": {arm: _instance_counts(work, arm) for arm in config["arms"] if arm != "none"},
-        "sets": sets,
-        "summary": _summary(work, sets, hypotheses),
-    }
-
-
-def _arms(work: Work, name: str) -> dict[str, Any]:
-    """The measures of every arm on a set of rows."""
-    config, table = work.config, work.table(f"set:{name}")
-    tau = config["confidence"]
-
-    def scores(arm: str) -> list[np.ndarray]:
-        return [work.scores(f"scores:{name}:{arm}:{seed}") for seed in config["seeds"]]
-
-    baseline, found = scores("none"), {}
-    for arm in config["arms"]:
-        own = scores(arm)
-        seeds = [measure(s, table.y, b, config["thresholds"], tau) for s, b in zip(own, baseline, strict=True)]
-        found[arm] = {"mean": mean_of(seeds), "seeds": seeds}
-        if arm == "none":
-            continue
-        with work.progress.task(f"intervals for {arm} on {name}"):
-            found[arm]["difference"] = _difference(
-                mean_of(seeds),
-                found["none"]["mean"],
-                tau,
-                intervals(
-                    [Outcome.of(s, table.y) for s in own],
-                    [Outcome.of(b, table.y) for b in baseline],
-                    tau,
-                    config["resamples"],
-                    derive_seed("bootstrap", name),
-                ),
-            )
-    return found
-
-
-def _difference(
-    arm: dict[str, Any], none: dict[str, Any], tau: float, found: dict[str, tuple[float, float]] | None
-) -> dict[str, dict[str, float | None]]:
-    """Arm minus baseline, with the ends of the 95% interval; None for both where one seed gives no interval."""
-    values = {
-        "accuracy": arm["accuracy"] - none["accuracy"],
-        "hcms": arm["hcms"][f"{tau:g}"] - none["hcms"][f"{tau:g}"],
-        "hcms_at_matched_coverage": arm["hcms_at_matched_coverage"] - none["hcms_at_matched_coverage"],
-    }
-    ends = {name: (None, None) if found is None else found[name] for name in values}
-    return {name: {"mean": values[name], "low": ends[name][0], "high": ends[name][1]} for name in values}
-
-
-def _pool(work: Work) -> dict[str, Any]:
-    """HCMs of the pool by direction, for each seed."""
-    pool, labels = work.table("pool"), work.config["labels"]
-    found = []
-    for seed in work.config["seeds"]:
-        scores = work.scores(f"pool_scores:{seed}")
-        rows = confident_errors(scores, pool.y, work.config["confidence"])
-        directions = Counter(f"{labels[pool.y[row]]} taken for {labels[scores[row].argmax()]}" for row in rows)
-        found.append({"seed": seed, "hcms": len(rows), "directions": dict(sorted(directions.items()))})
-    return {"rows": len(pool), "crossfit": work.config["crossfit"], "seeds": found}
-
-
-def _instance_counts(work: Work, arm: str) -> list[dict[str, Any]]:
-    counts = []
-    for seed in work.config["seeds"]:
-        kept = len(read_jsonl(work.inputs[f"select:{arm}:{seed}"] / INSTANCES))
-        dropped = Counter(record["reason"] for record in _dropped(work, arm, seed))
-        counts.append({"seed": seed, "kept": kept, "dropped": dict(sorted(dropped.items()))})
-    return counts
-
-
-def _summary(work: Work, sets: dict[str, Any], hypotheses: list[dict[str, Any]]) -> dict[str, Any]:
-    """The numbers of the headline: the first teacher's arm against the baseline on the test rows."""
-    arms, tau = sets["test"]["arms"], work.config["confidence"]
-    arm = next((name for name in work.config["arms"] if name in work.config["teachers"]), None)
-    found = mean_of([float(len(_pool_errors(work, seed, tau))) for seed in work.config["seeds"]])
-    summary: dict[str, Any] = {"arm": arm, "pool_hcms": found, "hypotheses": len(hypotheses)}
-    if found == 0:
-        lower = {
-            f"{t:g}": mean_of([float(len(_pool_errors(work, s, t))) for s in work.config["seeds"]]) for t in _LOWER
-        }
-        summary["hcms_at_lower_confidence"] = {t: n for t, n in lower.items() if float(t) < tau and n > 0}
-    if arm is not None:
-        for name in ("hcms_at_matched_coverage", "accuracy"):
-            before, after = arms["none"]["mean"][name], arms[arm]["mean"][name]
-            summary[name] = {"before": before, "after": after, **arms[arm]["difference"][name]}
-    return summary
-
-
-def _pool_errors(work: Work, seed: int, tau: float) -> np.ndarray:
-    return confident_errors(work.scores(f"pool_scores:{seed}"), work.table("pool").y, tau)
-
-
 # ----------------------------------------------------------------------------------------------- groups and hypotheses
 
 
-def _groups(work: Work) -> Iterator[dict[str, Any]]:
+def _groups(work: Work, pool: Table) -> Iterator[dict[str, Any]]:
     """Each group with its most confident rows."""
-    pool, labels = work.table("pool"), work.config["labels"]
-    texts = pool.texts()
+    texts, labels = pool.texts(), pool.labels
     for seed in work.config["seeds"]:
         scores = work.scores(f"pool_scores:{seed}")
         for group in read_records(work.inputs[f"groups:{seed}"] / GROUPS, Group):
@@ -180,27 +78,27 @@ def _groups(work: Work) -> Iterator[dict[str, Any]]:
             yield {"seed": seed, **vars(group), "examples": examples}
 
 
-def _hypotheses(work: Work, arm: str) -> Iterator[dict[str, Any]]:
+def _hypotheses(work: Work, arm: str, seed: int, test: Table) -> Iterator[dict[str, Any]]:
     """Each hypothesis with what became of it: its instances, and the test HCMs that its triggers point to."""
-    if arm not in work.config["arms"]:
-        return
-    test = work.table("set:test")
-    for seed in work.config["seeds"]:
-        before, after = (work.scores(f"scores:test:{name}:{seed}") for name in ("none", arm))
-        kept = read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
-        dropped = list(_dropped(work, arm, seed))
-        for hypothesis in read_records(work.inputs[f"characterize:{arm}:{seed}"] / HYPOTHESES, Hypothesis):
-            own = [instance for instance in kept if instance.hypothesis == hypothesis.id]
-            reasons = Counter(record["reason"] for record in dropped if record["hypothesis"] == hypothesis.id)
-            yield {
-                "seed": seed,
-                "arm": arm,
-                **vars(hypothesis),
-                "kept": len(own),
-                "dropped": dict(sorted(reasons.items())),
-                "examples": [{"fields": i.fields, "label": i.label} for i in own[:_EXAMPLES]],
-                "test": _on_test(hypothesis, test, before, after, work.config["confidence"]),
-            }
+    before, after = (work.scores(f"scores:test:{name}:{seed}") for name in ("none", arm))
+    kept = read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
+    not_kept = list(not_used(work, arm, seed))
+    for hypothesis in read_records(work.inputs[f"characterize:{arm}:{seed}"] / HYPOTHESES, Hypothesis):
+        own = [instance for instance in kept if instance.hypothesis == hypothesis.id]
+        dropped = [record for record in not_kept if record["hypothesis"] == hypothesis.id]
+        # Where the reason is the program's or a constraint's, there is no text, and the detail says which.
+        details = {record["reason"]: record["detail"] for record in reversed(dropped) if "fields" not in record}
+        yield {
+            "seed": seed,
+            "arm": arm,
+            **vars(hypothesis),
+            "written": len(own) + sum("fields" in record for record in dropped),
+            "kept": len(own),
+            "dropped": dict(sorted(Counter(record["reason"] for record in dropped).items())),
+            "not_written": dict(sorted(details.items())),
+            "examples": [{"fields": i.fields, "label": i.label} for i in own[:_EXAMPLES]],
+            "test": _on_test(hypothesis, test, before, after, work.config["confidence"]),
+        }
 
 
 def _on_test(
@@ -217,77 +115,67 @@ def _on_test(
     return {"rows": len(rows), "hcms_before": counts[0], "hcms_after": counts[1]}
 
 
-def _dropped(work: Work, arm: str, seed: int) -> Iterator[dict[str, Any]]:
-    """Every instance that was asked for and is not trained on."""
-    for role in ("generate", "select"):
-        folder = work.inputs.get(f"{role}:{arm}:{seed}")
-        if folder is not None and (folder / REJECTED).is_file():
-            yield from read_jsonl(folder / REJECTED)
-
-
-# --------------------------------------------------------------------------------------------------------------- tables
+# ------------------------------------------------------------------------------------------------------------- tables
 
 
 def _augmented(work: Work) -> pa.Table:
-    fields = work.config["fields"]
+    """The instances that were trained on."""
     rows = [
         (arm, seed, instance)
         for arm, seed in _taught(work)
         for instance in read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
     ]
-    columns: dict[str, pa.Array] = {
-        name: pa.array([instance.fields[name] for _, _, instance in rows], pa.string()) for name in fields
-    }
-    return pa.table(
+    return _beside(
+        {name: [i.fields[name] for _, _, i in rows] for name in work.config["fields"]},
         {
-            **columns,
-            "label": pa.array([instance.label for _, _, instance in rows], pa.string()),
+            "label": pa.array([i.label for _, _, i in rows], pa.string()),
             "arm": pa.array([arm for arm, _, _ in rows], pa.string()),
             "seed": pa.array([seed for _, seed, _ in rows], pa.int64()),
-            "hypothesis": pa.array([instance.hypothesis for _, _, instance in rows], pa.string()),
-            "guarantees": pa.array([list(instance.guarantees) for _, _, instance in rows], pa.list_(pa.string())),
-        }
+            "hypothesis_id": pa.array([i.hypothesis for _, _, i in rows], pa.string()),
+            "guarantees": pa.array([list(i.guarantees) for _, _, i in rows], pa.list_(pa.string())),
+        },
     )
 
 
 def _rejected(work: Work) -> pa.Table:
-    rows = [(arm, seed, record) for arm, seed in _taught(work) for record in _dropped(work, arm, seed)]
-    names = ("hypothesis", "reason", "detail", "label")
-    texts = {
-        name: pa.array([record.get("fields", {}).get(name) for _, _, record in rows], pa.string())
-        for name in work.config["fields"]
-    }
-    return pa.table(
+    """The instances that were not trained on, and why; without text where none was written."""
+    rows = [(arm, seed, record) for arm, seed in _taught(work) for record in not_used(work, arm, seed)]
+    return _beside(
+        {name: [record.get("fields", {}).get(name) for _, _, record in rows] for name in work.config["fields"]},
         {
-            **texts,
-            **{name: pa.array([record.get(name) for _, _, record in rows], pa.string()) for name in names},
+            "label": pa.array([record.get("label") for _, _, record in rows], pa.string()),
+            "reason": pa.array([record["reason"] for _, _, record in rows], pa.string()),
+            "detail": pa.array([record["detail"] for _, _, record in rows], pa.string()),
             "arm": pa.array([arm for arm, _, _ in rows], pa.string()),
             "seed": pa.array([seed for _, seed, _ in rows], pa.int64()),
-        }
+            "hypothesis_id": pa.array([record["hypothesis"] for _, _, record in rows], pa.string()),
+        },
     )
 
 
-def _predictions(work: Work) -> pa.Table:
+def _beside(texts: Mapping[str, Sequence[str | None]], about: Mapping[str, pa.Array]) -> pa.Table:
+    """Text columns and columns about them; one of these that has a text column's name gets an underscore."""
+    columns = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    return pa.table(columns | {f"{name}_" if name in texts else name: values for name, values in about.items()})
+
+
+def _predictions(work: Work, sets: Mapping[str, Table]) -> pa.Table:
     """One row for each evaluated row, arm and seed."""
     labels = np.array(work.config["labels"], dtype=object)
     parts = []
-    for name in work.config["sets"]:
-        gold = work.table(f"set:{name}").y
+    for name, table in sets.items():
+        count, gold = len(table), pa.array(labels[table.y], pa.string())
         for arm in work.config["arms"]:
             for seed in work.config["seeds"]:
                 scores = work.scores(f"scores:{name}:{arm}:{seed}")
-                count = len(gold)
-                parts.append(
-                    pa.table(
-                        {
-                            "set": pa.array([name] * count, pa.string()),
-                            "arm": pa.array([arm] * count, pa.string()),
-                            "seed": pa.array([seed] * count, pa.int64()),
-                            "row": pa.array(range(count), pa.int64()),
-                            "gold": pa.array(labels[gold], pa.string()),
-                            "predicted": pa.array(labels[scores.argmax(axis=1)], pa.string()),
-                            "confidence": pa.array(scores.max(axis=1), pa.float32()),
-                        }
-                    )
-                )
+                columns = {
+                    "set": pa.array([name] * count, pa.string()),
+                    "arm": pa.array([arm] * count, pa.string()),
+                    "seed": pa.array([seed] * count, pa.int64()),
+                    "row": pa.array(range(count), pa.int64()),
+                    "gold": gold,
+                    "predicted": pa.array(labels[scores.argmax(axis=1)], pa.string()),
+                    "confidence": pa.array(scores.max(axis=1), pa.float32()),
+                }
+                parts.append(pa.table(columns))
     return pa.concat_tables(parts)

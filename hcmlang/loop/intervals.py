@@ -43,11 +43,11 @@ def intervals(
 ) -> dict[str, dict[str, Interval]] | None:
     """Intervals of `accuracy`, `hcms` (at tau) and `hcms_at_matched_coverage`, averaged over seeds, for each arm.
 
-    One outcome for each seed, in the same order for all; None with fewer than two seeds. `advance` is called with the
-    number of resamples just done.
+    One outcome for each seed, in the same order for all; None with fewer than two seeds, or no arm. `advance` is called
+    with the number of resamples just done.
     """
     seeds, rows = len(baseline), len(baseline[0])
-    if seeds < 2:
+    if seeds < 2 or not arms:
         return None
     random = np.random.default_rng(seed)
     reference = [_Weighed(outcome, tau) for outcome in baseline]

@@ -124,14 +124,15 @@ def measure(
     from sklearn.metrics import f1_score
 
     outcome, base = Outcome.of(scores, gold), Outcome.of(baseline, gold)
-    labels = np.arange(scores.shape[1])
+    # Over the labels that occur, so that a challenge set of one label is not charged for the others.
+    labels = np.unique(gold)
     return {
         "accuracy": float(1 - outcome.wrong.mean()),
         "macro_f1": float(f1_score(gold, scores.argmax(axis=1), labels=labels, average="macro", zero_division=0)),
-        "hcms": {f"{t:g}": hcms(outcome, t) for t in thresholds},
-        "coverage": {f"{t:g}": kept(outcome, t) / len(outcome) for t in thresholds},
+        "hcms": {str(t): hcms(outcome, t) for t in thresholds},
+        "coverage": {str(t): kept(outcome, t) / len(outcome) for t in thresholds},
         "hcms_at_matched_coverage": matched_mistakes(outcome, base, tau),
-        "mistakes_at_coverage": {f"{c:g}": mistakes_kept(outcome, c * len(outcome)) for c in COVERAGES},
+        "mistakes_at_coverage": {str(c): mistakes_kept(outcome, c * len(outcome)) for c in COVERAGES},
         "area_under_risk_coverage": area_under_risk_coverage(outcome),
         "calibration_error": calibration_error(outcome),
     }

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from hcmlang.data.records import read_jsonl
-from hcmlang.loop.gather import AUGMENTED, METRICS, PREDICTIONS, REJECTED_TABLE
+from hcmlang.loop.gather import AUGMENTED, METRICS, PREDICTIONS, REJECTED_TABLE, VERSIONS
 from hcmlang.loop.publish import SPEC
 from hcmlang.loop.work import GROUPS, HYPOTHESES
 
@@ -28,6 +28,12 @@ class Results:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+        return loaded
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Python and the libraries that the run was made with."""
+        loaded: dict[str, str] = json.loads((self.folder / VERSIONS).read_text(encoding="utf-8"))
         return loaded
 
     @cached_property

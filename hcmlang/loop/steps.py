@@ -16,5 +16,5 @@ ACTIONS: dict[str, Action] = {
     "select": Action(teach.select),
     "duplicate": Action(teach.duplicate),
     "mitigate": Action(learn.mitigate),
-    "results": Action(gather.results),
+    "results": Action(gather.results, version=2),
 }

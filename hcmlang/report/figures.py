@@ -4,53 +4,71 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
-from hcmlang.loop.measures import Outcome, reliability, risk_coverage
+from hcmlang.loop.measures import Outcome, kept, reliability, risk_coverage
 from hcmlang.loop.results import Results
 
-#: Told apart by people with any colour vision (Okabe and Ito), and on light and dark ground; dashes tell them apart
-#: once more.
-_COLOURS = ("#767676", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_DASHES = ("--", ":", "-")
+#: Told apart by people with any colour vision (Okabe and Ito). The baseline is grey, and dashes tell it and the controls
+#: from the teachers once more.
+_BASELINE, _CONTROLS = "#767676", "#b0640a"
+_TEACHERS = ("#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 _GRID = np.linspace(0.02, 1, 99)
+#: Bins of fewer predictions are left out of the reliability figure: their accuracy is chance.
+_MIN_BIN = 10
+_SETTINGS = {"svg.fonttype": "none", "font.size": 9.5}
 
 
 def risk_coverage_figure(results: Results) -> str:
-    """Share of mistakes among the most confident predictions, against the share of predictions kept."""
-    figure, axes = _axes("share of test rows kept, most confident first", "share of mistakes among them")
-    for number, arm in enumerate(results.metrics["arms"]):
-        curves = [np.interp(_GRID, *risk_coverage(outcome)) for outcome in _outcomes(results, arm)]
-        axes.plot(_GRID, np.mean(curves, axis=0), label=arm, **_style(number, arm))
-    axes.set_xlim(0, 1)
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, loc="best")
-    return _svg(figure, "Risk-coverage curves of the arms, mean over seeds; lower is better")
+    """Share of mistakes among the most confident predictions, against the share of predictions kept: the mean over
+    seeds, each seed as a thin line, and the matched coverage."""
+    tau = results.metrics["confidence"]
+    matched = float(np.mean([kept(o, tau) / len(o) for o in _outcomes(results, "none")]))
+    with _axes("share of test rows kept, most confident first", "share of mistakes among them") as (figure, axes):
+        for arm in results.metrics["arms"]:
+            curves = [np.interp(_GRID, *risk_coverage(outcome)) for outcome in _outcomes(results, arm)]
+            style = _style(results, arm)
+            if len(curves) > 1:
+                for curve in curves:
+                    axes.plot(_GRID, curve, color=style["color"], linewidth=0.6, alpha=0.35)
+            axes.plot(_GRID, np.mean(curves, axis=0), label=arm, linewidth=2, **style)
+        axes.axvline(matched, color="#000000", linewidth=0.7, linestyle=(0, (2, 3)))
+        axes.set_xlim(0, 1.005)
+        axes.set_ylim(0, max(axes.get_ylim()[1], 0.01))
+        label = (
+            "Line chart of the share of mistakes among the most confident test predictions, against the share kept, a "
+            f"line for each arm, mean over seeds. Matched coverage is {matched:.2f}."
+        )
+        return _svg(figure, label)
 
 
 def reliability_figure(results: Results) -> str:
-    """Accuracy against confidence, in bins."""
-    figure, axes = _axes("confidence", "accuracy")
-    axes.plot([0, 1], [0, 1], color="#767676", linewidth=0.8)
-    for number, arm in enumerate(results.metrics["arms"]):
-        outcomes = _outcomes(results, arm)
-        together = Outcome(
-            np.concatenate([o.confidence for o in outcomes]), np.concatenate([o.wrong for o in outcomes])
+    """Accuracy against confidence, in bins; the area of a point is the share of predictions in it."""
+    with _axes("confidence of the prediction", "share of predictions that are right") as (figure, axes):
+        axes.plot([0, 1], [0, 1], color="#000000", linewidth=0.7, linestyle=(0, (2, 3)))
+        for arm in results.metrics["arms"]:
+            outcomes = _outcomes(results, arm)
+            together = Outcome(
+                np.concatenate([o.confidence for o in outcomes]), np.concatenate([o.wrong for o in outcomes])
+            )
+            bins = [b for b in reliability(together) if b.count >= _MIN_BIN]
+            points = [b.confidence for b in bins], [b.accuracy for b in bins]
+            style = _style(results, arm)
+            axes.plot(*points, label=arm, linewidth=1.2, **style)
+            sizes = [12 + 240 * b.count / len(together) for b in bins]
+            axes.scatter(*points, s=sizes, color=style["color"], alpha=0.75, linewidths=0, zorder=3)
+        axes.set_xlim(1 / len(results.metrics["task"]["labels"]) - 0.01, 1.02)
+        axes.set_ylim(0, 1.04)
+        label = (
+            "Line chart of the share of right predictions at each confidence, a line for each arm, all seeds together. "
+            "On the diagonal, confidence is what it says."
         )
-        bins = [b for b in reliability(together) if b.count >= 5]
-        style = _style(number, arm) | {"marker": "o", "markersize": 4}
-        axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], label=arm, **style)
-    chance = 1 / len(results.metrics["task"]["labels"])
-    axes.set_xlim(chance, 1.005)
-    axes.set_ylim(0, 1.02)
-    axes.legend(frameon=False, loc="best")
-    return _svg(
-        figure,
-        "Accuracy of the arms at each confidence, all seeds together; the diagonal is perfect calibration",
-    )
+        return _svg(figure, label)
 
 
 def _outcomes(results: Results, arm: str) -> list[Outcome]:
@@ -65,38 +83,53 @@ def _outcomes(results: Results, arm: str) -> list[Outcome]:
     return found
 
 
-def _style(number: int, arm: str) -> dict[str, Any]:
-    return {
-        "color": _COLOURS[number % len(_COLOURS)],
-        "linestyle": _DASHES[min(number, len(_DASHES) - 1)],
-        "linewidth": 1.8,
-    }
+def _style(results: Results, arm: str) -> dict[str, Any]:
+    teachers = results.metrics["teachers"]
+    if arm in teachers:
+        return {"color": _TEACHERS[teachers.index(arm) % len(_TEACHERS)], "linestyle": "-"}
+    if arm == "none":
+        return {"color": _BASELINE, "linestyle": (0, (5, 2))}
+    return {"color": _CONTROLS, "linestyle": (0, (1, 1.4))}
 
 
-def _axes(x: str, y: str) -> tuple[Any, Any]:
+@contextmanager
+def _axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
+    """A figure with axes to draw on; what the user has set for matplotlib does not reach it."""
+    from matplotlib import style
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    # A salt of its own keeps the ids of one figure apart from another's.
+    with style.context(["default", _SETTINGS | {"svg.hashsalt": y}]):
+        figure = Figure(figsize=(5.2, 3.7), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#767676", alpha=0.18, linewidth=0.7)
+        axes.set_axisbelow(True)
+        yield figure, axes
 
 
 def _svg(figure: Any, label: str) -> str:
-    """The figure as SVG that takes the page's text colour and font; `label` is read to those who do not see it."""
-    import matplotlib as mpl
+    """The figure with its legend as SVG that takes the page's text colour and font; `label` is read to those who do not
+    see it.
 
-    settings = {"svg.hashsalt": "hcmlang", "svg.fonttype": "none", "font.size": 9.5}
+    Black becomes the page's ink, and every other colour a variable of the style sheet with itself as fallback, so that
+    a dark page can brighten it. Ids that nothing refers to are left out, because two figures of a page would share
+    them, and so is the style element, because it would reach the whole page.
+    """
+    figure.axes[0].legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=4, handlelength=2.4)
     buffer = io.StringIO()
-    with mpl.rc_context(settings):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"font:[^;\"]*?(\d+(?:\.\d+)?px)[^;\"]*", r"font: \1 inherit", text)
-    text = text.replace("stroke: #000000", "stroke: currentColor").replace("fill: #000000", "fill: currentColor")
+    text = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="[\w.]+">', "<g>", text)
+    text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)
+    text = re.sub(r" font-family: [^;\"]*;?", "", text)
+    text = re.sub(r"(stroke|fill): #000000", r"\1: currentColor", text)
+    text = re.sub(r"(stroke|fill): #([0-9a-f]{6})", r"\1: var(--c-\2, #\2)", text)
     text = text.replace("<text ", '<text fill="currentColor" ')
-    head = f'<svg role="img" aria-label="{label}"'
-    return re.sub(r'^<svg (width="[^"]*" height="[^"]*")?', head + " ", text, count=1)
+    opening = text[: text.index(">")]
+    sized = re.sub(r' (width|height|version|xmlns)="[^"]*"', "", opening).replace("<svg", '<svg role="img"')
+    return f'{sized} aria-label="{label}"{text[len(opening) :]}'

@@ -1,4 +1,7 @@
-"""The result of a run in a sentence or two, as careful as the numbers allow."""
+"""The result of a run in a sentence or two, as careful as the numbers allow.
+
+A count "fell" or "rose" only where its 95% interval leaves out zero; with one seed there is no interval, and it "went".
+"""
 
 from __future__ import annotations
 
@@ -7,66 +10,114 @@ from typing import Any
 
 def headline(metrics: dict[str, Any]) -> str:
     """What a run found, from its metrics."""
-    summary, tau = metrics["summary"], metrics["confidence"]
+    summary = metrics["summary"]
     if summary["pool_hcms"] == 0:
-        return _nothing_found(summary, tau)
+        return _nothing_found(metrics)
     if summary["arm"] is None:
-        return (
-            f"The classifier is confidently wrong (confidence >= {tau:g}) on {_count(summary['pool_hcms'])} of "
-            f"{metrics['pool']['rows']:,} pool rows. No teacher is among the arms, so nothing was mitigated."
-        )
+        return f"{_found(metrics)} No teacher is among the arms, so nothing was done about it."
     if all(entry["kept"] == 0 for entry in metrics["instances"][summary["arm"]]):
-        found = f"{_count(summary['pool_hcms'])} confident mistakes were found"
-        if summary["hypotheses"] == 0:
-            return (
-                f"{found}, but nothing sets them apart from rows that went well, so no instances were written and "
-                f"nothing changed. A larger pool or a lower `detect.confidence` shows more."
-            )
-        return f"{found} and characterized, but no instance passed the selection, so nothing changed; see what was dropped."
-    return f"{_hcms(metrics)} {_accuracy(summary['accuracy'])}"
-
-
-def _nothing_found(summary: dict[str, Any], tau: float) -> str:
-    sentence = f"The pool has no mistake with confidence >= {tau:g}, so there is nothing to mitigate."
-    lower = summary.get("hcms_at_lower_confidence", {})
-    if lower:
-        threshold, count = next(iter(lower.items()))
-        return f"{sentence} Lower `detect.confidence`: at {threshold} there are {_count(count)}."
-    return f"{sentence} Lowering `detect.confidence` would not help: the classifier is right, or unsure, everywhere."
+        return f"{_found(metrics)} {_nothing_added(summary)}"
+    return f"{_hcms(metrics)}; {_accuracy(metrics)}.{_only_less_sure(metrics)}"
 
 
 def _hcms(metrics: dict[str, Any]) -> str:
     entry = metrics["summary"]["hcms_at_matched_coverage"]
-    before, after = entry["before"], entry["after"]
-    span = f"from {_count(before)} to {_count(after)}"
-    where = f"(tau {metrics['confidence']:g}, arm {metrics['summary']['arm']}, {seeds_in_words(metrics['seeds'])})"
-    subject = "Confident mistakes on unseen test rows at matched coverage"
+    subject = "High-confidence mistakes on unseen test data"
+    span = f"from {' to '.join(before_after(entry))} at matched coverage"
     if entry["low"] is None:
-        verb = "went" if before != after else "stayed"
-        return f"{subject} {verb} {span} {where}; one seed gives no interval."
-    interval = f"95% interval of the difference {entry['low']:+.1f} to {entry['high']:+.1f}"
-    share = f"{(after - before) / before:+.0%}, " if before else ""
+        share = f"{percent(entry['relative']['mean'])}; " if entry["relative"]["mean"] is not None else ""
+        return f"{subject} went {span} ({share}one seed, so no interval)"
+    evidence = f"({change(entry)}, {seeds_in_words(metrics['seeds'])})"
     if entry["high"] < 0:
-        return f"{subject} fell {span} ({share}{interval}) {where}."
+        return f"{subject} fell {span} {evidence}"
     if entry["low"] > 0:
-        return f"{subject} rose {span} ({share}{interval}) {where}."
-    return f"{subject} did not clearly change: {span} ({interval}) {where}."
+        return f"{subject} rose {span} {evidence}"
+    return f"{subject} did not clearly change: {span} {evidence}"
 
 
-def _accuracy(entry: dict[str, Any]) -> str:
+def _accuracy(metrics: dict[str, Any]) -> str:
+    entry = metrics["summary"]["accuracy"]
     span = f"from {entry['before']:.3f} to {entry['after']:.3f}"
     if entry["low"] is None:
-        return f"Accuracy went {span}."
-    interval = f"(95% interval {entry['low']:+.3f} to {entry['high']:+.3f})"
+        return f"accuracy went {span}"
     if entry["low"] > 0:
-        return f"Accuracy rose {span} {interval}."
+        return f"accuracy rose {span}"
     if entry["high"] < 0:
-        return f"Accuracy fell {span} {interval}."
-    return f"Accuracy held: {span} {interval}."
+        return f"but accuracy fell {span}"
+    return f"accuracy did not clearly change ({entry['before']:.3f} before, {entry['after']:.3f} after)"
 
 
-def _count(value: float) -> str:
+def _only_less_sure(metrics: dict[str, Any]) -> str:
+    """Said where the count at the threshold fell and the one at matched coverage did not."""
+    at_tau, matched = metrics["summary"]["hcms"], metrics["summary"]["hcms_at_matched_coverage"]
+    if at_tau["high"] is None or at_tau["high"] >= 0 or matched["high"] < 0:
+        return ""
+    span = f"from {' to '.join(before_after(at_tau))}"
+    return (
+        f" At confidence >= {metrics['confidence']:g} they fell {span}, which a classifier that only became less sure "
+        "shows too."
+    )
+
+
+def _found(metrics: dict[str, Any]) -> str:
+    return (
+        f"The classifier is wrong with confidence >= {metrics['confidence']:g} on "
+        f"{number(metrics['summary']['pool_hcms'])} of {metrics['pool']['rows']:,} {_pool(metrics)} rows."
+    )
+
+
+def _nothing_added(summary: dict[str, Any]) -> str:
+    if summary["hypotheses"] == 0:
+        return (
+            f"The teacher {summary['arm']} found nothing that sets them apart from rows that went well, so no instances "
+            "were written and nothing changed. A larger pool, or a lower `detect.confidence`, gives it more to go by."
+        )
+    return "No instance for them was kept, so nothing changed; the report says what was dropped and why."
+
+
+def _nothing_found(metrics: dict[str, Any]) -> str:
+    summary = metrics["summary"]
+    start = f"The {_pool(metrics)} set has no mistake with confidence >= {metrics['confidence']:g}"
+    most = summary["most_confident_mistake"]
+    if most is None:
+        return (
+            f"{start}, because the classifier is right on every row; lowering `detect.confidence` would find nothing, "
+            "a harder pool might."
+        )
+    lower = list(summary["hcms_at_lower_confidence"].items())[:3]
+    tried = ", ".join(f"{number(count)} at {threshold}" for threshold, count in lower)
+    advice = f"Lower `detect.confidence`: there would be {tried}." if tried else "Lower `detect.confidence` below that."
+    return f"{start}, so there is nothing to mitigate; its most confident mistake has {most:.3f}. {advice}"
+
+
+def _pool(metrics: dict[str, Any]) -> str:
+    return "train" if metrics["pool"]["crossfit"] else "pool"
+
+
+def change(entry: dict[str, Any]) -> str:
+    """The difference of a count in per cent with its interval; in rows where the baseline may be zero."""
+    relative = entry["relative"]
+    if relative["low"] is None:
+        return f"{entry['mean']:+.1f}, 95% interval {entry['low']:+.1f} to {entry['high']:+.1f}"
+    ends = f"{percent(relative['low'])} to {percent(relative['high'])}"
+    return f"{percent(relative['mean'])}, 95% interval {ends}"
+
+
+def before_after(entry: dict[str, Any]) -> tuple[str, str]:
+    """Two counts, or means of counts, each with as many digits as the other."""
+    before, after = entry["before"], entry["after"]
+    digits = 0 if float(before).is_integer() and float(after).is_integer() else 1
+    return f"{before:,.{digits}f}", f"{after:,.{digits}f}"
+
+
+def number(value: float) -> str:
+    """A count, or a mean of counts."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def percent(value: float) -> str:
+    """A signed share in per cent; a change that rounds to none has no sign."""
+    return "0%" if round(value, 2) == 0 else f"{value:+.0%}"
 
 
 def seeds_in_words(seeds: list[int]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
+import re
 from functools import lru_cache
 from importlib import resources
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from markupsafe import Markup
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report import figures
-from hcmlang.report.headline import headline
-from hcmlang.report.tables import arms_table, dropped_in_words
+from hcmlang.report.headline import before_after, change, headline
+from hcmlang.report.tables import difference
 
 REPORT = "report.html"
-_LIBRARIES = ("torch", "transformers", "scikit-learn", "numpy")
 
 
 def write_report(results: Results) -> Path:
@@ -35,48 +33,109 @@ def render_summary(results: Results) -> str:
 
 
 def _render(template: str, results: Results) -> str:
-    metrics = results.metrics
-    sets = [{"name": name, "rows": entry["rows"], **_table(metrics, name)} for name, entry in metrics["sets"].items()]
+    metrics, groups = results.metrics, _groups(results)
+    first, *others = metrics["seeds"]
     return str(
         _environment()
         .get_template(template)
         .render(
             metrics=metrics,
             headline=headline(metrics),
-            test=sets[0],
-            challenges=sets[1:],
+            tiles=_tiles(metrics),
+            thresholds=list(metrics["sets"]["test"]["arms"]["none"]["mean"]["hcms"]),
+            test=_compared(metrics, "test"),
+            challenges=[_compared(metrics, name) for name in metrics["sets"] if name != "test"],
             risk_coverage=Markup(figures.risk_coverage_figure(results)),
             reliability=Markup(figures.reliability_figure(results)),
-            groups=_groups(results),
-            other_hypotheses=[h for h in results.hypotheses if h["seed"] != metrics["seeds"][0]],
-            dropped=_dropped(metrics),
+            explained=[group for group in groups if group["hypotheses"]],
+            unexplained=[group for group in groups if not group["hypotheses"]],
+            elsewhere=[h for h in results.hypotheses if h["seed"] == first and h["group"] is None],
+            other_hypotheses=[h for h in results.hypotheses if h["seed"] in others],
+            fates=_fates(metrics),
             spec=yaml.safe_dump(results.spec, sort_keys=False, allow_unicode=True, width=90),
-            versions={"Python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+            versions=results.versions,
             css=Markup(_resource("report.css")),
-            dropped_in_words=dropped_in_words,
         )
     )
 
 
-def _table(metrics: dict[str, Any], name: str) -> dict[str, Any]:
-    header, rows = arms_table(metrics, name)
-    return {"header": header, "table": rows}
+def _tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """The headline's numbers, large: before, after, and what the difference is worth."""
+    summary = metrics["summary"]
+    if summary["arm"] is None or summary["pool_hcms"] == 0:
+        return []
+    counts = {
+        "hcms_at_matched_coverage": "HCMs at matched coverage",
+        "hcms": f"HCMs at confidence >= {metrics['confidence']:g}",
+    }
+    tiles = []
+    for key, name in counts.items():
+        before, after = before_after(summary[key])
+        note = change(summary[key]) if summary[key]["low"] is not None else "one seed, no interval"
+        tiles.append({"name": name, "before": before, "after": after, "note": note})
+    found = summary["accuracy"]
+    accuracy = {"name": "accuracy", "before": f"{found['before']:.3f}", "after": f"{found['after']:.3f}"}
+    if found["low"] is None:
+        return [*tiles, {**accuracy, "note": "one seed, no interval"}]
+    note = f"{found['mean']:+.3f}, 95% interval {found['low']:+.3f} to {found['high']:+.3f}"
+    return [*tiles, {**accuracy, "note": note}]
+
+
+def _compared(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+    """A set with what its table says of each arm."""
+    found, tau = metrics["sets"][name], metrics["confidence"]
+    arms = []
+    for arm, entry in found["arms"].items():
+        mean = entry["mean"]
+        arms.append(
+            {
+                "name": arm,
+                "matched": f"{mean['hcms_at_matched_coverage']:.1f}",
+                "matched_difference": difference(entry, "hcms_at_matched_coverage", 1),
+                "matched_verdict": _verdict(entry, "hcms_at_matched_coverage", better=-1),
+                "hcms": [f"{count:.1f}" for count in mean["hcms"].values()],
+                "coverage": f"{mean['coverage'][str(tau)]:.3f}",
+                "accuracy": f"{mean['accuracy']:.3f}",
+                "accuracy_difference": difference(entry, "accuracy", 3),
+                "accuracy_verdict": _verdict(entry, "accuracy", better=1),
+                "macro_f1": f"{mean['macro_f1']:.3f}",
+                "aurc": f"{mean['area_under_risk_coverage']:.4f}",
+                "ece": f"{mean['calibration_error']:.3f}",
+            }
+        )
+    return {"name": name, "rows": found["rows"], "arms": arms}
+
+
+def _verdict(arm: dict[str, Any], measure: str, better: int) -> str:
+    """`better` or `worse` where the interval of the difference leaves out zero; `better` is the sign of an improvement."""
+    found = arm.get("difference", {}).get(measure, {"low": None})
+    if found["low"] is None or found["low"] <= 0 <= found["high"]:
+        return ""
+    return "better" if (found["low"] > 0) == (better > 0) else "worse"
 
 
 def _groups(results: Results) -> list[dict[str, Any]]:
-    """The first seed's groups with their hypotheses, those that were characterized first."""
+    """The first seed's groups with their hypotheses; first those whose hypothesis explains most mistakes."""
     seed = results.metrics["seeds"][0]
     groups = []
     for group in results.groups:
         if group["seed"] == seed:
             own = [h for h in results.hypotheses if h["seed"] == seed and h["group"] == group["id"]]
             groups.append({**group, "hypotheses": own})
-    return sorted(groups, key=lambda g: (not g["hypotheses"], -len(g["rows"])))
+
+    def explained(group: dict[str, Any]) -> int:
+        return max((len(h["evidence"]) for h in group["hypotheses"]), default=0)
+
+    return sorted(groups, key=lambda group: (-explained(group), -len(group["rows"])))
 
 
-def _dropped(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Kept and dropped instances, by arm and seed."""
-    return [{"arm": arm, **entry} for arm, entries in metrics["instances"].items() for entry in entries]
+def _fates(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What became of the instances: a column for each arm and seed, a row for each reason."""
+    columns = [(arm, entry) for arm, entries in metrics["instances"].items() for entry in entries]
+    reasons = sorted({reason for _, entry in columns for reason in entry["dropped"]})
+    rows = [("added to the train rows", [entry["kept"] for _, entry in columns])]
+    rows += [(f"dropped: {reason}", [entry["dropped"].get(reason, 0) for _, entry in columns]) for reason in reasons]
+    return {"columns": [(arm, entry["seed"]) for arm, entry in columns], "rows": rows}
 
 
 @lru_cache(maxsize=1)
@@ -84,10 +143,19 @@ def _environment() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hcmlang.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("hcmlang.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda value: f"{value:.1%}"
+    environment.filters |= {"thousands": "{:,}".format, "typeset": _typeset}
     return environment
+
+
+def _typeset(text: str) -> str:
+    """Our own words and numbers with a real minus and a real "at least" sign."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text).replace(">=", "\u2265")
 
 
 def _resource(name: str) -> str:

@@ -16,20 +16,20 @@ def arms_table(metrics: dict[str, Any], name: str) -> tuple[list[str], list[list
         mean = entry["mean"]
         row = [arm, f"{mean['accuracy']:.3f}", f"{mean['macro_f1']:.3f}"]
         row += [f"{mean['hcms'][t]:.1f}" for t in thresholds]
-        row += [f"{mean['coverage'][f'{tau:g}']:.3f}", f"{mean['hcms_at_matched_coverage']:.1f}"]
-        row += [difference(entry.get("difference")), f"{mean['area_under_risk_coverage']:.4f}"]
+        row += [f"{mean['coverage'][str(tau)]:.3f}", f"{mean['hcms_at_matched_coverage']:.1f}"]
+        row += [difference(entry, "hcms_at_matched_coverage", 1), f"{mean['area_under_risk_coverage']:.4f}"]
         rows.append([*row, f"{mean['calibration_error']:.3f}"])
     return header, rows
 
 
-def difference(entry: dict[str, Any] | None) -> str:
-    """The difference in HCMs at matched coverage, with its interval."""
-    if entry is None:
+def difference(arm: dict[str, Any], measure: str, digits: int) -> str:
+    """An arm's difference from the baseline in a measure, with its 95% interval; empty for the baseline itself."""
+    if "difference" not in arm:
         return ""
-    found = entry["hcms_at_matched_coverage"]
+    found = arm["difference"][measure]
     if found["low"] is None:
-        return f"{found['mean']:+.1f} (no interval)"
-    return f"{found['mean']:+.1f} ({found['low']:+.1f} to {found['high']:+.1f})"
+        return f"{found['mean']:+.{digits}f} (no interval)"
+    return f"{found['mean']:+.{digits}f} ({found['low']:+.{digits}f} to {found['high']:+.{digits}f})"
 
 
 def dropped_in_words(dropped: dict[str, int]) -> str:

@@ -30,6 +30,8 @@ def render_terminal(results: Results, console: Console) -> None:
             fate = f"    {hypothesis['kept']} instances kept"
             if hypothesis["dropped"]:
                 fate += f"; dropped: {dropped_in_words(hypothesis['dropped'])}"
+            if test := hypothesis["test"]:
+                fate += f". Test HCMs with its words: {test['hcms_before']} before, {test['hcms_after']} after"
             console.print(fate, highlight=False, markup=False, style="dim")
 
 

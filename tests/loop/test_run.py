@@ -167,7 +167,7 @@ def test_a_change_runs_only_what_depends_on_it(finished: hcmlang.Run, quickstart
 def test_the_tiny_transformer_runs_the_loop(hcmlang: Hcmlang, quickstart: Path, tmp_path: Path) -> None:
     done = hcmlang("run", quickstart / "spec.yaml", "--set", "seeds=1", "--set", "arms=[none, miner]", "--out", "run")
     assert done.returncode == 0, done.stderr
-    assert "one seed gives no interval" in done.stdout
+    assert "one seed, so no interval" in done.stdout
     assert done.stdout.rstrip().endswith("report: run/report.html")
     summary = json.loads((tmp_path / "run" / "metrics.json").read_text())["summary"]
     assert summary["hcms_at_matched_coverage"]["after"] < 0.5 * summary["hcms_at_matched_coverage"]["before"]

@@ -1,0 +1,114 @@
+"""The bootstrap against one that repeats rows by hand, and what its intervals must and must not cover."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from hcmlang.loop.intervals import Interval, _Ranked, _Weighed, _weights, intervals
+from hcmlang.loop.measures import Outcome, hcms, kept, mistakes_kept
+
+
+def simulated(seed: int, rows: int, right: float, digits: int | None = None) -> Outcome:
+    """An outcome with a share of right predictions; rounding the confidence makes ties."""
+    random = np.random.default_rng(seed)
+    wrong = random.random(rows) > right
+    confidence = np.where(wrong, random.beta(5, 3, rows), random.beta(9, 1, rows)).clip(0.5)
+    return Outcome(confidence if digits is None else confidence.round(digits), wrong)
+
+
+@pytest.mark.parametrize("digits", [None, 2, 1, 0])
+def test_each_resample_is_what_repeating_its_rows_gives(digits: int | None) -> None:
+    arm, baseline = simulated(1, 60, 0.8, digits), simulated(2, 60, 0.6, digits)
+    weights = _weights(np.random.default_rng(5), 60, 40)
+    assert (weights.sum(axis=0) == 60).all()
+    before = _Weighed(baseline, 0.9).measures(weights)
+    after = _Ranked(arm, 0.9).measures(weights, before["kept"])
+    for column in range(40):
+        rows = np.repeat(np.arange(60), weights[:, column].astype(int))
+        own, base = (Outcome(o.confidence[rows], o.wrong[rows]) for o in (arm, baseline))
+        assert before["hcms_at_matched_coverage"][column] == mistakes_kept(base, kept(base, 0.9))
+        assert after["hcms_at_matched_coverage"][column] == pytest.approx(mistakes_kept(own, kept(base, 0.9)), rel=1e-5)
+        assert after["hcms"][column] == hcms(own, 0.9)
+        assert after["accuracy"][column] == pytest.approx(1 - own.wrong.mean())
+
+
+def test_nothing_kept_is_no_mistake() -> None:
+    arm = simulated(1, 30, 0.5)
+    weights = _weights(np.random.default_rng(0), 30, 4)
+    assert _Ranked(arm, 0.9).measures(weights, np.zeros(4))["hcms_at_matched_coverage"].tolist() == [0] * 4
+
+
+def test_one_seed_has_no_interval() -> None:
+    one = [simulated(0, 50, 0.8)]
+    assert intervals({"arm": one}, one, 0.9, 100, seed=0) is None
+    assert intervals({}, one * 2, 0.9, 100, seed=0) is None
+
+
+def test_an_arm_that_is_the_baseline_differs_by_nothing() -> None:
+    same = [simulated(seed, 200, 0.7) for seed in range(3)]
+    (found,) = (intervals({"arm": same}, same, 0.7, 200, seed=0) or {}).values()
+    assert found["accuracy"] == Interval(0.0, 0.0)
+    assert found["hcms_at_matched_coverage"] == Interval(0.0, 0.0, (0.0, 0.0))
+
+
+def test_an_improvement_is_seen_and_an_unrelated_arm_is_not_one() -> None:
+    baseline = [simulated(seed, 800, 0.7) for seed in range(3)]
+    better = [simulated(seed + 10, 800, 0.9) for seed in range(3)]
+    alike = [simulated(seed + 20, 800, 0.7) for seed in range(3)]
+    found = intervals({"better": better, "alike": alike}, baseline, 0.9, 1000, seed=1)
+    assert found is not None
+    assert found["better"]["accuracy"].low > 0
+    assert found["better"]["hcms_at_matched_coverage"].high < 0
+    for interval in found["alike"].values():
+        assert interval.low < 0 < interval.high
+
+
+def test_an_interval_is_as_wide_as_theory_says() -> None:
+    """Accuracy of independent rows: the standard error of a difference of two means, when all seeds are the same."""
+    arm, baseline = [simulated(1, 2000, 0.8)] * 2, [simulated(2, 2000, 0.7)] * 2
+    found = intervals({"arm": arm}, baseline, 0.9, 4000, seed=3)
+    assert found is not None
+    change = baseline[0].wrong.astype(float) - arm[0].wrong
+    error = change.std() / np.sqrt(2000)
+    interval = found["arm"]["accuracy"]
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    baseline = [simulated(0, 500, 0.7)] * 2
+    agree = [simulated(1, 500, 0.8)] * 2
+    disagree = [simulated(1, 500, 0.7), simulated(1, 500, 0.9)]
+    found = intervals({"agree": agree, "disagree": disagree}, baseline, 0.9, 1000, seed=0)
+    assert found is not None
+    width = {arm: entry["accuracy"].high - entry["accuracy"].low for arm, entry in found.items()}
+    assert width["disagree"] > 1.5 * width["agree"]
+
+
+def test_no_share_of_a_baseline_that_may_be_zero() -> None:
+    baseline = [Outcome(np.linspace(0.5, 1, 50), np.arange(50) == 48)] * 2
+    arm = [Outcome(np.linspace(0.5, 1, 50), np.zeros(50, bool))] * 2
+    found = intervals({"arm": arm}, baseline, 0.9, 200, seed=0)
+    assert found is not None
+    assert found["arm"]["hcms"].relative is None
+    assert found["arm"]["hcms"].low < 0
+
+
+def test_the_same_seed_gives_the_same_interval_whatever_other_arms_there_are() -> None:
+    baseline, arm, other = ([simulated(s + k, 100, 0.7) for s in range(2)] for k in (0, 10, 20))
+    alone = intervals({"arm": arm}, baseline, 0.9, 300, seed=4)
+    beside = intervals({"other": other, "arm": arm}, baseline, 0.9, 300, seed=4)
+    assert alone is not None
+    assert beside is not None
+    assert alone["arm"] == beside["arm"]
+
+
+def test_ten_thousand_resamples_of_five_thousand_rows_take_less_than_five_seconds() -> None:
+    baseline, arm = ([simulated(s + k, 5000, 0.8) for s in range(3)] for k in (0, 10))
+    done: list[int] = []
+    started = time.process_time()
+    assert intervals({"arm": arm}, baseline, 0.9, 10_000, 0, done.append)
+    assert time.process_time() - started < 5
+    assert sum(done) == 10_000
