@@ -61,9 +61,6 @@ def open_model(folder: Path) -> Any:
 
     if linear.is_linear(folder):
         return linear.load(folder)
-    from transformers import AutoModelForSequenceClassification
+    from hcmlang.classifiers import transformer
 
-    from hcmlang.classifiers.transformer import quiet
-
-    with quiet():
-        return AutoModelForSequenceClassification.from_pretrained(folder)
+    return transformer.open_model(folder)

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from hcmlang.classifiers.base import LOAD_HINT, not_loaded, wrong_labels
 from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.model import LinearClassifier
 
@@ -61,12 +63,23 @@ class Linear:
 
     def ordered(self, labels: tuple[str, ...]) -> Linear:
         """The same classifier with its probabilities in the order of `labels`."""
-        self._model.classes_ = np.array([labels.index(self.labels[number]) for number in self._model.classes_])
-        return Linear(labels, self._vectorizer, self._model)
+        if set(labels) != set(self.labels):
+            raise DiagnosticError(wrong_labels(self.labels, labels))
+        classes = np.array([labels.index(self.labels[number]) for number in self._model.classes_], dtype=np.int64)
+        order = np.argsort(classes)
+        coef, intercept = self._model.coef_, self._model.intercept_
+        # scikit-learn wants classes in ascending order; of two it keeps the coefficients of the second alone.
+        if len(coef) == len(order):
+            coef, intercept = coef[order], intercept[order]
+        elif order[0] == 1:
+            coef, intercept = -coef, -intercept
+        return Linear(labels, self._vectorizer, _model(classes[order], coef, intercept))
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         from sklearn.decomposition import TruncatedSVD
 
+        if not len(table):
+            return np.zeros((0, 1), dtype=np.float32)
         matrix = self._vectorizer.transform(table.texts())
         size = min(_DIMENSIONS, matrix.shape[0] - 1, matrix.shape[1] - 1)
         if size < 2:
@@ -101,7 +114,13 @@ def fit(
 
     begin = load(start).ordered(table.labels) if start is not None else None
     with progress.task(f"training on {len(table):,} rows"):
-        vectorizer = begin._vectorizer if begin else _new_vectorizer().fit(table.texts())
+        vectorizer = begin._vectorizer if begin else _new_vectorizer()
+        if begin is None:
+            try:
+                vectorizer.fit(table.texts())
+            except ValueError as error:  # an empty vocabulary
+                hint = "a text needs letters or digits; see that `task.text` names the right column"
+                raise DiagnosticError(Diagnostic("no-words", "the train texts hold no word", hint=hint)) from error
         model = LogisticRegression(C=config.regularization, max_iter=2000, warm_start=begin is not None)
         if begin is not None and set(begin._model.classes_) == set(table.y):
             model.classes_, model.coef_ = begin._model.classes_, begin._model.coef_
@@ -116,15 +135,27 @@ def is_linear(folder: Path) -> bool:
 
 
 def load(folder: Path) -> Linear:
+    """A classifier that :meth:`Linear.save` wrote."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
+
+    try:
+        config, arrays = json.loads((folder / _CONFIG).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
+        vectorizer = _new_vectorizer({word: number for number, word in enumerate(config["vocabulary"])})
+        vectorizer.idf_ = arrays["idf"]
+        model = _model(arrays["classes"], arrays["coef"], arrays["intercept"])
+        return Linear(tuple(config["labels"]), vectorizer, model)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise DiagnosticError(not_loaded(folder, error, LOAD_HINT)) from error
+
+
+def _model(classes: np.ndarray, coef: np.ndarray, intercept: np.ndarray) -> Any:
+    """A fitted logistic regression, from what it had learned."""
     from sklearn.linear_model import LogisticRegression
 
-    config, arrays = json.loads((folder / _CONFIG).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
-    vectorizer = _new_vectorizer({word: number for number, word in enumerate(config["vocabulary"])})
-    vectorizer.idf_ = arrays["idf"]
     model = LogisticRegression()
-    model.classes_, model.coef_, model.intercept_ = arrays["classes"], arrays["coef"], arrays["intercept"]
-    return Linear(tuple(config["labels"]), vectorizer, model)
+    model.classes_, model.coef_, model.intercept_ = classes, coef, intercept
+    return model
 
 
 def _new_vectorizer(vocabulary: dict[str, int] | None = None) -> Any:

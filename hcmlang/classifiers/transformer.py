@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     Trainer,
@@ -22,6 +25,7 @@ from transformers import (
 )
 
 from hcmlang.classifiers import tiny
+from hcmlang.classifiers.base import LOAD_HINT, not_loaded, wrong_labels
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
@@ -29,6 +33,11 @@ from hcmlang.spec.model import TransformersClassifier
 
 #: Rows in a batch when predicting: no gradients are kept, so more fit than in training.
 _PREDICT_ROWS = 4
+_NAME_HINT = (
+    "give `classifier.model` a hub id (and be online), a folder with config.json, model.safetensors and a tokenizer, "
+    "or `tiny`"
+)
+_FULL = re.compile("out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 class Transformer:
@@ -66,10 +75,11 @@ class Transformer:
         """The model's outputs batch by batch. Rows of like length share a batch, so that little is padded."""
         device = _device(self._config.device)
         model = self._model.to(device)
-        encoded = _encode(self._tokenizer, table, self._config.max_tokens)
+        encoded = _encode(self._tokenizer, model, table, self._config.max_tokens)
         order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
         size = self._config.batch_size * _PREDICT_ROWS
         with (
+            quiet(),
             progress.task(f"predicting {len(table):,} rows", len(table)) as advance,
             _memory(),
             torch.inference_mode(),
@@ -95,11 +105,12 @@ def fit(
 ) -> Transformer:
     """Train on a table; see :func:`hcmlang.classifiers.fit`."""
     device = _device(config.device)
-    transformers.set_seed(seed)
-    with quiet():
+    seed %= 2**32  # numpy takes no more
+    with quiet(), _randomness():
+        transformers.set_seed(seed)
         model, tokenizer = _begin(config, table, seed, start)
         columns = _columns(model, table.labels)
-        rows = _Rows(_encode(tokenizer, table, config.max_tokens), [columns[i] for i in table.y], weights)
+        rows = _Rows(_encode(tokenizer, model, table, config.max_tokens), [columns[i] for i in table.y], weights)
         with tempfile.TemporaryDirectory() as scratch, _memory():
             trainer = _WeightedTrainer(
                 model=model,
@@ -118,10 +129,16 @@ def fit(
 
 def load(config: TransformersClassifier, folder: Path, labels: tuple[str, ...]) -> Transformer:
     """A classifier that :meth:`Transformer.save` wrote."""
-    with quiet():
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    with quiet(), _loading(folder, LOAD_HINT):
+        model = open_model(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return Transformer(config, model, tokenizer, _columns(model, labels))
+
+
+def open_model(folder: Path) -> Any:
+    """The library's own model in a folder that :meth:`Transformer.save` wrote."""
+    with quiet(), _loading(folder, LOAD_HINT):
+        return AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True)
 
 
 def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path | None) -> tuple[Any, Any]:
@@ -130,23 +147,22 @@ def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path 
         tokenizer = tiny.tokenizer(table, config.max_tokens)
         return tiny.model(tokenizer, table.labels, config.max_tokens, seed), tokenizer
     name = str(start or config.model)
-    labels = dict(enumerate(table.labels))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=config.revision, trust_remote_code=False)
+    shared = {"revision": config.revision, "trust_remote_code": False}
+    with _loading(name, LOAD_HINT if start else _NAME_HINT):
+        tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+        head = AutoConfig.from_pretrained(name, **shared)
+        # A model that tells these labels apart already keeps its head, in whatever order that has them.
+        if start is None and set(head.id2label.values()) != set(table.labels):
+            head.id2label = dict(enumerate(table.labels))
+            head.label2id = {label: number for number, label in enumerate(table.labels)}
         model = AutoModelForSequenceClassification.from_pretrained(
             name,
-            revision=config.revision,
-            trust_remote_code=False,
+            config=head,
             use_safetensors=True,
-            **({} if start else {"id2label": labels, "label2id": {v: k for k, v in labels.items()}}),
-            **({} if start else {"num_labels": len(labels), "ignore_mismatched_sizes": True}),
+            ignore_mismatched_sizes=start is None,
+            dtype=torch.float32,  # steps of fine-tuning vanish in half precision
+            **shared,
         )
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        hint = "give `classifier.model` a hub id (and be online), a folder with config.json, model.safetensors and a "
-        hint += "tokenizer, or `tiny`"
-        message = f"cannot load the model {name}: {reason}"
-        raise DiagnosticError(Diagnostic("model-not-loaded", message, hint=hint)) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if model.config.pad_token_id is None:
@@ -156,19 +172,20 @@ def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path 
 
 def _columns(model: Any, labels: tuple[str, ...]) -> list[int]:
     known = {str(name): int(number) for number, name in model.config.id2label.items()}
-    if not set(labels) <= set(known):
-        message = f"the model's labels are {', '.join(known)}; the task's are {', '.join(labels)}"
-        raise DiagnosticError(
-            Diagnostic("wrong-labels", message, hint="train it anew, with `mitigate: {from: scratch}`")
-        )
+    if set(labels) != set(known):
+        raise DiagnosticError(wrong_labels(known, labels))
     return [known[label] for label in labels]
 
 
-def _encode(tokenizer: Any, table: Table, max_tokens: int) -> dict[str, list[list[int]]]:
+def _encode(tokenizer: Any, model: Any, table: Table, max_tokens: int) -> dict[str, list[list[int]]]:
     if not len(table):
         return {"input_ids": []}
     columns = [list(column) for column in table.columns]
     limit = min(max_tokens, tokenizer.model_max_length)
+    # A tokenizer may not know how many positions the model has.
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions and positions > 0:
+        limit = min(limit, positions)
     return dict(tokenizer(*columns, truncation=True, max_length=limit))
 
 
@@ -256,10 +273,35 @@ def _memory() -> Iterator[None]:
         yield
     except RuntimeError as error:
         # torch has a class of its own for this on some devices only.
-        if not isinstance(error, torch.OutOfMemoryError) and "memory" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and not _FULL.search(str(error)):
             raise
         hint = "lower `classifier.batch_size` or `classifier.max_tokens`; finished steps are kept"
         raise DiagnosticError(Diagnostic("out-of-memory", "the device's memory is full", hint=hint)) from error
+
+
+@contextmanager
+def _loading(name: str | Path, hint: str) -> Iterator[None]:
+    """What keeps a model from being loaded becomes a diagnostic."""
+    try:
+        yield
+    except Exception as error:
+        # `tokenizers` has no exception of its own: a tokenizer.json that is not whole is a bare Exception.
+        known = (OSError, ValueError, KeyError, ImportError, SafetensorError)
+        if type(error) is not Exception and not isinstance(error, known):
+            raise
+        raise DiagnosticError(not_loaded(name, error, hint)) from error
+
+
+@contextmanager
+def _randomness() -> Iterator[None]:
+    """Training seeds the libraries' shared random states; they are given back as they were."""
+    python, shared = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(shared)
 
 
 @contextmanager

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 #: Separates the texts of a pair; it occurs in no text.
 _BOUNDARY = "\x1f"
+#: Tolerance of products such as 0.55 * 20, which must not come out above 11.
+_ROUNDING = 1e-9
 
 Shingle = tuple[str, ...]
 
 
 def normalized(row: Sequence[str]) -> str:
-    """A row without its case, spacing and punctuation; equal for rows that say the same."""
-    return f" {_BOUNDARY} ".join(" ".join(w for w in _WORD.findall(text.casefold()) if w.isalnum()) for text in row)
+    """A row without its case, spacing and punctuation; equal for rows that say the same.
+
+    Symbols (`+`, `$`, an emoji) say something and stay, and so does a text that is punctuation altogether.
+    """
+
+    def words(text: str) -> list[str]:
+        tokens = _TOKEN.findall(text.casefold())
+        return [token for token in tokens if not _is_punctuation(token)] or tokens
+
+    return f" {_BOUNDARY} ".join(" ".join(words(text)) for text in row)
 
 
 def shingles(row: Sequence[str]) -> frozenset[Shingle]:
@@ -26,12 +38,17 @@ def shingles(row: Sequence[str]) -> frozenset[Shingle]:
     return frozenset(zip(words, words[1:], words[2:], strict=False))
 
 
+def _is_punctuation(token: str) -> bool:
+    return len(token) == 1 and (unicodedata.category(token)[0] == "P" or token in "`´")
+
+
 class NearDuplicates:
     """An index of rows that finds those which nearly repeat another one.
 
-    Near means a Jaccard similarity of the word 3-grams of at least `threshold`. The search is exact: with |A| and |B|
-    3-grams, a similarity of t needs an overlap of at least t * max(|A|, |B|), so one of any |A| - ceil(t * |A|) + 1
-    3-grams of A must be in B (prefix filtering: Bayardo, Ma and Srikant 2007). Rare 3-grams come first in that prefix.
+    Near means a Jaccard similarity of the shingles of at least `threshold`. The search is exact: with |A| and |B|
+    shingles, a similarity of t needs an overlap of at least t * max(|A|, |B|), so one of any |A| - ceil(t * |A|) + 1
+    shingles of A must be in B, and |B| lies between t * |A| and |A| / t (prefix and length filtering: Bayardo, Ma and
+    Srikant 2007). The rarest shingles make the shortest lists of candidates.
     """
 
     def __init__(self, rows: Sequence[Sequence[str]], threshold: float) -> None:
@@ -56,14 +73,14 @@ class NearDuplicates:
 
     def nearest(self, row: Sequence[str]) -> tuple[int, float] | None:
         """The most similar row at or over the threshold, with its similarity; the first of equals."""
-        own = shingles(row)
-        best = max(self._similar(own), key=lambda found: (found[1], -found[0]), default=None)
-        return best if best is not None and best[1] >= self._threshold else None
+        found = [near for near in self._similar(shingles(row)) if near[1] >= self._threshold]
+        return max(found, key=lambda near: (near[1], -near[0]), default=None)
 
     def _similar(self, own: frozenset[Shingle]) -> Iterator[tuple[int, float]]:
-        rare_first = sorted(own, key=lambda shingle: (len(self._rows_with.get(shingle, ())), shingle))
-        needed = max(1, -int(-self._threshold * len(own) // 1))
-        candidates = {n for shingle in rare_first[: len(own) - needed + 1] for n in self._rows_with.get(shingle, ())}
-        for number in candidates:
-            shared = len(own & self._sets[number])
-            yield number, shared / (len(own) + len(self._sets[number]) - shared)
+        needed = math.ceil(self._threshold * len(own) - _ROUNDING)
+        longest = len(own) / self._threshold + _ROUNDING
+        lists = sorted((self._rows_with.get(shingle, ()) for shingle in own), key=len)
+        for number in set().union(*lists[: len(own) - needed + 1]):
+            other = self._sets[number]
+            if needed <= len(other) <= longest and (shared := len(own & other)) >= needed:
+                yield number, shared / (len(own) + len(other) - shared)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: As many bad rows are shown; the rest is counted.
 SHOWN = 10
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WHOLE = "write the character itself, or both halves of its escape"
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 Values = dict[str, Any]
@@ -59,7 +62,7 @@ def columns_of(source: FileData) -> list[str] | None:
             import pyarrow.parquet as pq
 
             return list(pq.read_schema(path).names)
-    except (OSError, ValueError, csv.Error):
+    except (OSError, ValueError, RecursionError, csv.Error):
         return None
     return None
 
@@ -111,16 +114,28 @@ class _Reading:
         self.texts: list[tuple[str, ...]] = []
         self.y: list[int] = []
         self.problems: list[Diagnostic] = []
-        self.count = 0
         self.index = {label: i for i, label in enumerate(task.labels)}
         # A number is a label's position, unless the labels themselves are numbers.
         if not any(label.lstrip("-").isdigit() for label in task.labels):
             self.index |= {str(position): position for position in range(len(task.labels))}
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the task needs."""
+        return [*self.task.text, self.task.label]
+
+    def require(self, columns: Sequence[str]) -> list[str]:
+        """The columns that the task needs, if the source has them all: one mistake, told once and not for each row."""
+        for column in self.columns:
+            if column not in columns:
+                message = f"{self.name} has no column `{column}`"
+                hint = did_you_mean(column, columns)
+                raise DiagnosticError(Diagnostic("missing-column", message, hint=hint))
+        return self.columns
+
     def take(self, row: Row) -> None:
-        self.count += 1
         values = row.values
-        missing = [column for column in (*self.task.text, self.task.label) if column not in values]
+        missing = [column for column in self.columns if column not in values]
         if missing:
             self.problem("missing-column", row, f"has no `{missing[0]}`", did_you_mean(missing[0], values))
             return
@@ -133,10 +148,16 @@ class _Reading:
             if not text.strip():
                 self.problem("bad-row", row, f"has an empty `{column}`", "remove the row, or give it a text")
                 return
+            if _SURROGATE.search(text):
+                self.problem("bad-row", row, f"has half a character (a lone surrogate) in `{column}`", _WHOLE)
+                return
             texts.append(text)
-        known = self.label(values[self.task.label])
+        label = values[self.task.label]
+        known = self.label(label)
+        if known is None and (label is None or label == ""):
+            self.problem("unknown-label", row, "has no label", did_you_mean("", self.task.labels))
+            return
         if known is None:
-            label = values[self.task.label]
             hint = did_you_mean(str(label), self.task.labels)
             if label in (-1, "-1"):
                 hint = "hidden labels of a test split are written -1; take a split with labels"
@@ -164,7 +185,8 @@ class _Reading:
 
 
 def _kind(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    names = {type(None): "nothing", bool: "a truth value", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "an object")
 
 
 def _missing(source: FileData) -> Diagnostic:
@@ -176,7 +198,7 @@ def _missing(source: FileData) -> Diagnostic:
 
 def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
     if isinstance(source, HubData):
-        return _numbered(_hub(source, read.task))
+        return _numbered(_hub(source, read))
     path, kind = Path(source.path), format_of(source)
     if not path.exists():
         raise DiagnosticError(_missing(source))
@@ -184,9 +206,9 @@ def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
         "csv": lambda: _delimited(path, ",", read),
         "tsv": lambda: _delimited(path, "\t", read),
         "jsonl": lambda: _jsonl(path, read),
-        "parquet": lambda: _numbered(_parquet(path, read.task)),
-        "arrow": lambda: _numbered(_arrow(path, read.task)),
-        "datasets": lambda: _numbered(_saved(path, source.split, read.task)),
+        "parquet": lambda: _numbered(_parquet(path, read)),
+        "arrow": lambda: _numbered(_arrow(path, read)),
+        "datasets": lambda: _numbered(_saved(path, source.split, read)),
     }
     if kind not in readers:
         hint = f"name it with `format:`, one of {', '.join(readers)}"
@@ -201,25 +223,24 @@ def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     try:
         yield from rows
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1 if error.start else 1
-        span = Span.point(Source(str(path)), _bad_line(path) or line)
+        span = Span.point(Source(str(path)), _bad_line(path))
         raise DiagnosticError(
             Diagnostic("not-utf8", "this line is not UTF-8 text", span, "save the file as UTF-8")
         ) from error
-    except (OSError, pa.ArrowInvalid, csv.Error) as error:
+    except (OSError, pa.ArrowException, csv.Error) as error:
         hint = "check that the file is whole and that its format is what its ending says"
         raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)) from error
 
 
-def _bad_line(path: Path) -> int | None:
-    """The first line that is not UTF-8."""
+def _bad_line(path: Path) -> int:
+    """The first line that is not UTF-8. (The error's own position counts from the start of a buffer.)"""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError:
                 return number
-    return None
+    return 1
 
 
 def _delimited(path: Path, delimiter: str, read: _Reading) -> Iterator[Row]:
@@ -232,31 +253,32 @@ def _delimited(path: Path, delimiter: str, read: _Reading) -> Iterator[Row]:
         if twice:
             span = Span.point(Source(str(path)), 1)
             raise DiagnosticError(Diagnostic("duplicate-column", f"two columns are named `{twice[0]}`", span))
-        number, line = 0, reader.line_num + 1
+        read.require(header)
+        number = 0
         while True:
-            number += 1
+            line, number = reader.line_num + 1, number + 1
+            problem = None
             try:
                 values = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                read.problem("bad-row", Row(number, line, {}), f"is not well quoted: {error}", _QUOTES)
-                line = reader.line_num + 1
-                continue
-            row = Row(number, line, dict(zip(header, values, strict=False)))
-            line = reader.line_num + 1
-            if not values:
+                values, problem = [], f"is not well quoted: {error}"
+            if not values and not problem:
                 number -= 1
                 continue
-            if len(values) != len(header):
-                read.problem("bad-row", row, f"has {len(values)} columns; the header has {len(header)}", _QUOTES)
-                continue
-            # A quote that opens a text and is closed in a later line has swallowed a row: its tab shows it.
-            swallowed = [name for name, text in row.values.items() if "\n" in text and "\t" in text]
+            row = Row(number, line, dict(zip(header, values, strict=False)))
+            # A quote that opens a text and is closed in a later line has swallowed rows: a tab shows it.
+            swallowed = [name for name, text in row.values.items() if "\n" in text and delimiter in text]
             if delimiter == "\t" and swallowed:
-                read.problem("bad-row", row, f"goes on over several lines in `{swallowed[0]}`", _QUOTES)
+                problem = f"goes on over several lines in `{swallowed[0]}`"
+            elif values and len(values) != len(header):
+                problem = f"has {len(values)} column{'s' * (len(values) > 1)}; the header has {len(header)}"
+            if problem is None:
+                yield row
                 continue
-            yield row
+            read.problem("bad-row", row, problem, _QUOTES)
+            number += reader.line_num - line  # the lines it has swallowed were meant as rows
 
 
 _QUOTES = "a text with a quote, a line break or the delimiter needs quotes around it, and quotes in it are doubled"
@@ -271,9 +293,9 @@ def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
             number += 1
             try:
                 values = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 row = Row(number, line_number, {})
-                read.problem("bad-row", row, f"is not JSON: {str(error).lower()}", "one JSON object on each line")
+                read.problem("bad-row", row, f"is not JSON: {_json_error(error)}", "one JSON object on each line")
                 continue
             if not isinstance(values, dict):
                 row = Row(number, line_number, {})
@@ -282,21 +304,28 @@ def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
             yield Row(number, line_number, values)
 
 
+def _json_error(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg[0].lower()}{error.msg[1:]} at column {error.colno}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
 def _numbered(rows: Iterable[Values]) -> Iterator[Row]:
     for number, values in enumerate(rows, start=1):
         yield Row(number, None, values)
 
 
-def _parquet(path: Path, task: Task) -> Iterator[Values]:
+def _parquet(path: Path, read: _Reading) -> Iterator[Values]:
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    names = _class_names(file.schema_arrow.metadata, task)
-    for batch in file.iter_batches():
-        yield from _named(batch.to_pylist(), names, task)
+    with pq.ParquetFile(path) as file:
+        columns = read.require(file.schema_arrow.names)
+        names = _class_names(file.schema_arrow.metadata, read.task)
+        for batch in file.iter_batches(columns=columns):
+            yield from _named(batch.to_pylist(), names, read.task)
 
 
-def _arrow(path: Path, task: Task) -> Iterator[Values]:
+def _arrow(path: Path, read: _Reading) -> Iterator[Values]:
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
@@ -306,47 +335,57 @@ def _arrow(path: Path, task: Task) -> Iterator[Values]:
         except pa.ArrowInvalid:
             source.seek(0)
             reader = batches = pa.ipc.open_stream(source)
-        names = _class_names(reader.schema.metadata, task)
+        columns = read.require(reader.schema.names)
+        names = _class_names(reader.schema.metadata, read.task)
         for batch in batches:
-            yield from _named(batch.to_pylist(), names, task)
+            yield from _named(batch.select(columns).to_pylist(), names, read.task)
 
 
-def _saved(path: Path, split: str | None, task: Task) -> Iterator[Values]:
+def _saved(path: Path, split: str | None, read: _Reading) -> Iterator[Values]:
     import datasets
 
     try:
         saved = datasets.load_from_disk(str(path))
-    except FileNotFoundError as error:
+    except (OSError, ValueError, KeyError) as error:
         hint = "it must be written by `datasets`' save_to_disk; a single file is named with its ending"
         raise DiagnosticError(Diagnostic("unreadable-file", f"{path} is no data set folder", hint=hint)) from error
     if isinstance(saved, datasets.DatasetDict):
         if split not in saved:
-            hint = did_you_mean(split or "", list(saved))
+            hint = did_you_mean(split or "", saved) or ""
             message = f"{path} has no split `{split}`" if split else f"{path} holds several splits"
             raise DiagnosticError(Diagnostic("unknown-split", message, hint=f"name one with `split:`; {hint}"))
         saved = saved[split]
-    return _dataset(saved, task)
+    elif split is not None and str(saved.split) != split:
+        message = f"{path} has no split `{split}`; it holds a single one"
+        raise DiagnosticError(Diagnostic("unknown-split", message, hint="remove `split:`, or name another folder"))
+    yield from _dataset(saved, read)
 
 
-def _hub(source: HubData, task: Task) -> Iterator[Values]:
+def _hub(source: HubData, read: _Reading) -> Iterator[Values]:
     import datasets
+    from datasets.exceptions import DatasetsError
     from huggingface_hub.errors import HfHubHTTPError
 
+    bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
-    except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except (OSError, ValueError, RuntimeError, HfHubHTTPError, DatasetsError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = "check the name, `config`, `split` and `revision`, and the network; or name local files instead"
         message = f"cannot load {source.hub} from the hub: {reason}"
         raise DiagnosticError(Diagnostic("hub-data", message, hint=hint)) from error
-    return _dataset(loaded, task)
+    finally:
+        if not bars:
+            datasets.enable_progress_bars()
+    yield from _dataset(loaded, read)
 
 
-def _dataset(data: Any, task: Task) -> Iterator[Values]:
+def _dataset(data: Any, read: _Reading) -> Iterator[Values]:
     """The rows of a `datasets.Dataset`."""
-    names = getattr(data.features.get(task.label), "names", None)
-    return _named(data, names, task)
+    columns = read.require(data.column_names)
+    names = getattr(data.features[read.task.label], "names", None)
+    return _named(data.select_columns(columns), names, read.task)
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None, task: Task) -> list[str] | None:
@@ -358,12 +397,18 @@ def _class_names(metadata: Mapping[bytes, bytes] | None, task: Task) -> list[str
 
 
 def _named(rows: Iterable[Values], names: list[str] | None, task: Task) -> Iterator[Values]:
-    """Rows with the names of their classes, where the data calls its classes what the task calls its labels."""
-    if names is None or set(names) != set(task.labels):
+    """Rows with the names of their classes, where the data calls any class what the task calls a label.
+
+    Only where it calls none so are its integers positions in the task's labels: else a class that the task does not
+    have, or has in another place, would pass for one of its labels.
+    """
+    labels = {label.casefold(): label for label in task.labels}
+    classes = [labels.get(name.casefold(), name) for name in names or ()]
+    if not set(classes) & set(task.labels):
         yield from rows
         return
     for row in rows:
         label = row.get(task.label)
-        if isinstance(label, int) and 0 <= label < len(names):
-            row[task.label] = names[label]
+        if isinstance(label, int) and 0 <= label < len(classes):
+            row[task.label] = classes[label]
         yield row

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from hcmlang.data.records import Group
 from hcmlang.data.table import Table
 from hcmlang.spec import model as spec
+from hcmlang.teachers.association import log_odds_ratio
+from hcmlang.teachers.features import words_of
 
 _DIMENSIONS = 50
 _TERMS = 5
-_WORD = re.compile(r"\w+(?:['’]\w+)?|['’]\w+")
+#: How clearly a word must be more frequent in a group than in the rows it is compared with (z-score).
+_CLEARLY = 2.0
 
 
 def group_errors(
@@ -38,54 +41,71 @@ def group_errors(
         own = np.asarray([row for row in rows if pool.y[row] == gold and predicted[row] == taken_for])
         vectors = embeddings[own] if embeddings is not None else _tfidf(pool.take(own).joined(), seed)
         clusters = _clusters(vectors, config, seed)
+        alike = np.flatnonzero(predicted == taken_for)
+        words = _rows_with(pool, alike)
         names = (pool.labels[gold], pool.labels[taken_for])
         sizes = Counter(clusters.tolist())
         for number, cluster in enumerate(sorted(sizes, key=lambda c: (c == -1, -sizes[c], c)), start=1):
             members = own[clusters == cluster]
-            terms = _telling_terms(pool, members, np.flatnonzero(predicted == taken_for))
+            terms = _telling_terms(pool, members, words, len(alike))
             outliers = cluster == -1 and len(sizes) > 1
             groups.append(_group(f"{names[0]}-as-{names[1]}-{number}", names, members, terms, outliers))
     return groups
 
 
 def _tfidf(texts: Sequence[str], seed: int) -> np.ndarray:
+    """TF-IDF of words and word pairs, reduced; one constant where all texts have the same words."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
-    matrix = TfidfVectorizer(token_pattern=_WORD.pattern, ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
+    words = [words_of(text) for text in texts]
+    if len(set(map(tuple, words))) == 1:
+        return np.zeros((len(texts), 1))
+    matrix = TfidfVectorizer(analyzer=_one_and_two_grams, sublinear_tf=True).fit_transform(words)
     size = min(_DIMENSIONS, matrix.shape[0] - 1, matrix.shape[1] - 1)
     if size < 2:
         return np.zeros((len(texts), 1))
     return np.asarray(normalize(TruncatedSVD(size, random_state=seed % 2**32).fit_transform(matrix)))
 
 
+def _one_and_two_grams(words: Sequence[str]) -> list[str]:
+    return [*words, *map(" ".join, pairwise(words))]
+
+
 def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
-    """A cluster number for each vector; -1 for outliers."""
+    """A cluster number for each vector; -1 for outliers. Too few vectors to tell are one cluster."""
     from sklearn.cluster import HDBSCAN, KMeans
 
+    one = np.zeros(len(vectors), dtype=np.int64)
     if config.method == "kmeans":
-        count = min(config.clusters, len(np.unique(vectors, axis=0)))
-        return np.asarray(KMeans(count, n_init=4, random_state=seed % 2**32).fit_predict(vectors))
+        if len(np.unique(vectors, axis=0)) < config.clusters:
+            return one
+        return np.asarray(KMeans(config.clusters, n_init=4, random_state=seed % 2**32).fit_predict(vectors))
     if len(vectors) <= config.min_size:
-        return np.zeros(len(vectors), dtype=int)
+        return one
     return np.asarray(HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True).fit_predict(vectors))
 
 
-def _telling_terms(pool: Table, members: np.ndarray, compared: np.ndarray) -> tuple[str, ...]:
-    """Words that more of the members have than of the other rows with the same prediction."""
+def _rows_with(pool: Table, rows: np.ndarray) -> Counter[str]:
+    """In how many of the rows each word occurs."""
+    return Counter(word for text in pool.take(rows).joined() for word in set(words_of(text)))
 
-    def rows_with(rows: np.ndarray) -> Counter[str]:
-        return Counter(word for text in pool.take(rows).joined() for word in set(_WORD.findall(text.lower())))
 
-    others = np.setdiff1d(compared, members)
-    inside, outside = rows_with(members), rows_with(others)
+def _telling_terms(pool: Table, members: np.ndarray, everywhere: Counter[str], of_everywhere: int) -> tuple[str, ...]:
+    """Words that are clearly more frequent in the members than in the other rows with the same prediction.
 
-    def lift(word: str) -> float:
-        return inside[word] / len(members) - outside[word] / max(1, len(others))
-
-    telling = [word for word in inside if inside[word] > 1 and lift(word) > 0.1]
-    return tuple(sorted(telling, key=lambda word: (-lift(word), word))[:_TERMS])
+    `everywhere` counts the `of_everywhere` rows with that prediction, the members among them.
+    """
+    inside = _rows_with(pool, members)
+    others = of_everywhere - len(members)
+    words = sorted(word for word, count in inside.items() if count > 1)
+    a = np.array([inside[word] for word in words], dtype=float)
+    b = np.array([everywhere[word] for word in words], dtype=float) - a
+    _, z = log_odds_ratio(a, len(members), b, others, np.full(len(words), 0.5), 1.0)
+    lift = a / len(members) - b / max(1, others)
+    telling = [i for i in range(len(words)) if z[i] >= _CLEARLY]
+    return tuple(words[i] for i in sorted(telling, key=lambda i: (-lift[i], words[i]))[:_TERMS])
 
 
 def _group(name: str, labels: tuple[str, str], members: np.ndarray, terms: tuple[str, ...], outliers: bool) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +11,9 @@ from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
 from hcmlang.spec import model as spec
+
+#: Reason and detail.
+Objection = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -41,81 +44,101 @@ def select(
     """Drop what repeats or nearly repeats a held-out row, a train row or an earlier instance, and what says the same
     under two labels; then keep at most `config.keep`, shared evenly over the hypotheses.
 
-    Held-out rows (by the name of their set) are named by number only, so that their text reaches no report that a
-    teacher might read.
+    Held-out rows (by the name of their set) are named by number only, from 0, so that their text reaches no report that
+    a teacher might read.
     """
     guard = _Guard(candidates, config.near_duplicate, train, held_out)
-    kept: list[Instance] = []
+    passed: list[Instance] = []
     rejected: list[Rejected] = []
     for instance in candidates:
-        found = guard.objection(instance)
-        if found is None:
-            kept.append(instance)
-            guard.accept(instance)
+        if (found := guard.objection(instance)) is None:
+            passed.append(instance)
         else:
             rejected.append(_rejected(instance, *found))
-    chosen = _shared_evenly(kept, config.keep, seed)
-    over = [_rejected(i, "over the limit", f"`select.keep` is {config.keep}") for i in kept if i not in chosen]
-    return Selection([instance for instance in kept if instance in chosen], rejected + over)
+    chosen = _shared_evenly(passed, config.keep, seed)
+    over = [i for number, i in enumerate(passed) if number not in chosen]
+    rejected += [_rejected(i, "over the limit", f"`select.keep` is {config.keep}") for i in over]
+    return Selection([i for number, i in enumerate(passed) if number in chosen], rejected)
 
 
 class _Guard:
+    """What has been seen, and what it speaks against."""
+
     def __init__(
         self, candidates: Sequence[Instance], threshold: float, train: Table, held_out: Mapping[str, Table]
     ) -> None:
         self._train = train
-        self._sets = {name: NearDuplicates(table.texts(), threshold) for name, table in held_out.items()}
-        self._sets["train"] = NearDuplicates(train.texts(), threshold)
-        self._instances = NearDuplicates([], threshold)
-        self._accepted: list[Instance] = []
+        self._in_train = NearDuplicates(train.texts(), threshold)
+        self._held_out = {name: NearDuplicates(table.texts(), threshold) for name, table in held_out.items()}
+        self._in_passed = NearDuplicates((), threshold)
+        self._passed: list[str] = []
         self._labels: defaultdict[str, set[str]] = defaultdict(set)
         for instance in candidates:
-            self._labels[normalized(_texts(instance))].add(instance.label)
+            self._labels[normalized(self._texts(instance))].add(instance.label)
 
-    def accept(self, instance: Instance) -> None:
-        self._instances.add(_texts(instance))
-        self._accepted.append(instance)
+    def objection(self, instance: Instance) -> Objection | None:
+        """What speaks against the instance; if nothing does, it is remembered and speaks against later ones."""
+        row = self._texts(instance)
+        found = self._leaks(row) or self._contradicts(row, instance.label) or self._repeats(row)
+        if found is None:
+            self._in_passed.add(row)
+            self._passed.append(_shown(row))
+        return found
 
-    def objection(self, instance: Instance) -> tuple[str, str] | None:
-        """Reason and detail, if there is one."""
-        row = _texts(instance)
-        if len(self._labels[normalized(row)]) > 1:
-            return "contradicts another", "the same text was written under two labels"
-        for name, index in self._sets.items():
-            same, near = index.exact(row), None
-            if same is None and (near := index.nearest(row)) is None:
-                continue
-            number = same if same is not None else near[0] if near else 0
-            label = self._train.labels[self._train.y[number]] if name == "train" else instance.label
-            if same is not None and label != instance.label:
-                return "contradicts train", f"train row {number} has this text and the label {label}"
-            detail = f"{name} row {number}" if near is None else f"{name} row {number}, similarity {near[1]:.2f}"
-            return f"{'repeats' if near is None else 'nearly repeats'} {name}", detail
-        if (same := self._instances.exact(row)) is not None:
-            return "duplicate", " / ".join(_texts(self._accepted[same]))
-        if (near := self._instances.nearest(row)) is not None:
-            return "near-duplicate", " / ".join(_texts(self._accepted[near[0]]))
+    def _leaks(self, row: Sequence[str]) -> Objection | None:
+        for name, index in self._held_out.items():
+            if (same := index.exact(row)) is not None:
+                return f"repeats {name}", f"{name} row {same}"
+            if (near := index.nearest(row)) is not None:
+                return f"nearly repeats {name}", f"{name} row {near[0]}, similarity {near[1]:.2f}"
         return None
 
+    def _contradicts(self, row: Sequence[str], label: str) -> Objection | None:
+        if len(labels := self._labels[normalized(row)]) > 1:
+            return "contradicts another", f"the same text was written for the labels {', '.join(sorted(labels))}"
+        same = self._in_train.exact(row)
+        if same is not None and (gold := self._train.labels[self._train.y[same]]) != label:
+            return "contradicts train", f"train row {same} with the label {gold}: {self._train_text(same)}"
+        return None
 
-def _texts(instance: Instance) -> tuple[str, ...]:
-    return tuple(instance.fields.values())
+    def _repeats(self, row: Sequence[str]) -> Objection | None:
+        if (same := self._in_train.exact(row)) is not None:
+            return "repeats train", f"train row {same}: {self._train_text(same)}"
+        if (near := self._in_train.nearest(row)) is not None:
+            text = self._train_text(near[0])
+            return "nearly repeats train", f"train row {near[0]}, similarity {near[1]:.2f}: {text}"
+        if (same := self._in_passed.exact(row)) is not None:
+            return "duplicate", self._passed[same]
+        if (near := self._in_passed.nearest(row)) is not None:
+            return "near-duplicate", self._passed[near[0]]
+        return None
+
+    def _texts(self, instance: Instance) -> tuple[str, ...]:
+        """In the order of the task's columns, whatever order they were written in."""
+        return tuple(instance.fields[name] for name in self._train.fields)
+
+    def _train_text(self, row: int) -> str:
+        return _shown([column[row] for column in self._train.columns])
+
+
+def _shown(texts: Sequence[str]) -> str:
+    return " / ".join(texts)
 
 
 def _rejected(instance: Instance, reason: str, detail: str) -> Rejected:
     return Rejected(instance.hypothesis, reason, detail, instance.fields, instance.label)
 
 
-def _shared_evenly(instances: Sequence[Instance], keep: int | None, seed: int) -> list[Instance]:
-    """At most `keep`, taken from each hypothesis in turn, in an order that the seed decides."""
+def _shared_evenly(instances: Sequence[Instance], keep: int | None, seed: int) -> set[int]:
+    """Positions of at most `keep` instances, taken from each hypothesis in turn, in an order that the seed decides."""
     if keep is None or len(instances) <= keep:
-        return list(instances)
-    queues: defaultdict[str, list[Instance]] = defaultdict(list)
-    for instance in sorted(instances, key=lambda i: derive_seed("select", seed, dict(i.fields))):
-        queues[instance.hypothesis].append(instance)
-    chosen: list[Instance] = []
+        return set(range(len(instances)))
+    queues: defaultdict[str, deque[int]] = defaultdict(deque)
+    for number in sorted(range(len(instances)), key=lambda n: derive_seed("select", seed, dict(instances[n].fields))):
+        queues[instances[number].hypothesis].append(number)
+    chosen: set[int] = set()
     while len(chosen) < keep:
         for queue in queues.values():
             if queue and len(chosen) < keep:
-                chosen.append(queue.pop(0))
+                chosen.add(queue.popleft())
     return chosen

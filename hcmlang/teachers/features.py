@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-_WORD = re.compile(r"\w+(?:['’]\w+)?|['’]\w+")
+import numpy as np
+
+from hcmlang.data.table import Table
+
+#: A word with what an apostrophe joins to it; or what the treebank cuts off (`it 's`), but no opening quote.
+WORD = re.compile(r"\w+(?:['’]\w+)?|['’](?:s|re|ve|ll|d|m|t)\b", re.IGNORECASE)
 
 NEGATORS = frozenset(
     ("not", "n't", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "cannot", "without")
@@ -17,10 +23,12 @@ CONTRASTS = frozenset(
     + ("whereas", "unless", "except", "instead", "in spite of", "for all", "even if", "even though")
     + ("aside from", "apart from")
 )
+_CONTRAST_PHRASES = frozenset(phrase for phrase in CONTRASTS if " " in phrase)
+#: Shares of all words of a pair that both texts have, from which on much is shared, and up to which little is.
+_HIGH_OVERLAP, _LOW_OVERLAP = 0.6, 0.2
 
 
-@dataclass(frozen=True, order=True)
-class Feature:
+class Feature(NamedTuple):
     """Something a row has or has not.
 
     `kind` is `word`, `phrase`, `negation`, `contrast`, `length` or `overlap`; `name` tells it from others of its kind;
@@ -31,52 +39,110 @@ class Feature:
     name: str
     field: str = ""
 
+    @property
+    def lexical(self) -> bool:
+        """One of the many n-grams, rather than one of the few features that are asked about in any data."""
+        return self.kind in ("word", "phrase")
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table's rows by their features: `has[row, i]` (a scipy CSC matrix, bool) tells of `features[i]`."""
+
+    features: tuple[Feature, ...]
+    has: Any
+    lengths: tuple[int, int]
+    """A row with fewer words than the first is short, with more than the second long."""
+
+
+def describe(table: Table) -> Described:
+    """The features of all rows of a non-empty table."""
+    from scipy.sparse import csc_matrix
+
+    counts = [sum(len(words_of(text)) for text in row) for row in table.texts()]
+    low, high = np.quantile(counts, [0.2, 0.8], method="nearest")
+    lengths = (int(low), int(high))
+    number: dict[Feature, int] = {}
+    rows: list[int] = []
+    columns: list[int] = []
+    for row, texts in enumerate(table.texts()):
+        # In order, as the numbers of features must not depend on Python's hash seed.
+        found = [number.setdefault(f, len(number)) for f in sorted(features_of(texts, table.fields, lengths))]
+        rows.extend([row] * len(found))
+        columns.extend(found)
+    shape = (len(table), len(number))
+    return Described(tuple(number), csc_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape), lengths)
+
+
+def runs_of(text: str) -> list[list[str]]:
+    """Lower-case words in runs that punctuation ends, so that whatever stands in a run stands so in the text.
+
+    `isn't` and the treebank's `n't` are one word each, punctuation is none.
+    """
+    runs: list[list[str]] = [[]]
+    end = 0
+    for match in WORD.finditer(text):
+        if text[end : match.start()].strip():
+            runs.append([])
+        end = match.end()
+        if match[0].strip("_"):
+            runs[-1].append(match[0].lower())
+        else:
+            runs.append([])
+    return [run for run in runs if run]
+
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words; `isn't` and the treebank's `n't` are one word each, punctuation is none."""
-    return [word.lower() for word in _WORD.findall(text)]
+    """The words of all runs."""
+    return [word for run in runs_of(text) for word in run]
 
 
-def phrases_in(words: Sequence[str], phrases: frozenset[str]) -> list[str]:
-    """Which of the phrases (words or sequences of words) occur, in a fixed order."""
-    known, text = set(words), f" {' '.join(words)} "
-    return sorted(p for p in phrases if (p in known if " " not in p else f" {p} " in text))
+def negators_in(words: Iterable[str]) -> list[str]:
+    """The negators among the words; contractions (`isn't`) count as they are."""
+    return sorted({word for word in words if word in NEGATORS or word.endswith(("n't", "n’t"))})
 
 
-def negators_in(words: Sequence[str]) -> list[str]:
-    """The negators that occur; contractions (`isn't`) count as they are."""
-    contracted = {word for word in words if word.endswith(("n't", "n’t"))}
-    return sorted(set(phrases_in(words, NEGATORS)) | contracted)
+def contrasts_in(text: str) -> list[str]:
+    """The markers of contrast or concession that occur."""
+    found: set[str] = set()
+    for run in runs_of(text):
+        padded = f" {' '.join(run)} "
+        found |= CONTRASTS.intersection(run) | {phrase for phrase in _CONTRAST_PHRASES if f" {phrase} " in padded}
+    return sorted(found)
 
 
 def features_of(row: Sequence[str], fields: Sequence[str], lengths: tuple[float, float]) -> set[Feature]:
-    """All features of a row. `lengths` are the word counts under and over which a row is short or long."""
+    """All features of a row; `lengths` as in :class:`Described`."""
     found: set[Feature] = set()
-    texts = [words_of(text) for text in row]
-    for field, words in zip(fields, texts, strict=True):
+    words = [words_of(text) for text in row]
+    for field, text, own in zip(fields, row, words, strict=True):
         at = field if len(fields) > 1 else ""
-        found |= {Feature("word", word, at) for word in words}
-        for size in (2, 3):
-            found |= {
-                Feature("phrase", " ".join(gram), at) for gram in zip(*(words[i:] for i in range(size)), strict=False)
-            }
-        if negators_in(words):
+        found |= {Feature("word", word, at) for word in own}
+        for run in runs_of(text):
+            for size in (2, 3):
+                grams = zip(*(run[i:] for i in range(size)), strict=False)
+                found |= {Feature("phrase", " ".join(gram), at) for gram in grams}
+        if negators_in(own):
             found.add(Feature("negation", "negation", at))
-        if phrases_in(words, CONTRASTS):
+        if contrasts_in(text):
             found.add(Feature("contrast", "contrast", at))
-    count = sum(map(len, texts))
+    count = sum(map(len, words))
     if count < lengths[0]:
         found.add(Feature("length", "short"))
     if count > lengths[1]:
         found.add(Feature("length", "long"))
-    if len(texts) == 2:
-        found |= _overlap(set(texts[0]), set(texts[1]))
+    if len(row) == 2:
+        found |= _overlap(set(words[0]), set(words[1]))
     return found
 
 
 def _overlap(first: set[str], second: set[str]) -> set[Feature]:
     shared = len(first & second) / max(1, len(first | second))
-    found = {Feature("overlap", "high")} if shared >= 0.6 else {Feature("overlap", "low")} if shared <= 0.2 else set()
-    if bool(negators_in(sorted(first))) != bool(negators_in(sorted(second))):
+    found = set()
+    if shared >= _HIGH_OVERLAP:
+        found.add(Feature("overlap", "high"))
+    if shared <= _LOW_OVERLAP:
+        found.add(Feature("overlap", "low"))
+    if bool(negators_in(first)) != bool(negators_in(second)):
         found.add(Feature("overlap", "one-negated"))
     return found

@@ -1,10 +1,9 @@
 """The pattern miner: what is over-represented in the HCMs of a direction.
 
 An HCM of a direction (gold, predicted) is compared with the rows that got the same prediction and deserved it: what
-sets it apart is what the classifier overlooks. Each feature is measured by the log-odds ratio with an informative
-Dirichlet prior (Monroe, Colaresi and Quinn 2008, "Fightin' Words", equations 15, 19 and 22), over rows that have it;
-its z-score gives a one-sided p-value, and over all features the false discovery rate is held (Benjamini and Hochberg
-1995).
+sets it apart is what the classifier overlooks. Over rows that have a feature, the log-odds ratio with an informative
+prior tells how clear a finding is (its z-score ranks), an exact test how likely it is by chance, and over all features
+the false discovery rate is held. A finding that a clearer one explains is left out.
 """
 
 from __future__ import annotations
@@ -19,13 +18,18 @@ import numpy as np
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.spec.model import Characterize, MinerTeacher
+from hcmlang.teachers.association import adjusted_p, exact_p, log_odds_ratio, z_within
 from hcmlang.teachers.base import Case
-from hcmlang.teachers.features import CONTRASTS, Feature, features_of, negators_in, phrases_in, words_of
+from hcmlang.teachers.features import Described, Feature, contrasts_in, describe, negators_in, words_of
 from hcmlang.teachers.statements import Statements
 
 #: Weight of the prior, in rows: as much as this many rows like the whole pool.
 _PRIOR_ROWS = 10.0
-#: Findings that share this part of their evidence say the same; the stronger one stands for both.
+#: The prior is never less than half a row (Jeffreys), so that a feature that no right row has is a clear finding.
+_LEAST_PRIOR = 0.5
+_TELLING = ("negation", "contrast", "overlap", "word", "phrase", "length")
+_GENERALITY = ("planned", "n-gram", "length")
+#: Findings that share this part of all their evidence say the same; the earlier one stands for both.
 _SAME_EVIDENCE = 0.8
 
 
@@ -46,6 +50,22 @@ class Finding:
     z: float
     p: float
     q: float
+    """The p-value adjusted for all features looked at."""
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        return {
+            "hcms": len(self.rows),
+            "of_hcms": self.errors,
+            "rate": round(len(self.rows) / self.errors, 4),
+            "others": self.others,
+            "of_others": self.compared,
+            "other_rate": round(self.others / self.compared, 4),
+            "log_odds": round(self.log_odds, 4),
+            "z": round(self.z, 4),
+            "p": self.p,
+            "q": self.q,
+        }
 
 
 class Miner:
@@ -56,114 +76,99 @@ class Miner:
         self._name = name
 
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
-        """Hypotheses, direction by direction, the clearest first; at most `per_group` for each group on average, so that
-        a strong finding whose evidence is spread over many groups is not lost to weak ones."""
-        lengths = _lengths(case.pool)
-        features = [features_of(row, case.pool.fields, lengths) for row in case.pool.texts()]
+        """Hypotheses, direction by direction, the clearest first, at most `per_group` for each group; none where
+        nothing is significant. Raises :class:`DiagnosticError` where the user's templates fail."""
         statements = Statements.load(Path(config.templates) if config.templates else None)
         directions: defaultdict[tuple[str, str], list[Group]] = defaultdict(list)
         for group in case.groups:
             directions[group.gold, group.predicted].append(group)
+        if not directions:
+            return []
+        described = describe(case.pool)
         hypotheses: list[Hypothesis] = []
         for (gold, predicted), groups in directions.items():
-            errors = sorted(row for group in groups for row in group.rows)
-            right = _rightly(case, predicted)
-            found = distinct(self.findings(features, errors, right))
-            for finding in found[: config.per_group * len(groups)]:
-                identity = f"{self._name}-{len(hypotheses) + 1}"
-                hypotheses.append(self._hypothesis(identity, finding, gold, predicted, groups, case.pool, statements))
+            errors = np.array(sorted(row for group in groups for row in group.rows))
+            findings = self.findings(described, errors, _rightly(case, predicted))
+            for finding, home in housed(findings, groups, config.per_group):
+                triggers = _triggers(finding, case.pool)
+                hypotheses.append(
+                    Hypothesis(
+                        id=f"{self._name}-{len(hypotheses) + 1}",
+                        teacher=self._name,
+                        statement=_statement(statements, finding, triggers, home, described.lengths),
+                        gold=gold,
+                        predicted=predicted,
+                        kind=finding.feature.kind,
+                        triggers=triggers,
+                        evidence=tuple(sorted(finding.rows)),
+                        group=home.id,
+                        statistics=finding.statistics,
+                    )
+                )
         return hypotheses
 
-    def findings(self, features: list[set[Feature]], errors: list[int], right: list[int]) -> list[Finding]:
-        """The significant findings among the features of the rows `errors` against those of the rows `right`, the
-        clearest first."""
-        from scipy.stats import false_discovery_control, norm
-
-        inside, outside = _counts(features, errors), _counts(features, right)
-        everywhere = Counter(feature for row in features for feature in row)
-        named = sorted(feature for feature in inside if inside[feature] >= self._config.min_evidence)
-        if not named or not right:
+    def findings(self, described: Described, errors: np.ndarray, right: np.ndarray) -> list[Finding]:
+        """What is significantly more frequent in the rows `errors` than in the rows `right` (row numbers), the
+        clearest first, without what a clearer finding explains."""
+        if not len(errors) or not len(right):
             return []
-        a = np.array([inside[f] for f in named], dtype=float)
-        b = np.array([outside[f] for f in named], dtype=float)
-        prior = _PRIOR_ROWS * np.array([everywhere[f] for f in named], dtype=float) / len(features)
+        inside = np.asarray(described.has[errors].sum(axis=0)).ravel()
+        outside = np.asarray(described.has[right].sum(axis=0)).ravel()
+        # Which features are tested may depend on how often they occur, but not on where: a choice by their count in
+        # the errors would turn chance into findings.
+        tested = np.flatnonzero(inside + outside >= self._config.min_evidence)
+        a, b = inside[tested], outside[tested]
+        share = np.asarray(described.has.sum(axis=0)).ravel()[tested] / described.has.shape[0]
+        prior = np.clip(_PRIOR_ROWS * share, _LEAST_PRIOR, _PRIOR_ROWS - _LEAST_PRIOR)
         log_odds, z = log_odds_ratio(a, len(errors), b, len(right), prior, _PRIOR_ROWS)
-        p = norm.sf(z)
-        q = false_discovery_control(p)
-        rows = {f: frozenset(row for row in errors if f in features[row]) for f in named}
+        p = exact_p(a, len(errors), b, len(right))
+        q = adjusted_p(p, np.array([not described.features[i].lexical for i in tested], dtype=bool))
         found = [
-            Finding(f, rows[f], len(errors), int(b[i]), len(right), *map(float, (log_odds[i], z[i], p[i], q[i])))
-            for i, f in enumerate(named)
-            if q[i] <= self._config.significance and log_odds[i] > 0
+            Finding(
+                described.features[tested[i]],
+                frozenset(errors[described.has[errors, tested[i]].toarray().ravel()].tolist()),
+                len(errors),
+                int(b[i]),
+                len(right),
+                *map(float, (log_odds[i], z[i], p[i], q[i])),
+            )
+            for i in np.flatnonzero((q <= self._config.significance) & (a >= self._config.min_evidence))
         ]
-        return sorted(found, key=lambda finding: (-finding.z, finding.feature))
+        # What one asks about in any data explains n-grams, not the other way round. Length comes last, however clear: it
+        # follows from whatever words a blind spot brings, and explains none of them.
+        found.sort(key=lambda finding: (_GENERALITY.index(_family(finding.feature)), *_clearness(finding)))
+        return sorted(self._unexplained(distinct(found), described, errors, right), key=_clearness)
 
-    def _hypothesis(
-        self,
-        identity: str,
-        finding: Finding,
-        gold: str,
-        predicted: str,
-        groups: list[Group],
-        pool: Table,
-        statements: Statements,
-    ) -> Hypothesis:
-        triggers = _triggers(finding, pool)
-        home = max(groups, key=lambda group: len(finding.rows & set(group.rows)))
-        statement = statements.render(
-            finding.feature.kind,
-            name=finding.feature.name,
-            field=finding.feature.field,
-            triggers=list(triggers),
-            gold=gold,
-            predicted=predicted,
-            hcms=len(finding.rows),
-            of_hcms=finding.errors,
-            others=finding.others,
-            of_others=finding.compared,
-        )
-        return Hypothesis(
-            id=identity,
-            teacher=self._name,
-            statement=statement,
-            gold=gold,
-            predicted=predicted,
-            kind=finding.feature.kind,
-            triggers=triggers,
-            evidence=tuple(sorted(finding.rows)),
-            group=home.id,
-            statistics={
-                "hcms": len(finding.rows),
-                "of_hcms": finding.errors,
-                "others": finding.others,
-                "of_others": finding.compared,
-                "log_odds": round(finding.log_odds, 4),
-                "z": round(finding.z, 4),
-                "p": finding.p,
-                "q": finding.q,
-            },
-        )
+    def _unexplained(
+        self, findings: list[Finding], described: Described, errors: np.ndarray, right: np.ndarray
+    ) -> list[Finding]:
+        """Findings that are still significant among rows that are alike in all others that are kept: `very bad` adds
+        nothing to `bad`, nor `although` to contrasts in general, nor these to `although` if no other one matters."""
+        from scipy.stats import norm
 
+        rows = np.concatenate([errors, right])
+        in_errors = np.arange(len(rows)) < len(errors)
+        number = {feature: i for i, feature in enumerate(described.features)}
+        has = {f.feature: described.has[rows, number[f.feature]].toarray().ravel() for f in findings}
 
-def log_odds_ratio(
-    a: np.ndarray, of_a: int, b: np.ndarray, of_b: int, prior: np.ndarray, of_prior: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Log-odds ratio of having a feature, with a Dirichlet prior, and its z-score.
+        def adds(finding: Finding, others: list[Finding]) -> bool:
+            if not others:
+                return True
+            strata = np.unique(np.stack([has[o.feature] for o in others]), axis=1, return_inverse=True)[1]
+            return bool(norm.sf(z_within(has[finding.feature], in_errors, strata)) <= self._config.significance)
 
-    `a` of `of_a` rows have it in the one set, `b` of `of_b` in the other; `prior` of `of_prior` pseudo-rows. As here a row has
-    a feature or has not, the complement is counted exactly and enters the variance (Monroe et al. leave it out, as a
-    word is rare among all words; a feature may be common among rows).
-    """
-    has_a, not_a = a + prior, of_a - a + of_prior - prior
-    has_b, not_b = b + prior, of_b - b + of_prior - prior
-    tiny = 1e-9
-    log_odds = np.log(has_a / np.maximum(not_a, tiny)) - np.log(has_b / np.maximum(not_b, tiny))
-    variance = 1 / has_a + 1 / np.maximum(not_a, tiny) + 1 / has_b + 1 / np.maximum(not_b, tiny)
-    return log_odds, log_odds / np.sqrt(variance)
+        kept: list[Finding] = []
+        for finding in findings:
+            if adds(finding, kept):
+                kept.append(finding)
+        for finding in list(kept):
+            if not adds(finding, others := [other for other in kept if other is not finding]):
+                kept = others
+        return kept
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings that tell something new: not the evidence of a clearer one over again."""
+    """Findings without those that have the evidence of an earlier one over again."""
     kept: list[Finding] = []
     for finding in findings:
         if not any(_same_evidence(finding.rows, other.rows) for other in kept):
@@ -171,39 +176,66 @@ def distinct(findings: Iterable[Finding]) -> list[Finding]:
     return kept
 
 
-def _same_evidence(rows: frozenset[int], stronger: frozenset[int]) -> bool:
-    """Most of the evidence is known from a clearer finding already."""
-    return len(rows & stronger) >= _SAME_EVIDENCE * len(rows)
+def _family(feature: Feature) -> str:
+    return "n-gram" if feature.lexical else "length" if feature.kind == "length" else "planned"
 
 
-def _rightly(case: Case, predicted: str) -> list[int]:
+def _clearness(finding: Finding) -> tuple[float, int, Feature]:
+    """A key that sorts the clearest finding first; of equally clear ones, that which tells a person most."""
+    return -round(finding.z, 9), _TELLING.index(finding.feature.kind), finding.feature
+
+
+def housed(findings: list[Finding], groups: list[Group], per_group: int) -> list[tuple[Finding, Group]]:
+    """Each finding with its group: the one with most of its evidence, or where that one has `per_group` clearer
+    findings already, the next. So a finding whose evidence is spread over groups is not lost to one crowded group."""
+    room = {group.id: per_group for group in groups}
+    result: list[tuple[Finding, Group]] = []
+    for finding in findings:
+        shares = [(len(finding.rows.intersection(group.rows)), group) for group in groups if room[group.id]]
+        share, home = max(shares, key=lambda found: found[0], default=(0, groups[0]))
+        if share:
+            room[home.id] -= 1
+            result.append((finding, home))
+    return result
+
+
+def _same_evidence(rows: frozenset[int], earlier: frozenset[int]) -> bool:
+    return len(rows & earlier) >= _SAME_EVIDENCE * len(rows | earlier)
+
+
+def _rightly(case: Case, predicted: str) -> np.ndarray:
     """The pool rows that rightly got this prediction."""
     label = case.pool.labels.index(predicted)
-    return np.flatnonzero((case.scores.argmax(axis=1) == label) & (case.pool.y == label)).tolist()
+    return np.flatnonzero((case.scores.argmax(axis=1) == label) & (case.pool.y == label))
 
 
-def _counts(features: list[set[Feature]], rows: Iterable[int]) -> Counter[Feature]:
-    return Counter(feature for row in rows for feature in features[row])
-
-
-def _lengths(pool: Table) -> tuple[float, float]:
-    """The first and the last fifth of the pool's word counts."""
-    counts = [sum(len(words_of(text)) for text in row) for row in pool.texts()]
-    low, high = np.quantile(counts, [0.2, 0.8])
-    return float(low), float(high)
+def _statement(
+    statements: Statements, finding: Finding, triggers: tuple[str, ...], home: Group, lengths: tuple[int, int]
+) -> str:
+    return statements.render(
+        finding.feature.kind,
+        name=finding.feature.name,
+        field=finding.feature.field,
+        words=lengths[0] if finding.feature.name == "short" else lengths[1],
+        triggers=list(triggers),
+        gold=home.gold,
+        predicted=home.predicted,
+        hcms=len(finding.rows),
+        of_hcms=finding.errors,
+        others=finding.others,
+        of_others=finding.compared,
+    )
 
 
 def _triggers(finding: Finding, pool: Table) -> tuple[str, ...]:
     """The words that make a text fit the finding, as they occur, the most frequent first."""
     feature = finding.feature
-    if feature.kind in ("word", "phrase"):
+    if feature.lexical:
         return (feature.name,)
     if feature.kind not in ("negation", "contrast"):
         return ()
-    seen: Counter[str] = Counter()
-    for row in sorted(finding.rows):
-        for field, text in zip(pool.fields, (column[row] for column in pool.columns), strict=True):
-            if feature.field in ("", field):
-                words = words_of(text)
-                seen.update(negators_in(words) if feature.kind == "negation" else phrases_in(words, CONTRASTS))
+    columns = [column for name, column in zip(pool.fields, pool.columns, strict=True) if feature.field in ("", name)]
+    texts = [column[row] for row in sorted(finding.rows) for column in columns]
+    is_negation = feature.kind == "negation"
+    seen = Counter(m for text in texts for m in (negators_in(words_of(text)) if is_negation else contrasts_in(text)))
     return tuple(sorted(seen, key=lambda word: (-seen[word], word)))

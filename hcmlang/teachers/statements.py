@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean, has_errors
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
 
 #: The wording that is used unless the spec names another file.
 BUILT_IN = Path(__file__).with_name("statements.yaml")
 
 KINDS = ("word", "phrase", "negation", "contrast", "length", "overlap")
-_NAMES = ("name", "field", "triggers", "gold", "predicted", "hcms", "of_hcms", "others", "of_others")
+_NAMES = ("name", "field", "words", "triggers", "gold", "predicted", "hcms", "of_hcms", "others", "of_others")
+#: What a template may fail with while it is filled in.
+_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,26 @@ class Statements:
         return cls(templates)
 
     def render(self, kind: str, **values: Any) -> str:
-        """The sentence for a finding of this kind; see statements.yaml for the values."""
-        text = _environment().from_string(self.templates[kind]).render(values)
-        return " ".join(str(text).split())
+        """The sentence for a finding of this kind, on one line; see statements.yaml for the values.
+
+        Raises :class:`DiagnosticError` where the template fails with these values.
+        """
+        text, problem = _fill(self.templates[kind], values)
+        if problem:
+            raise DiagnosticError(
+                Diagnostic("template-failed", f"the template of `{kind}` fails: {problem}", hint=_hint()),
+                EXIT_SPEC,
+            )
+        return text
 
 
 def check_templates(path: Path) -> list[Diagnostic]:
-    """Every mistake in a file of templates."""
+    """Every mistake in a file of templates, those that show only when a template is filled in included."""
     return _read(path)[1]
+
+
+def _hint() -> str:
+    return f"known in a template: {', '.join(_NAMES)}"
 
 
 def _environment() -> Any:
@@ -51,16 +67,37 @@ def _environment() -> Any:
     return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 
 
+def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The filled-in template on one line, and what went wrong, if something did."""
+    import jinja2
+
+    try:
+        text = " ".join(_environment().from_string(template).render(values).split())
+    except jinja2.TemplateError as error:
+        return "", error.message or "it cannot be filled in"
+    except _FAILURES as error:
+        return "", str(error)
+    return text, None if text else "it says nothing"
+
+
+def _examples(kind: str) -> Iterator[dict[str, Any]]:
+    """Values such as findings of this kind bring, the extreme ones among them."""
+    names = {"length": ("short", "long"), "overlap": ("high", "low", "one-negated")}.get(kind, (kind,))
+    has_triggers = kind not in ("length", "overlap")
+    for name in names:
+        for field, others in (("", 0), ("text", 3)):
+            counts = {"hcms": 3, "of_hcms": 3, "others": others, "of_others": 9, "words": 8}
+            triggers = [name] if has_triggers else []
+            yield {"name": name, "field": field, "triggers": triggers, "gold": "a", "predicted": "b", **counts}
+
+
 def _read(path: Path) -> tuple[dict[str, str], list[Diagnostic]]:
     tree, diagnostics = read_tree(path)
     if tree is None:
         return {}, diagnostics
     if not isinstance(tree, MappingNode):
-        hint = f"one `kind: sentence` for each of {', '.join(KINDS)}"
-        return {}, [
-            *diagnostics,
-            Diagnostic("not-templates", "templates are a mapping of kinds to sentences", tree.span, hint),
-        ]
+        message, hint = "templates are a mapping of kinds to sentences", f"one `kind: sentence` for {', '.join(KINDS)}"
+        return {}, [*diagnostics, Diagnostic("not-templates", message, tree.span, hint)]
     templates = {}
     for kind, entry in tree.entries.items():
         found = _check(kind, entry)
@@ -74,28 +111,52 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     import jinja2
     from jinja2 import meta
 
+    node = entry.node
     if kind not in KINDS:
         return [Diagnostic("unknown-key", f"no finding is of the kind `{kind}`", entry.key, did_you_mean(kind, KINDS))]
-    if not isinstance(entry.node, ScalarNode) or not isinstance(entry.node.value, str):
-        return [
-            Diagnostic(
-                "wrong-type",
-                f"`{kind}` must be a text",
-                entry.node.span,
-                "a sentence with {{ name }} and the like",
-            )
-        ]
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+        hint = "write a sentence with {{ name }} and the like"
+        return [Diagnostic("wrong-type", f"`{kind}` must be a text", node.span, hint)]
+    environment = _environment()
     try:
-        parsed = _environment().parse(entry.node.value)
+        parsed = environment.parse(node.value)
+        environment.compile(parsed)
     except jinja2.TemplateSyntaxError as error:
-        return [Diagnostic("template-syntax", f"the template of `{kind}` is wrong: {error.message}", entry.key)]
-    unknown = sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
-    return [
+        message = f"the template of `{kind}` is wrong: {(error.message or '').rstrip('.')}"
+        return [Diagnostic("template-syntax", message, _line(entry, node, error.lineno), _hint())]
+    unknown = [
         Diagnostic(
             "unknown-name",
             f"the template of `{kind}` knows no `{name}`",
-            entry.key,
+            _place(entry, node, name),
             did_you_mean(name, _NAMES),
         )
-        for name in unknown
+        for name in sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
     ]
+    if unknown:
+        return unknown
+    problems = dict.fromkeys(problem for values in _examples(kind) if (problem := _fill(node.value, values)[1]))
+    return [
+        Diagnostic("template-failed", f"the template of `{kind}` fails: {problem}", entry.key, _hint())
+        for problem in list(problems)[:1]
+    ]
+
+
+def _line(entry: Entry, node: ScalarNode, number: int) -> Span:
+    """The line of the file that is line `number` of the template; its key where the file folds lines."""
+    if not node.block:
+        return entry.key
+    origin = node.origin()
+    text = node.text.splitlines()[number - 1] if number <= len(node.text.splitlines()) else ""
+    return origin.span(number, 1, number, len(text) + 1)
+
+
+def _place(entry: Entry, node: ScalarNode, name: str) -> Span:
+    """Where a template names a value first."""
+    span = node.span
+    for number in range(span.line, span.end_line + 1):
+        start = span.column - 1 if number == span.line else 0
+        found = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(span.source.line(number) or "", start)
+        if found:
+            return Span.point(span.source, number, found.start() + 1, len(name))
+    return entry.key
