@@ -46,9 +46,10 @@ def test_terms_are_what_the_group_has_and_the_rest_of_the_prediction_has_not() -
 
 
 def test_outliers_are_a_group_of_their_own_and_last() -> None:
-    alike = [f"i could not call the {thing} witty at all" for thing in ("plot", "cast", "score", "script", "ending")]
+    calls = [f"i could not call the {word} witty" for word in ("plot", "cast", "score", "script", "ending", "story")]
+    films = [f"this horror film is {word} and dark" for word in ("cosy", "sweet", "gentle", "soft", "mild", "calm")]
     odd = ["blue whales sing", "seven thin reeds", "her old piano broke"]
-    groups = grouped([*odd, *alike, *(text.replace("witty", "dull") for text in alike)])
+    groups = grouped([*odd, *calls, *films])
     assert groups[-1].rows == (0, 1, 2)
     assert groups[-1].summary.startswith("3 negative rows taken for positive, unlike each other")
     assert [group.id for group in groups] == [f"negative-as-positive-{n}" for n in range(1, len(groups) + 1)]

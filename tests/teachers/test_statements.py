@@ -13,7 +13,6 @@ VALUES = {
     "name": "horror",
     "field": "",
     "words": 8,
-    "words": 8,
     "triggers": ["horror"],
     "gold": "negative",
     "predicted": "positive",
