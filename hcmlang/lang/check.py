@@ -81,6 +81,8 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> list[Diagnostic]:
 
 
 def rules_of(tree: Tree) -> dict[str, Pattern]:
+    """The rules by name, the last one first: rules are mostly defined after their use, so what a rule refers to mostly
+    comes before it."""
     return {rule.name: rule.pattern for rule in reversed(tree.rules)}
 
 
@@ -206,8 +208,13 @@ def productive(rules: Mapping[str, Pattern]) -> set[str]:
             return all(ends(item.pattern) for item in pattern.items)
         return not isinstance(pattern, Repeat) or pattern.low == 0 or ends(pattern.pattern)
 
-    while grown := {name for name, pattern in rules.items() if name not in done and ends(pattern)}:
-        done |= grown
+    changed = True
+    while changed:
+        before = len(done)
+        for name, pattern in rules.items():
+            if name not in done and ends(pattern):
+                done.add(name)
+        changed = len(done) > before
     return done
 
 
@@ -217,28 +224,49 @@ def _endless(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         if rule.name not in ending:
             hint = "give it an alternative that does not lead back to itself"
             yield Diagnostic("endless-rule", f"the rule `{rule.name}` never comes to an end", rule.span, hint)
-    shared = {rule.name for rule in tree.rules if rule.shared}
-    for name in sorted(shared & recursive(rules_of(tree))):
-        span = next(rule.span for rule in tree.rules if rule.name == name)
-        hint = f"a choice that is made once cannot depend on itself; write `{name} := ...`"
-        yield Diagnostic("endless-rule", f"the rule `{name}` leads back to itself", span, hint)
+    uses = _uses(rules_of(tree))
+    for rule in tree.rules:
+        if rule.shared and rule.name in _reachable(rule.name, uses):
+            hint = f"a choice that is made once cannot depend on itself; write `{rule.name} := ...`"
+            yield Diagnostic("endless-rule", f"the rule `{rule.name}` leads back to itself", rule.span, hint)
+
+
+def _uses(rules: Mapping[str, Pattern]) -> dict[str, set[str]]:
+    """The rules that each rule refers to."""
+    return {
+        name: {part.name for part in parts(body) if isinstance(part, Reference) and part.name in rules}
+        for name, body in rules.items()
+    }
+
+
+def _reachable(name: str, uses: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for used in uses.get(waiting.pop(), ()):
+            if used not in seen:
+                seen.add(used)
+                waiting.append(used)
+    return seen
 
 
 def recursive(rules: Mapping[str, Pattern]) -> set[str]:
-    """The rules that lead back to themselves."""
-    uses = {n: {p.name for p in parts(body) if isinstance(p, Reference)} for n, body in rules.items()}
-
-    def reachable(name: str) -> set[str]:
-        seen: set[str] = set()
-        waiting = [name]
-        while waiting:
-            for used in uses.get(waiting.pop(), ()):
-                if used not in seen:
-                    seen.add(used)
-                    waiting.append(used)
-        return seen
-
-    return {name for name in rules if name in reachable(name)}
+    """The rules that lead into a circle: all that stay when rules that use no other one are taken away, again and
+    again."""
+    left = _uses(rules)
+    users: dict[str, set[str]] = {name: set() for name in rules}
+    for name, used in left.items():
+        for other in used:
+            users[other].add(name)
+    free = [name for name, used in left.items() if not used]
+    while free:
+        gone = free.pop()
+        del left[gone]
+        for user in users[gone]:
+            left[user].discard(gone)
+            if not left[user]:
+                free.append(user)
+    return set(left)
 
 
 def predicates(predicate: Predicate | Condition) -> Iterator[Count | Contains | Matches]:
