@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 #: Separates the texts of a pair; it occurs in no text.
 _BOUNDARY = "\x1f"
-#: Tolerance of products such as 0.55 * 20, which must not come out above 11.
+#: Tolerance of products such as 0.56 * 25, which must not come out above 14.
 _ROUNDING = 1e-9
 
 Shingle = tuple[str, ...]

@@ -42,7 +42,7 @@ class Hypothesis:
     evidence: tuple[int, ...]
     """Row numbers of HCMs in the pool, from 0."""
     group: str | None = None
-    """The group with most of the evidence."""
+    """The group with most of the evidence, of those that had room for it."""
     statistics: Mapping[str, float] = field(default_factory=dict)
     """How the finding was measured: counts, log-odds, z, p and the like."""
 

@@ -72,6 +72,13 @@ def test_a_similarity_of_exactly_the_threshold_counts(texts: list[str], twentiet
         assert (found is not None) == any(n <= number for n in exact)
 
 
+def test_a_product_that_is_not_exact() -> None:
+    """0.56 * 25 is more than 14 for a computer; 14 of 25 3-grams are a similarity of 0.56 all the same."""
+    words = [f"w{n}" for n in range(27)]
+    index = NearDuplicates([(" ".join(words[:16]),)], 0.56)
+    assert index.nearest((" ".join(words),)) == (0, 0.56)
+
+
 def test_ten_thousand_rows_are_searched_in_seconds() -> None:
     """Rows of one template, which share many 3-grams: 2,000 searches take about 1 s of one core; 8 are allowed."""
     draw = random.Random(0)

@@ -16,8 +16,8 @@ from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
 from hcmlang.teachers.association import adjusted_p, exact_p, log_odds_ratio, z_within
 from hcmlang.teachers.base import Case
-from hcmlang.teachers.features import Feature, features_of, negators_in, words_of
-from hcmlang.teachers.miner import Finding, distinct, housed
+from hcmlang.teachers.features import Feature, describe, features_of, negators_in, words_of
+from hcmlang.teachers.miner import Finding, Miner, distinct, housed
 
 LABELS = ("negative", "positive")
 PRAISE = ("witty", "moving", "superb", "clever", "fresh", "vivid")
@@ -149,11 +149,13 @@ def test_a_phrase_stands_in_the_text_as_it_is() -> None:
 def test_few_mistakes_beside_many_right_rows_are_not_explained_by_chance() -> None:
     """Rare words are the danger: among thousands of them, some occur in three mistakes and in few other rows."""
     vocabulary = [f"w{n}" for n in range(600)]
+    miner = Miner(spec.MinerTeacher(kind="miner"), "miner")
     findings = 0
     for seed in range(50):
         random = Random(seed)
-        rows = [(" ".join(random.choices(vocabulary, k=8)),) for _ in range(430)]
-        findings += bool(hypotheses(rows, [0] * 30 + [1] * 400, [1] * 430))
+        rows = [(" ".join(random.choices(vocabulary, k=6)),) for _ in range(430)]
+        described = describe(Table.of(["text"], LABELS, rows, [0] * 30 + [1] * 400))
+        findings += bool(miner.findings(described, np.arange(30), np.arange(30, 430)))
     assert findings <= 5
 
 
