@@ -208,7 +208,7 @@ class _Builder:
                         "several-documents", "a second YAML document begins here", event, "keep one per file"
                     )
                 root = self._node(next(self.events), 0)
-        if root is None or (isinstance(root, ScalarNode) and root.value is None):
+        if root is None:
             raise DiagnosticError(
                 Diagnostic("empty-file", f"{self.source.name} is empty", hint="`hcmlang init DIR` writes a spec"),
                 EXIT_SPEC,

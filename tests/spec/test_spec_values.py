@@ -60,6 +60,12 @@ def test_overrides(tmp_path: Path) -> None:
     assert spec.classifier.kind == "linear"
 
 
+def test_an_override_can_take_a_value_away(tmp_path: Path) -> None:
+    text = GOOD.replace("train: train.tsv,", "train: train.tsv, pool: pool.tsv,")
+    assert spec_file(tmp_path, text).spec.task.data.pool is not None
+    assert spec_file(tmp_path, text, "task.data.pool=null").spec.task.data.pool is None
+
+
 def test_extends_merges_and_keeps_each_files_paths(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     spec_file(tmp_path / "base", GOOD + "detect: {confidence: 0.8, folds: 3}\n")
