@@ -10,6 +10,7 @@ from typing import Literal as Either
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, has_errors
 from hcmlang.lang import bounds, check, emit, parse
+from hcmlang.lang.build import literal
 from hcmlang.lang.check import Kind
 from hcmlang.lang.draw import Drawer
 from hcmlang.lang.evaluate import Test, Value, compile_predicate, holds, listed
@@ -169,10 +170,10 @@ def _resolve(tree: Tree, scope: Mapping[str, Value]) -> tuple[dict[str, Pattern]
 def _fill(pattern: Pattern, scope: Mapping[str, Value]) -> Pattern | None:
     """The pattern with its values; None where it can write nothing."""
     if isinstance(pattern, ScopeValue):
-        return parse.literal(str(scope[pattern.name]).strip())
+        return literal(str(scope[pattern.name]).strip())
     if isinstance(pattern, OneOf):
         texts = [text.strip() for text in scope[pattern.name]]
-        return Alternation(tuple(Choice(parse.literal(text)) for text in texts if text)) if any(texts) else None
+        return Alternation(tuple(Choice(literal(text)) for text in texts if text)) if any(texts) else None
     return _map(
         pattern,
         lambda part: _fill(part, scope),
