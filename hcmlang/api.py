@@ -12,12 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, in_order
 from hcmlang.loop.check import check_file
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.check import program_of
+from hcmlang.spec.dump import to_yaml
 from hcmlang.spec.load import SpecFile
 from hcmlang.spec.model import Spec
 
@@ -33,7 +32,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
     Raises :class:`DiagnosticError` with every mistake in the spec, its program and its files.
     """
-    file, diagnostics = check_file(Path(path), overrides)
+    file, diagnostics = check_file(Path(path), [overrides] if isinstance(overrides, str) else overrides)
     if file is None or has_errors(diagnostics):
         raise DiagnosticError(in_order(diagnostics), EXIT_SPEC)
     return Experiment(file, tuple(in_order(diagnostics)))
@@ -47,7 +46,14 @@ def open_run(folder: str | Path) -> Run:
         message = f"{folder} holds no finished run"
         hint = "a run directory has a metrics.json; `hcmlang run SPEC` makes one and tells its name"
         raise DiagnosticError(Diagnostic("no-run", message, hint=hint))
-    return Run(Results(Path(folder)))
+    results = Results(Path(folder))
+    try:
+        _ = results.metrics
+    except ValueError as error:
+        message = f"{Path(folder) / METRICS} is damaged: {error}"
+        hint = "give the command that made the run again; it writes its files anew from the finished steps"
+        raise DiagnosticError(Diagnostic("no-run", message, hint=hint)) from error
+    return Run(results)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Plan:
 
     def render(self) -> str:
         """The plan as text."""
-        resolved = yaml.safe_dump(self.spec.resolved(), sort_keys=False, allow_unicode=True, width=110)
+        resolved = to_yaml(self.spec.resolved())
         lines = ["# the spec, defaults filled in", resolved.rstrip(), "", f"# {len(self.steps)} steps"]
         lines += [f"{number:4}. {step.title}" for number, step in enumerate(self.steps, start=1)]
         if self.guarantees:

@@ -22,6 +22,7 @@ _ADVICE = {
     errno.EACCES: ("not-writable", "choose another folder with --out, or change its permissions"),
     errno.EPERM: ("not-writable", "choose another folder with --out, or change its permissions"),
     errno.EROFS: ("not-writable", "choose another folder with --out: this file system is read-only"),
+    errno.ENOENT: ("not-writable", "choose another folder with --out: nothing can be made in this one"),
     errno.ENOTDIR: ("not-writable", "a part of this path is a file; choose another folder with --out"),
     errno.EEXIST: (
         "not-writable",

@@ -133,7 +133,7 @@ class Builder:
         sign = str(node.children[0])
         bounds = {"?": (0, 1), "*": (0, UNBOUNDED), "+": (1, UNBOUNDED)}.get(sign)
         if bounds is None:
-            numbers = [self.whole(child) for child in node.children]
+            numbers = [int(number) for number in re.findall(r"\d{1,7}", sign)]
             bounds = (numbers[0], numbers[-1])
         low, high = bounds
         if low > high or high == 0:
@@ -156,7 +156,7 @@ class Builder:
         if kind == "reference":
             return syntax.Reference(str(first), self.span(first))
         if kind == "value":
-            return syntax.Value(str(first), self.span(first))
+            return syntax.Value(str(first)[1:-1].strip(), self.span(first))
         if kind == "one_of":
             names = self.names(first)
             if names.name is not None:

@@ -307,6 +307,9 @@ def _impossible(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         for field in tree.fields
         for measure, found in (("words", bounds.words), ("chars", bounds.chars))
     }
+    for field in tree.fields:
+        if lengths[field.name, "chars"].high == 0:
+            yield Diagnostic("nothing-to-write", f"`{field.name}` writes only the empty text", field.span)
     for constraint in tree.constraints:
         predicate = constraint.predicate
         if not isinstance(predicate, Count) or (predicate.field, predicate.measure) not in lengths:
@@ -322,4 +325,4 @@ def _impossible(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 def in_words(found: bounds.Range) -> str:
     if found.high == float("inf"):
         return f"at least {found.low:g}"
-    return f"{found.low:g} to {found.high:g}"
+    return f"{found.low:g} to {found.high:g}" if found.low < found.high else f"{found.low:g}"

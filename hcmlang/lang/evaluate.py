@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang.syntax import Combined, Compare, Condition, Contains, Count, Matches, Names, Not, Predicate
+
+_SECONDS = 1.0
 
 #: A value in scope: a text, or a list of texts.
 Value = str | list[str]
@@ -70,7 +73,22 @@ def compile_predicate(predicate: Predicate | Condition, scope: Mapping[str, Valu
             return lambda fields: all(find(fields[name]) for find in finds)
         return lambda fields: any(find(fields[name]) for find in finds)
     if isinstance(predicate, Matches):
-        name = predicate.field
-        search = re.compile(predicate.regex, re.IGNORECASE if predicate.ignore_case else 0).search
-        return lambda fields: search(fields[name]) is not None
+        return _matches(predicate)
     raise TypeError(f"{predicate} is not a constraint on a text")
+
+
+def _matches(predicate: Matches) -> Test:
+    """The search is given up after a second: some regexes need longer than the age of the universe."""
+    import regex
+
+    pattern = regex.compile(predicate.regex, regex.IGNORECASE if predicate.ignore_case else 0)
+
+    def test(fields: Mapping[str, str]) -> bool:
+        try:
+            return pattern.search(fields[predicate.field], timeout=_SECONDS) is not None
+        except TimeoutError as error:
+            message = f"this regex takes more than a second on the text `{fields[predicate.field][:60]}`"
+            hint = "nested repetition such as (a+)+ makes it try too many ways; write it without"
+            raise DiagnosticError(Diagnostic("slow-regex", message, predicate.span, hint)) from error
+
+    return test

@@ -133,6 +133,9 @@ def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnost
     before = re.search(r"(\w+)\s*(\([^()\n]*)?$", "\n".join(lines[: line - 1] + [lines[line - 1][: column - 1]]))
     if word in LATER:
         return not_yet(word, span)
+    first = re.match(r"\s*(\w+)", lines[line - 1])
+    if first and first[1] in LATER:
+        return not_yet(first[1], origin.span(line, first.start(1) + 1, line, first.end(1) + 1))
     if before and before[1] in LATER:
         start = column - len(before[0])
         return not_yet(before[1], origin.span(line, max(1, start), line, max(1, start) + len(before[1])))

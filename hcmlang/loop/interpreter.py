@@ -16,6 +16,8 @@ from hcmlang.progress import SILENT, Progress
 def execute(plan: Sequence[Step], store: Store, progress: Progress = SILENT) -> dict[str, Artifact]:
     """Run every step of the plan that has no result yet, in order; return all results by step name."""
     results: dict[str, Artifact] = {}
+    made: set[str] = set()
+    reused = 0
     for number, step in enumerate(plan, start=1):
         inputs = {role: results[name] for role, name in step.inputs.items()}
         action = ACTIONS[step.action]
@@ -26,8 +28,10 @@ def execute(plan: Sequence[Step], store: Store, progress: Progress = SILENT) -> 
             folders = {role: artifact.folder for role, artifact in inputs.items()}
             work = partial(_run, action, step, folders, progress)
             found = store.make(key, step, inputs, work)
+            made.add(key)
+        elif key not in made:
+            reused += 1
         results[step.name] = found
-    reused = sum(artifact.reused for artifact in results.values())
     if reused:
         progress.note(f"{reused} of {len(plan)} steps were already done")
     return results

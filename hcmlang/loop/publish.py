@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-import yaml
-
 from hcmlang.files import atomic_file, atomic_folder, write_text
 from hcmlang.loop.store import Artifact, Store
 from hcmlang.loop.work import MODEL
+from hcmlang.spec.dump import to_yaml
 from hcmlang.spec.model import Spec
 
 SPEC = "spec.yaml"
@@ -27,7 +26,7 @@ def publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
     The model is that of the first seed and the first teacher's arm (the baseline where there is no teacher): choosing
     by a test result would make that result too good.
     """
-    write_text(store.folder / SPEC, yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True, width=110))
+    write_text(store.folder / SPEC, to_yaml(spec.resolved()))
     with atomic_folder(store.folder / MODEL) as folder:
         shutil.copytree(results[_model_step(spec)].folder / MODEL, folder, dirs_exist_ok=True)
     # metrics.json is what says that a run is finished, so it comes last.

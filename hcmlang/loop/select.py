@@ -79,6 +79,8 @@ class _Guard:
     def objection(self, instance: Instance) -> Objection | None:
         """What speaks against the instance; if nothing does, it is remembered and speaks against later ones."""
         row = self._texts(instance)
+        if not all(text.strip() for text in row):
+            return "empty text", "the program wrote nothing"
         found = self._leaks(row) or self._contradicts(row, instance.label) or self._repeats(row)
         if found is None:
             self._in_passed.add(row)

@@ -24,6 +24,8 @@ from hcmlang.hashing import content_key, folder_digest
 from hcmlang.loop.plan import Step
 
 JOURNAL = "journal.db"
+#: What a run that was stopped at its very beginning leaves.
+_OWN = {"steps", ".lock"}
 _SCHEMA = """
 create table if not exists steps (
     key text primary key, name text not null, action text not null, folder text not null, digest text not null,
@@ -49,6 +51,10 @@ class Store:
         self.folder = folder
         self._steps = folder / "steps"
         with reported(folder):
+            if folder.is_dir() and not (folder / JOURNAL).exists() and {p.name for p in folder.iterdir()} - _OWN:
+                message = f"{folder} is not empty, and holds no run"
+                hint = "a run writes files such as spec.yaml there; give it a folder of its own with --out"
+                raise DiagnosticError(Diagnostic("folder-in-use", message, hint=hint))
             self._steps.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / ".lock", timeout=0)
 
@@ -134,6 +140,9 @@ class Store:
             journal.execute("pragma journal_mode = wal")
             journal.execute("pragma synchronous = full")
             journal.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            hint = "free some space or quota there and run the same command again; finished steps are kept"
+            raise DiagnosticError(Diagnostic("disk-full", f"cannot write {path}: {error}", hint=hint)) from error
         except sqlite3.DatabaseError as error:
             hint = "move it away and run again: the steps are computed anew, the old folders stay where they are"
             message = f"{path} is not a readable journal: {error}"

@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from markupsafe import Markup
 
 from hcmlang.files import write_text
@@ -16,6 +15,7 @@ from hcmlang.loop.results import Results
 from hcmlang.report import figures
 from hcmlang.report.headline import before_after, change, headline
 from hcmlang.report.tables import difference
+from hcmlang.spec.dump import to_yaml
 
 REPORT = "report.html"
 
@@ -52,7 +52,7 @@ def _render(template: str, results: Results) -> str:
             elsewhere=[h for h in results.hypotheses if h["seed"] == first and h["group"] is None],
             other_hypotheses=[h for h in results.hypotheses if h["seed"] in others],
             fates=_fates(metrics),
-            spec=yaml.safe_dump(results.spec, sort_keys=False, allow_unicode=True, width=90),
+            spec=to_yaml(results.spec, width=90),
             versions=results.versions,
             css=Markup(_resource("report.css")),
         )

@@ -15,7 +15,7 @@ from hcmlang.spec.tree import ScalarNode
 
 def check_spec(file: SpecFile) -> list[Diagnostic]:
     """Every contradiction within a spec, and every mistake in its program."""
-    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms)
+    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _seeds)
     return [d for check in checks for d in check(file)] + program_of(file)[1]
 
 
@@ -127,6 +127,13 @@ def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
             yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
 
 
+def _seeds(file: SpecFile) -> Iterator[Diagnostic]:
+    for seed, count in Counter(file.spec.seeds).items():
+        if count > 1:
+            hint = "a repetition with the same seed is the same run, and makes intervals too narrow"
+            yield Diagnostic("duplicate-seed", f"the seed {seed} is listed {count} times", file.span("seeds"), hint)
+
+
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:
     spec = file.spec
     teaching = [arm for arm in spec.compared if arm in spec.teachers]
@@ -136,7 +143,7 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
             yield Diagnostic("unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint)
         if arm in (spec.arms or ())[:index]:
             yield Diagnostic("duplicate-arm", f"the arm `{arm}` is listed twice", file.span("arms", index))
-        if arm == "duplicate" and not teaching:
+        if arm == "duplicate" and not teaching and all(a in spec.teachers or a in CONTROLS for a in spec.arms or ()):
             hint = "it repeats as many rows as the first teacher's arm adds; add a teacher to `arms`"
             yield Diagnostic("no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint)
     if teaching and spec.generate is None:

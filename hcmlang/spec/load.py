@@ -220,10 +220,23 @@ def _validate(tree: Node) -> tuple[Spec | None, list[Diagnostic]]:
     pruned = tree
     for path in sorted({locate(tree, _loc(d)).path for d in details}, key=_last_first):
         pruned = without(pruned, path) if path else pruned
+    return _salvaged(plain(pruned)), diagnostics
+
+
+#: What stands in for a key that is wrong and has no default, so that the rest can be checked.
+_STAND_INS: dict[str, Any] = {"hcmlang": 1, "name": "unnamed", "classifier": {"kind": "linear"}}
+
+
+def _salvaged(data: dict[str, Any]) -> Spec | None:
+    """A spec from what is right in the data, if enough of it is."""
     try:
-        return Spec.model_validate(plain(pruned)), diagnostics
+        return Spec.model_validate(data)
+    except ValidationError as error:
+        wrong = {str(detail["loc"][0]) for detail in error.errors(include_url=False) if detail["loc"]}
+    try:
+        return Spec.model_validate(data | {key: _STAND_INS[key] for key in wrong & _STAND_INS.keys()})
     except ValidationError:
-        return None, diagnostics
+        return None
 
 
 def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -270,7 +283,8 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
     if kind == "missing":
         span = place.key or Span.point(place.node.span.source, place.node.span.line, place.node.span.column)
         hint = _description(loc)
-        return Diagnostic("missing-key", f"`{name}` needs the key `{loc[-1]}`", span, hint)
+        owner = f"`{name}`" if place.path else "the spec"
+        return Diagnostic("missing-key", f"{owner} needs the key `{loc[-1]}`", span, hint)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _kind_diagnostic(place.node, place.key, name, context)
     span = place.node.span
@@ -322,6 +336,8 @@ def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDet
         return f"`{name}` needs at least {context['min_length']} items", None
     if kind == "too_long" and "max_length" in context:
         return f"`{name}` may have at most {context['max_length']} items", None
+    if kind == "value_error":
+        return f"`{name}` {context['error']}", None
     if kind == "string_pattern_mismatch":
         return (
             f"`{value}` cannot be a name",

@@ -259,8 +259,11 @@ class Evaluate(Model):
 
 
 def _as_seeds(value: Any) -> Any:
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return list(range(value)) if is_count and value >= 1 else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if not 1 <= value <= 1000:
+        raise ValueError(f"must be a count from 1 to 1,000, or a list of seeds, not {value}")
+    return list(range(value))
 
 
 class Spec(Model):

@@ -52,6 +52,7 @@ def test_plan_shows_steps_defaults_and_guarantees(hcmlang: Hcmlang, quickstart: 
     done = hcmlang("plan", quickstart / "spec.yaml")
     assert done.returncode == 0, done.stderr
     assert "near_duplicate: 0.8" in done.stdout
+    assert '  program: |\n    text := item ("is not"' in done.stdout
     assert "generate, arm miner, seed 2" in done.stdout
     assert "require text contains any hypothesis.triggers: checked" in done.stdout
     assert "require words(text) in 3..20: by construction" in done.stdout

@@ -40,6 +40,19 @@ def test_values_and_lists() -> None:
     assert set(draws("text := {target} one_of(group.terms)", 30)) == {"positive plot", "positive cast"}
 
 
+def test_a_value_stands_anywhere_in_a_sequence() -> None:
+    assert set(draws('text := "it is" {target} "x"{2} {wrong}?', 30)) == {
+        "it is positive x x",
+        "it is positive x x negative",
+    }
+
+
+def test_a_regex_that_explodes_ends_in_a_diagnostic() -> None:
+    program = bound('text := /a{40}/ ~ "b"\nrequire text matches /(a|a)*$/')
+    with pytest.raises(DiagnosticError, match="takes more than a second"):
+        list(Sampler().complete([Call("x", program, 0)]))
+
+
 def test_a_shared_rule_is_chosen_once_for_all_fields() -> None:
     pairs = draws('pair := record { a := x "1", b := x "2" x }\nx = "p" | "q" | "r"', 60)
     assert set(pairs) == {f"{x} 1 / {x} 2 {x}" for x in "pqr"}

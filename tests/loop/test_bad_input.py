@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -121,6 +122,38 @@ def test_an_unwritable_run_directory(hcmlang: Hcmlang, tmp_path: Path) -> None:
         "error: cannot write taken/run: not a directory [not-writable]\n"
         "  hint: a part of this path is a file; choose another folder with --out\n"
     )
+
+
+def test_a_folder_with_other_things_is_not_taken_for_a_run(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    path = project(tmp_path)
+    done = hcmlang("run", "spec.yaml", "--out", ".")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: . is not empty, and holds no run [folder-in-use]\n"
+        "  hint: a run writes files such as spec.yaml there; give it a folder of its own with --out\n"
+    )
+    assert path.read_text(encoding="utf-8") == SPEC
+
+
+def test_mistakes_of_every_sort_are_told_together(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    text = (
+        SPEC.replace("kind: linear", "kind: liner").replace("pool.tsv", "pol.tsv").replace('"the" noun', '"the" nuon')
+    )
+    project(tmp_path, text + "detect: {confidence: 1.5}\nseedz: 3\narms: [minr]\n")
+    done = hcmlang("check", "spec.yaml", "--json")
+    codes = sorted(found["code"] for found in json.loads(done.stdout) if found["severity"] == "error")
+    wanted = ["missing-file", "undefined-rule", "unknown-arm", "unknown-key", "wrong-value", "wrong-value"]
+    assert codes == wanted
+
+
+def test_a_seed_that_is_listed_twice(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    project(tmp_path)
+    assert (
+        "error: the seed 1 is listed 2 times [duplicate-seed]"
+        in hcmlang("check", "spec.yaml", "--set", "seeds=[1, 1]").stderr
+    )
+    zero = hcmlang("check", "spec.yaml", "--set", "seeds=0").stderr
+    assert "`seeds` must be a count from 1 to 1,000, or a list of seeds, not 0 [wrong-value]" in zero
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
