@@ -30,7 +30,7 @@ def train(work: Work) -> None:
 def predict(work: Work) -> None:
     """Probabilities of a table's rows under a model."""
     model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
-    np.save(work.out / SCORES, model.predict_proba(work.table("table"), work.progress))
+    _save_scores(model.predict_proba(work.table("table"), work.progress), work)
 
 
 def crossfit(work: Work) -> None:
@@ -49,7 +49,7 @@ def crossfit(work: Work) -> None:
         work.progress.note(f"  fold {number} of {work.config['folds']}")
         model = classifiers.fit(work.classifier, table.take(seen), seed=work.seed, progress=work.progress)
         scores[unseen] = model.predict_proba(table.take(unseen), work.progress)
-    np.save(work.out / SCORES, scores)
+    _save_scores(scores, work)
 
 
 def mitigate(work: Work) -> None:
@@ -77,6 +77,14 @@ def instances_table(instances: list[Instance], like: Table) -> Table:
     """Instances as rows of the same task as `like`."""
     texts = [[instance.fields[name] for name in like.fields] for instance in instances]
     return Table.of(like.fields, like.labels, texts, [like.labels.index(i.label) for i in instances])
+
+
+def _save_scores(scores: np.ndarray, work: Work) -> None:
+    if not np.isfinite(scores).all():
+        message = "the classifier's probabilities are not numbers: its training went astray"
+        hint = "lower `classifier.learning_rate`"
+        raise DiagnosticError(Diagnostic("not-a-number", message, hint=hint))
+    np.save(work.out / SCORES, scores)
 
 
 def _save(model: classifiers.Classifier, work: Work) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hcmlang
@@ -180,6 +181,16 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert kept
     experiment.run(tmp_path / "run")
     assert set(kept) < {p.name for p in (tmp_path / "run" / "steps").iterdir()}
+
+
+def test_a_classifier_whose_training_went_astray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hcmlang.classifiers.linear import Linear
+
+    experiment = hcmlang.load(project(tmp_path))
+    real = Linear.predict_proba
+    monkeypatch.setattr(Linear, "predict_proba", lambda self, table, progress: real(self, table, progress) * np.nan)
+    with pytest.raises(DiagnosticError, match=r"are not numbers: its training went astray \[not-a-number\]"):
+        experiment.run(tmp_path / "run")
 
 
 def test_two_processes_in_one_run_directory(tmp_path: Path) -> None:
