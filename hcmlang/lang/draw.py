@@ -21,20 +21,25 @@ class Drawer:
         self._heights = _heights(rules)
         self._weights: dict[int, list[float]] = {}
         self._out: list[str] = []
-        self._chosen: dict[str, str] = {}
+        #: What each shared rule writes in this draw, and whether that stands close to what is before it.
+        self._chosen: dict[str, tuple[str, bool]] = {}
+        self._close = False
         self._depth = 0
 
     def draw(self, fields: Mapping[str, Pattern], random: Random) -> dict[str, str]:
         """The text of each field. Rules that are shared write the same in all of them."""
         self._random = random
         self._chosen = {}
-        return {name: self._text(pattern) for name, pattern in fields.items()}
+        return {name: self._text(pattern)[0] for name, pattern in fields.items()}
 
-    def _text(self, pattern: Pattern) -> str:
-        outer, self._out = self._out, []
+    def _text(self, pattern: Pattern) -> tuple[str, bool]:
+        """What the pattern writes by itself, and whether that stands close to what will be before it."""
+        outer = self._out, self._close
+        self._out, self._close = [], False
         self._write(pattern, glued=False)
-        text, self._out = "".join(self._out), outer
-        return text
+        written = "".join(self._out), self._close
+        self._out, self._close = outer
+        return written
 
     def _write(self, pattern: Pattern, glued: bool) -> None:
         """Append what the pattern writes; `glued`: no space before its first piece."""
@@ -64,7 +69,9 @@ class Drawer:
     def _piece(self, text: str, glued: bool) -> None:
         if not text:
             return
-        if self._out and not glued:
+        if not self._out:
+            self._close = glued
+        elif not glued:
             self._out.append(" ")
         self._out.append(text)
 
@@ -72,7 +79,8 @@ class Drawer:
         if name in self._shared:
             if name not in self._chosen:
                 self._chosen[name] = self._text(self._rules[name])
-            self._piece(self._chosen[name], glued)
+            text, close = self._chosen[name]
+            self._piece(text, glued or close)
             return
         self._depth += 1
         self._write(self._rules[name], glued)

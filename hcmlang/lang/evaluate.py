@@ -18,11 +18,8 @@ Test = Callable[[Mapping[str, str]], bool]
 
 @lru_cache(maxsize=4096)
 def find_phrase(phrase: str) -> Callable[[str], bool]:
-    """A function that tells whether a text contains a word or phrase: whole words, in any case and spacing.
-
-    At an end of the phrase that is not a letter or digit (such as the one of `n't` or `?`) no boundary is asked for
-    beyond that a letter there does not go on.
-    """
+    """A function that tells whether a text contains a word or phrase: whole words, in any case and spacing. An end of
+    the phrase that is no letter or digit (`really?`) may stand anywhere."""
     parts = r"\s+".join(re.escape(part) for part in phrase.split())
     before = r"(?<!\w)" if phrase.strip()[:1].isalnum() else ""
     after = r"(?!\w)" if phrase.strip()[-1:].isalnum() else ""

@@ -41,7 +41,6 @@ class Artifact:
 
     folder: Path
     digest: str
-    reused: bool
 
 
 class Store:
@@ -90,7 +89,7 @@ class Store:
         row = self._journal.execute("select folder, digest from steps where key = ?", (key,)).fetchone()
         if row is None or not (folder := self.folder / row[0]).is_dir():
             return None
-        return Artifact(folder, row[1], reused=True)
+        return Artifact(folder, row[1])
 
     def make(self, key: str, step: Step, inputs: dict[str, Artifact], work: Callable[[Path], None]) -> Artifact:
         """Run `work` on a new folder and keep what it wrote there as the result under `key`."""
@@ -112,7 +111,7 @@ class Store:
         )
         with self._written():
             self._journal.execute("insert or replace into steps values (?, ?, ?, ?, ?, ?, ?, ?, ?)", record)
-        return Artifact(target, digest, reused=False)
+        return Artifact(target, digest)
 
     def fact(self, name: str) -> str | None:
         """A remembered text, such as what was last published."""

@@ -23,13 +23,17 @@ def _documented() -> dict[tuple[str, str], str]:
     for part in ast.parse(inspect.getsource(model)).body:
         if isinstance(part, ast.ClassDef):
             for field, after in zip(part.body, part.body[1:], strict=False):
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_text(after):
-                    found[part.name, field.target.id] = " ".join(ast.literal_eval(after.value).split())  # type: ignore[attr-defined]
+                text = _docstring(after)
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and text is not None:
+                    found[part.name, field.target.id] = " ".join(text.split())
     return found
 
 
-def _is_text(part: ast.stmt) -> bool:
-    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
+def _docstring(part: ast.stmt) -> str | None:
+    """The text, where the statement is nothing but one."""
+    if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str):
+        return part.value.value
+    return None
 
 
 def describe(owner: type[BaseModel], field: str) -> str | None:

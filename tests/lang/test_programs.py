@@ -58,6 +58,11 @@ def test_a_shared_rule_is_chosen_once_for_all_fields() -> None:
     assert set(pairs) == {f"{x} 1 / {x} 2 {x}" for x in "pqr"}
 
 
+def test_a_shared_rule_keeps_its_spacing() -> None:
+    assert set(draws('text := "a" x "b" x ~ "c"\nx = "," | ", and"', 30)) == {"a, b,c", "a, and b, andc"}
+    assert set(draws('text := "a" x x\nx = "," y\ny = "b"', 3)) == {"a, b, b"}
+
+
 def test_recursion_ends() -> None:
     assert max(len(text) for text in draws('text := "a" | "(" ~ text ~ ")" text', 200)) < 100_000
 

@@ -60,7 +60,7 @@ def planted(form: str, count: int = 30) -> list[Hypothesis]:
 )
 def test_a_planted_blind_spot_is_the_first_finding(form: str, kind: str, trigger: str) -> None:
     first = planted(form)[0]
-    assert trigger in first.triggers or kind == first.kind
+    assert (trigger in first.triggers, first.kind) == (True, kind)
     assert (first.gold, first.predicted) == ("negative", "positive")
     assert len(first.evidence) == 30
     assert all(row >= 300 for row in first.evidence)
