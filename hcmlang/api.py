@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, in_order
 from hcmlang.loop.check import check_file
 from hcmlang.progress import SILENT, Progress
-from hcmlang.spec.check import program_of
+from hcmlang.spec.check import programs_of
 from hcmlang.spec.dump import to_yaml
 from hcmlang.spec.load import SpecFile
 from hcmlang.spec.model import Spec
@@ -23,6 +23,7 @@ from hcmlang.spec.model import Spec
 if TYPE_CHECKING:
     import datasets
 
+    from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.plan import Step
     from hcmlang.loop.results import Results
 
@@ -73,11 +74,12 @@ class Experiment:
 
     def plan(self) -> Plan:
         """What a run would do. Data files are read to key the steps; nothing is trained or written."""
+        from hcmlang.loop.estimate import estimate
         from hcmlang.loop.plan import make_plan
 
-        program, _ = program_of(self.file)
-        guarantees = tuple(f"{g.constraint}: {g.level}, {g.why}" for g in program.guarantees) if program else ()
-        return Plan(self.spec, make_plan(self.spec, program), guarantees)
+        programs, _ = programs_of(self.file)
+        run = Path("runs") / self.spec.name
+        return Plan(self.spec, make_plan(self.spec, programs), estimate(self.spec, programs, run))
 
     def run(self, out: str | Path | None = None, progress: Progress = SILENT) -> Run:
         """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there.
@@ -92,9 +94,9 @@ class Experiment:
         from hcmlang.report.cards import write_cards
         from hcmlang.report.html import write_report
 
-        program, _ = program_of(self.file)
+        programs, _ = programs_of(self.file)
         folder = Path(out) if out is not None else Path("runs") / self.spec.name
-        steps = make_plan(self.spec, program)
+        steps = make_plan(self.spec, programs)
         with Store(folder) as store:
             results = execute(steps, store, progress)
             if not is_published(self.spec, results, store):
@@ -112,16 +114,46 @@ class Plan:
 
     spec: Spec
     steps: tuple[Step, ...]
-    guarantees: tuple[str, ...]
+    estimate: Estimate
+    """What the run will ask of engines, and what each constraint guarantees."""
 
     def render(self) -> str:
         """The plan as text."""
         resolved = to_yaml(self.spec.resolved())
         lines = ["# the spec, defaults filled in", resolved.rstrip(), "", f"# {len(self.steps)} steps"]
         lines += [f"{number:4}. {step.title}" for number, step in enumerate(self.steps, start=1)]
-        if self.guarantees:
-            lines += ["", "# what each constraint of the program guarantees", *self.guarantees]
-        return "\n".join(lines)
+        return "\n".join(lines + _guarantees(self.estimate) + _amounts(self.estimate))
+
+
+def _guarantees(estimate: Estimate) -> list[str]:
+    lines = []
+    for (arm, program), guarantees in estimate.guarantees.items():
+        if guarantees:
+            lines += [
+                "",
+                f"# what each constraint of `{program}` guarantees in the arm `{arm}`, written by the sampler",
+            ]
+        for one in guarantees:
+            lines += [f"{one.level:<16} {one.constraint}", f"{'':<16}   {one.why}"]
+    return lines
+
+
+def _amounts(estimate: Estimate) -> list[str]:
+    expected, worst = estimate.expected, estimate.worst
+    if expected is None or worst is None:
+        return []
+    lines = ["", "# what the run asks for, all arms and seeds together", f"{'':<32}{'expected':>12}{'worst case':>14}"]
+    for name, title in (
+        ("hypotheses", "hypotheses"),
+        ("instances", "instances wanted"),
+        ("texts", "texts written for them"),
+        ("model_calls", "calls to language models"),
+        ("classifier_calls", "texts shown to the classifier"),
+        ("tokens", "tokens from language models"),
+    ):
+        lines.append(f"{title:<32}{getattr(expected, name):>12,}{getattr(worst, name):>14,}")
+    lines.append(f"{'cost in US dollars':<32}{expected.usd:>12.2f}{worst.usd:>14.2f}")
+    return lines + [f"- {line}" for line in estimate.basis]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ COMMANDS = {
     "init": "Write a small spec with its data and programs that runs as it is.",
     "check": "Find every mistake in a spec, its program and its data columns.",
     "plan": "Show what a run would do: the steps, the defaults filled in, the guarantees.",
+    "sample": "Draw texts from a program, to see what it writes.",
     "run": "Run a spec: train, find confident mistakes, generate, retrain, report.",
     "report": "Show the results of a run in the terminal and name its HTML report.",
     "schema": "Print the JSON Schema of specs, for completion in an editor.",

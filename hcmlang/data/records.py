@@ -60,6 +60,8 @@ class Instance:
     """Seed of the call that wrote it."""
     guarantees: tuple[str, ...] = ()
     """The constraints that hold for it, each with its guarantee."""
+    program: str = ""
+    """Name of the program it was written with."""
 
 
 Record = TypeVar("Record", Group, Hypothesis, Instance)

@@ -1,18 +1,33 @@
 """The constraint language: what may be written (rules) and what must hold (constraints). Reference: docs/language.md."""
 
-from hcmlang.lang.check import LIST, TEXT, Kind, default_names
-from hcmlang.lang.evaluate import Value
-from hcmlang.lang.program import CompiledProgram, Guarantee, Program, analyse, bind
+from hcmlang.lang.draft import DIALECTS, Dialect, Row
+from hcmlang.lang.evaluate import Ask
+from hcmlang.lang.program import (
+    BoundProgram,
+    CompiledProgram,
+    Guarantee,
+    Program,
+    analyse,
+    read_tree,
+    rows,
+)
+from hcmlang.lang.scope import LIST, TEXT, Kind, Value, default_names
 
 __all__ = [
+    "DIALECTS",
     "LIST",
     "TEXT",
+    "Ask",
+    "BoundProgram",
     "CompiledProgram",
+    "Dialect",
     "Guarantee",
     "Kind",
     "Program",
+    "Row",
     "Value",
     "analyse",
-    "bind",
     "default_names",
+    "read_tree",
+    "rows",
 ]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from math import inf
 
 from hcmlang.lang.evaluate import find_phrase
+from hcmlang.lang.free_text import WORD_CHARS, sentence_words
 from hcmlang.lang.syntax import (
     Alternation,
     CharClass,
+    FreeText,
     Literal,
     OneOf,
     Pattern,
@@ -35,6 +37,13 @@ class Range:
         return Range(self.low * low, self.high * high if high else 0)
 
 
+def in_words(found: Range) -> str:
+    """A range as a reader says it."""
+    if found.high == inf:
+        return f"at least {found.low:g}"
+    return f"{found.low:g} to {found.high:g}" if found.low < found.high else f"{found.low:g}"
+
+
 NOTHING = Range(0, 0)
 ANYTHING = Range(0, inf)
 
@@ -47,7 +56,16 @@ def words(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
         # The first word of a text that stands close to another one may be the end of that one's last word.
         return Range(max(0, count - close), count)
 
-    return _measure(pattern, rules, literal, Range(0, 1), close=False)
+    def free(text: FreeText, close: bool) -> Range:
+        low, high = text.words
+        if text.words == (0, 0):
+            low, high = 1, ((text.chars or (1, 1))[1] + 1) // 2
+        elif text.sentences is not None:
+            each = sentence_words(text) or (0, 0)
+            low, high = each[0] * text.sentences[0], each[1] * text.sentences[1]
+        return Range(max(0, low - close), high)
+
+    return _measure(pattern, rules, _Sizes(literal, Range(0, 1), free), close=False)
 
 
 def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
@@ -56,32 +74,50 @@ def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
     def literal(text: str, close: bool) -> Range:
         return Range(len(text), len(text) + (not close)) if text else NOTHING
 
-    return _measure(pattern, rules, literal, Range(1, 2), close=False)
+    def free(text: FreeText, close: bool) -> Range:
+        low, high = words(text, rules).low, words(text, rules).high
+        stops = text.sentences or (0, 0)
+        least, most = 2 * low - 1 + stops[0], high * (WORD_CHARS + 1) - 1 + stops[1]
+        if text.words == (0, 0):
+            least, most = text.chars or (1, 1)
+        return Range(least, most + (not close))
+
+    return _measure(pattern, rules, _Sizes(literal, Range(1, 2), free), close=False)
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How large the pieces are: a literal and a free text by whether they stand close to what is before, a character."""
+
+    literal: Callable[[str, bool], Range]
+    char: Range
+    free: Callable[[FreeText, bool], Range]
 
 
 def _measure(
     pattern: Pattern,
     rules: Mapping[str, Pattern],
-    literal: Callable[[str, bool], Range],
-    char: Range,
+    sizes: _Sizes,
     close: bool,
     inside: frozenset[str] = frozenset(),
 ) -> Range:
     """`close`: no space stands before the pattern. A part that may be empty adds nothing at least."""
 
     def of(part: Pattern, close: bool) -> Range:
-        return _measure(part, rules, literal, char, close, inside)
+        return _measure(part, rules, sizes, close, inside)
 
     if isinstance(pattern, Literal):
-        return literal(pattern.text, close or pattern.attached)
+        return sizes.literal(pattern.text, close or pattern.attached)
     if isinstance(pattern, CharClass):
-        return char
+        return sizes.char
     if isinstance(pattern, Value | OneOf):
         return ANYTHING
+    if isinstance(pattern, FreeText):
+        return sizes.free(pattern, close)
     if isinstance(pattern, Reference):
         if pattern.name in inside or pattern.name not in rules:
             return ANYTHING
-        return _measure(rules[pattern.name], rules, literal, char, close, inside | {pattern.name})
+        return _measure(rules[pattern.name], rules, sizes, close, inside | {pattern.name})
     if isinstance(pattern, Alternation):
         ranges = [of(choice.pattern, close) for choice in pattern.choices]
         return Range(min(r.low for r in ranges), max(r.high for r in ranges))

@@ -7,12 +7,38 @@ from typing import Any
 
 from lark import Token
 
-from hcmlang.diagnostics import Diagnostic, Origin, Span
+from hcmlang.diagnostics import Diagnostic, Origin, Severity, Span, did_you_mean
 from hcmlang.lang import syntax
-from hcmlang.lang.regex import UNBOUNDED, UnsupportedRegex, to_pattern
+from hcmlang.lang.regex import UNBOUNDED, UnsupportedRegex, characters, to_pattern
 
 #: A literal that begins with one of these stands close to what is before it.
 ATTACHED = (",", ".", ";", ":", "!", "?", ")", "]", "'", "’", "%")
+
+#: Free text where it is given no length, and a sentence of it where only their number is given: words.
+DEFAULT_WORDS = (1, 40)
+SENTENCE_WORDS = (3, 25)
+#: What free text may be written with by default: printable ASCII, the letters of Latin alphabets, typographic signs.
+FREE_CHARS = "".join(
+    char
+    for char in map(chr, (*range(33, 127), *range(0xC0, 0x250), 0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D))
+    if char not in "×÷"
+)
+#: The sets of texts that `novelty` looks into.
+CORPORA = ("train", "errors", "batch")
+
+_OPTIONS = ("words", "sentences", "chars", "charset", "until", "temperature")
+_MOST = {"words": 1000, "sentences": 100, "chars": 10_000}
+_COUNTS = ("words", "chars", "sentences")
+_USES = {
+    "words": "words(text) in 5..30",
+    "chars": "chars(text) in 20..200",
+    "sentences": "sentences(text) in 1..2",
+    "novelty": "novelty(text, train) >= 0.3",
+    "similarity": "similarity(premise, hypothesis) in 0.2..0.9",
+    "predicts": "predicts(text) != target",
+    "confidence": "confidence(text, target) >= 0.8",
+    "judge": "judge(text) == target",
+}
 
 _ESCAPES = {"n": "\n", "t": "\t"}
 
@@ -41,21 +67,25 @@ class Builder:
         self.text = text
         self.origin = origin
         self.diagnostics: list[Diagnostic] = []
+        self.temperature: float | None = None
 
     def span(self, node: Any) -> Span:
         at: Any = node if isinstance(node, Token) else node.meta
         return self.origin.span(at.line, at.column, at.end_line, at.end_column)
 
-    def report(self, code: str, message: str, node: Any, hint: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, self.span(node), hint))
+    def report(self, code: str, message: str, node: Any, hint: str | None = None, severity: Severity = "error") -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.span(node), hint, severity))
 
     def program(self, parsed: Any) -> syntax.Tree:
         rules: list[syntax.Rule] = []
         fields: tuple[syntax.Field, ...] = ()
-        constraints = []
+        constraints, imports = [], []
         for node in parsed.children:
             if node.data == "constraint":
                 constraints.append(self.constraint(node))
+                continue
+            if node.data == "import":
+                imports.append(self.imported(node))
                 continue
             name, sign, pattern = node.children
             record = self._record(pattern)
@@ -67,12 +97,11 @@ class Builder:
                 self.report("record-not-first", "a record can only be the first rule", record, hint)
             else:
                 fields = tuple(self.field(child) for child in record.children)
-        if not fields:
-            hint = 'begin with a rule, for example `text := "a" | "b"`'
-            self.diagnostics.append(
-                Diagnostic("no-rules", "the program has no rules", self.origin.span(1, 1, 1, 2), hint)
-            )
-        return syntax.Tree(fields, tuple(rules), tuple(constraints))
+        return syntax.Tree(fields, tuple(rules), tuple(constraints), tuple(imports), temperature=self.temperature)
+
+    def imported(self, node: Any) -> syntax.Import:
+        _, path, *name = node.children
+        return syntax.Import(_unquote(path), str(name[0]) if name else None, self.span(path))
 
     def _record(self, pattern: Any) -> Any | None:
         """The record that this pattern consists of, if it does."""
@@ -109,7 +138,7 @@ class Builder:
                         "leave the alternative out instead",
                     )
             elif child.data == "guard":
-                guard = self.condition(child.children[0])
+                guard = self.predicate(child.children[0])
             else:
                 items.append(self.item(child))
         if items[0].glued:
@@ -164,6 +193,8 @@ class Builder:
             return syntax.Alternation(tuple(syntax.Choice(literal(text)) for text in names.texts))
         if kind == "group":
             return self.pattern(first)
+        if kind == "free_text":
+            return self.free_text(node)
         self.report("record-not-first", "a record can only be the first rule", node, "move it to the top, alone")
         return syntax.Literal("")
 
@@ -182,32 +213,83 @@ class Builder:
             self.report("bad-regex", f"this regex cannot be used: {error}", token)
             return syntax.Literal("")
 
-    def names(self, node: Any) -> syntax.Names:
-        if node.data == "named_list":
-            return syntax.Names(str(node.children[0]), (), self.span(node))
-        return syntax.Names(None, tuple(_unquote(child) for child in node.children), self.span(node))
+    # ------------------------------------------------------------------------------------------------------ free text
 
-    def condition(self, node: Any) -> syntax.Condition:
-        kind, children = node.data, node.children
-        if kind == "group":
-            return self.condition(children[0])
-        if kind == "negated":
-            return syntax.Not(self.condition(children[0]))
-        if kind in ("any_of", "all_of"):
-            conditions = tuple(self.condition(child) for child in children)
-            return conditions[0] if len(conditions) == 1 else syntax.Combined(kind == "all_of", conditions)
-        span = self.span(node)
-        if kind == "member":
-            return syntax.Compare(str(children[0]), "in", self.names(children[1]), span)
-        texts = syntax.Names(None, (_unquote(children[1]),), self.span(children[1]))
-        compare = syntax.Compare(str(children[0]), "contains" if kind == "holds" else "in", texts, span)
-        return syntax.Not(compare) if kind == "differs" else compare
+    def free_text(self, node: Any) -> syntax.FreeText:
+        found: dict[str, Any] = {}
+        for option in node.children[1:]:
+            name, *values = option.children
+            if name not in _OPTIONS:
+                self.report("unknown-option", f"`text_of` has no option `{name}`", name, did_you_mean(name, _OPTIONS))
+            elif name in found:
+                self.report("duplicate-key", f"`{name}` is given twice", name)
+            else:
+                found[str(name)] = self._option(str(name), values, option)
+        if not found.keys() & {"words", "chars", "sentences"}:
+            hint = "give it a length of your own: `text_of(words: 6..30)`"
+            low, high = DEFAULT_WORDS
+            message = f"free text without a bound: {low} to {high} words are written"
+            self.report("unbounded-text", message, node, hint, "note")
+        charset = "".join(char for char in found.get("charset") or FREE_CHARS if not char.isspace())
+        charset = charset.replace(found.get("until") or "\0", "")
+        if not charset:
+            self.report("empty-charset", "no character is left to write the free text with", node)
+        self.temperature = found.get("temperature") if self.temperature is None else self.temperature
+        sentences = found.get("sentences")
+        words = found.get("words") or DEFAULT_WORDS
+        if sentences and "words" not in found:
+            words = (sentences[0] * SENTENCE_WORDS[0], sentences[1] * SENTENCE_WORDS[1])
+        if "chars" in found and "words" not in found:
+            words = (0, 0) if sentences is None else words
+        return syntax.FreeText(words, found.get("chars"), sentences, charset, self.span(node))
+
+    def _option(self, name: str, values: list[Token], node: Any) -> Any:
+        text = values[0].type == "STRING"
+        if text != (name in ("charset", "until")):
+            wanted = "a text in quotes" if name in ("charset", "until") else "a number or a range such as `6..30`"
+            self.report("wrong-type", f"`{name}` is {wanted}", values[0])
+            return None
+        if name == "charset":
+            return self.charset(values[0])
+        if name == "until":
+            until = _unquote(values[0])
+            if len(until) != 1:
+                hint = 'the free text ends before it: `until: "."`'
+                self.report("wrong-type", "`until` is one character", values[0], hint)
+            return until[:1]
+        if name == "temperature":
+            temperature = float(values[0])
+            if len(values) > 1 or not 0 <= temperature <= 2:
+                self.report("wrong-type", "`temperature` is a number from 0 to 2", node)
+            elif self.temperature not in (None, temperature):
+                hint = "it holds for the whole program; give it once"
+                self.report("two-temperatures", f"the temperature is {self.temperature:g} already", node, hint)
+            return temperature
+        low, high = self.whole(values[0]), self.whole(values[-1])
+        if low > high or high == 0:
+            swapped = f"did you mean `{high}..{low}`?" if low > high else None
+            self.report("empty-range", f"nothing has {low} to {high} {name}", node, swapped)
+            return None
+        if high > _MOST[name]:
+            self.report("too-large", f"more than {_MOST[name]:,} {name}", node, "a text that long is no instance")
+            return None
+        return max(low, 1), high
+
+    def charset(self, token: Token) -> str:
+        try:
+            return characters(_unquote(token))
+        except UnsupportedRegex as error:
+            hint = "write the characters, and ranges of them, as in a regex: `a-z ,.'`"
+            self.report("bad-charset", f"these are no characters to use: {error}", token, hint)
+            return "a"
+
+    # ----------------------------------------------------------------------------------------------------- predicates
 
     def constraint(self, node: Any) -> syntax.Constraint:
         kind, expression = node.children
-        predicate = self.predicate(expression)
         source = " ".join(self.text[node.meta.start_pos : node.meta.end_pos].split())
-        return syntax.Constraint(syntax.Not(predicate) if kind == "forbid" else predicate, source, self.span(node))
+        word: Any = str(kind)
+        return syntax.Constraint(word, self.predicate(expression), source, self.span(node))
 
     def predicate(self, node: Any) -> syntax.Predicate:
         kind, children, span = node.data, node.children, self.span(node)
@@ -218,22 +300,33 @@ class Builder:
         if kind in ("any_of", "all_of"):
             parts = tuple(self.predicate(child) for child in children)
             return parts[0] if len(parts) == 1 else syntax.Combined(kind == "all_of", parts)
-        if kind == "count":
-            low, high = self.range(children[2])
-            measure: Any = str(children[0])
-            return syntax.Count(measure, str(children[1]), low, high, span)
-        if kind == "contains":
-            phrase = syntax.Names(None, (_unquote(children[1]),), self.span(children[1]))
-            return self._contains(syntax.Contains(str(children[0]), "any", phrase, span), children[1])
-        if kind == "contains_list":
-            quantity: Any = str(children[1])
-            return self._contains(
-                syntax.Contains(str(children[0]), quantity, self.names(children[2]), span), children[2]
-            )
-        return self._matches(str(children[0]), children[1], span)
+        if kind in ("measured", "answered", "answered_not", "answered_member"):
+            return self._function(node)
+        subject = str(children[0])
+        if kind in ("equals", "differs", "member"):
+            member = syntax.Member(subject, self.names(children[1]), span)
+            return syntax.Not(member) if kind == "differs" else member
+        if kind in ("contains", "contains_list"):
+            quantity: Any = str(children[1]) if kind == "contains_list" else "any"
+            return self._filled(syntax.Contains(subject, quantity, self.names(children[-1]), span), children[-1])
+        if kind in ("starts", "ends"):
+            side: Any = kind
+            return self._filled(syntax.Edge(subject, side, self.names(children[1]), span), children[1])
+        if kind == "uses_only":
+            return syntax.UsesOnly(subject, self.charset(children[1]), span)
+        return self._matches(subject, children[1], span)
 
-    def _contains(self, predicate: syntax.Contains, node: Any) -> syntax.Contains:
-        if any(not text.strip() for text in predicate.phrases.texts):
+    def names(self, node: Any) -> syntax.Names:
+        """A list, or one text, written out or named."""
+        tokens, span = node.children, self.span(node)
+        single = node.data == "text"
+        if tokens[0].type == "NAME":
+            return syntax.Names(str(tokens[0]), (), span, single)
+        return syntax.Names(None, tuple(_unquote(token) for token in tokens), span, single)
+
+    def _filled(self, predicate: syntax.Contains | syntax.Edge, node: Any) -> syntax.Predicate:
+        names = predicate.phrases if isinstance(predicate, syntax.Contains) else predicate.phrase
+        if any(not text.strip() for text in names.texts):
             self.report("empty-text", "every text contains the empty text", node, "write a word or a phrase")
         return predicate
 
@@ -247,15 +340,65 @@ class Builder:
             body = ""
         return syntax.Matches(name, body, flag == "i", span)
 
+    def _function(self, node: Any) -> syntax.Predicate:
+        """`words(text) in 5..30`, `judge(text) == target` and the like: a function of texts, and what it must give."""
+        token, *arguments, result = node.children
+        function, names, span = str(token), [self.names(argument) for argument in arguments], self.span(node)
+        gives_number = function not in ("predicts", "judge")
+        if gives_number != (node.data == "measured"):
+            wanted = "a number: `>= 0.3` or `in 5..30`" if gives_number else "a label: `== target`"
+            self.report("wrong-type", f"`{function}` gives {wanted}", result)
+            return syntax.Constant(True)
+        subjects = names[:-1] if function in ("novelty", "confidence", "similarity") else names
+        wrong = len(names) != 2 if function in ("novelty", "similarity") else function in _COUNTS and len(names) != 1
+        if wrong or not subjects:
+            self.report("wrong-arguments", f"`{function}` is written `{_USES[function]}`", node)
+            return syntax.Constant(True)
+        for name, argument in zip(subjects, arguments, strict=False):
+            if name.name is None:
+                self.report("wrong-arguments", f"`{function}` measures a field, not a fixed text", argument)
+                return syntax.Constant(True)
+        written = tuple(str(name.name) for name in subjects)
+        if not gives_number:
+            answer = syntax.Predicts(written, function == "judge", self.names(result), span)
+            return syntax.Not(answer) if node.data == "answered_not" else answer
+        if function in _COUNTS:
+            measure: Any = function
+            low, high = self.range(result)
+            return syntax.Count(measure, written[0], low, high, span)
+        least, most = self.share(result)
+        if function == "similarity":
+            return syntax.Similarity(written[0], names[1], least, most, span)
+        if function == "confidence":
+            return syntax.Confidence(written, names[-1], least, most, span)
+        corpus = names[1].name or ""
+        if corpus not in CORPORA:
+            hint = did_you_mean(corpus, CORPORA)
+            self.report("unknown-corpus", f"`{corpus or names[1].texts[0]}` is no set of texts", arguments[1], hint)
+        return syntax.Novelty(written[0], corpus, least, most, span)
+
     def range(self, node: Any) -> tuple[int, float]:
         numbers = [self.whole(child) for child in node.children]
-        low, high = numbers[0], numbers[-1]
+        return self._ends(node, numbers[0], numbers[-1], float("inf"))
+
+    def share(self, node: Any) -> tuple[float, float]:
+        """A range between 0 and 1."""
+        numbers = [float(child) for child in node.children]
+        for number, child in zip(numbers, node.children, strict=True):
+            if number > 1:
+                self.report("wrong-type", f"{child} must lie between 0 and 1", child)
+        low, high = self._ends(node, numbers[0], numbers[-1], 1.0)
+        return low, high
+
+    def _ends(self, node: Any, low: Any, high: Any, most: float) -> tuple[Any, float]:
         if node.data == "at_most":
             return 0, high
         if node.data == "at_least":
-            return low, float("inf")
+            return low, most
         if low > high:
-            self.report("empty-range", f"no number lies in {low}..{high}", node, f"did you mean `{high}..{low}`?")
+            self.report(
+                "empty-range", f"no number lies in {low:g}..{high:g}", node, f"did you mean `{high:g}..{low:g}`?"
+            )
         return low, high
 
     def whole(self, token: Token) -> int:

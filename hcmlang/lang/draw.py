@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
-from hcmlang.lang.syntax import Alternation, CharClass, Item, Literal, Pattern, Reference, Repeat, Sequence
+from hcmlang.lang.build import literal
+from hcmlang.lang.free_text import lowered
+from hcmlang.lang.syntax import (
+    Alternation,
+    CharClass,
+    FreeText,
+    Item,
+    Literal,
+    Pattern,
+    Reference,
+    Repeat,
+    Sequence,
+    Value,
+)
 
 #: Nested uses of rules after which a recursive rule takes the shortest way out.
 MAX_DEPTH = 24
@@ -30,7 +44,20 @@ class Drawer:
         """The text of each field. Rules that are shared write the same in all of them."""
         self._random = random
         self._chosen = {}
-        return {name: self._text(pattern)[0] for name, pattern in fields.items()}
+        self._fields: dict[str, str] = {}
+        for name, pattern in fields.items():
+            self._fields[name] = self._text(pattern)[0]
+        return self._fields
+
+    def draw_shared(self, names: Iterable[str], random: Random) -> dict[str, tuple[str, bool]]:
+        """What each of these shared rules writes, and whether that stands close to what is before it."""
+        self._random = random
+        self._chosen = {}
+        self._fields = {}
+        for name in names:
+            if name not in self._chosen:
+                self._chosen[name] = self._text(self._rules[name])
+        return {name: self._chosen[name] for name in names}
 
     def _text(self, pattern: Pattern) -> tuple[str, bool]:
         """What the pattern writes by itself, and whether that stands close to what will be before it."""
@@ -56,6 +83,11 @@ class Drawer:
             self._sequence((Item(pattern.pattern, pattern.glued),) * count, glued)
         elif isinstance(pattern, CharClass):
             self._piece(self._random.choice(pattern.chars), glued)
+        elif isinstance(pattern, FreeText):
+            self._write(_readable(pattern), glued)
+        elif isinstance(pattern, Value) and pattern.name in self._fields:
+            text = literal(self._fields[pattern.name])
+            self._piece(text.text, glued or text.attached)
         else:
             raise TypeError(f"{pattern} has no value yet")
 
@@ -94,6 +126,12 @@ class Drawer:
         if weights is None:
             weights = self._weights[id(pattern)] = list(accumulate(choice.weight for choice in choices))
         return self._random.choices(choices, cum_weights=weights)[0].pattern
+
+
+def _readable(free: FreeText) -> Pattern:
+    """Free text in letters where it may use them: without a model, it only shows where free text stands."""
+    letters = "".join(char for char in free.charset if char in "abcdefghijklmnopqrstuvwxyz.")
+    return lowered(replace(free, charset=letters) if len(letters) > 1 else free)
 
 
 def _heights(rules: Mapping[str, Pattern]) -> dict[str, float]:

@@ -1,77 +1,218 @@
-"""Testing conditions on values in scope, and constraints on a text that was written."""
+"""Testing predicates: of values in scope before anything is written, and of texts that were written."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.lang.syntax import Combined, Compare, Condition, Contains, Count, Matches, Names, Not, Predicate
+from hcmlang.lang.scope import Value
+from hcmlang.lang.syntax import (
+    Asked,
+    Combined,
+    Confidence,
+    Constant,
+    Contains,
+    Count,
+    Edge,
+    Matches,
+    Member,
+    Names,
+    Not,
+    Novelty,
+    Predicate,
+    Predicts,
+    Similarity,
+    Simple,
+    UsesOnly,
+)
+from hcmlang.lang.walk import subjects
 
 _SECONDS = 1.0
 
-#: A value in scope: a text, or a list of texts.
-Value = str | list[str]
+#: Whether a predicate holds for the fields (name to text) of one instance.
 Test = Callable[[Mapping[str, str]], bool]
+#: Who answers the predicates that take a corpus or a model.
+Ask = Callable[[Asked, Mapping[str, str]], bool]
 
 
-@lru_cache(maxsize=4096)
-def find_phrase(phrase: str) -> Callable[[str], bool]:
+# --------------------------------------------------------------------------------------------------------- measurements
+
+
+@lru_cache(maxsize=16384)
+def find_phrase(phrase: str, side: str = "") -> Callable[[str], bool]:
     """A function that tells whether a text contains a word or phrase: whole words, in any case and spacing. An end of
-    the phrase that is no letter or digit (`really?`) may stand anywhere."""
+    the phrase that is no letter or digit (`really?`) may stand anywhere. `side`: the text `starts` or `ends` with it.
+    """
     parts = r"\s+".join(re.escape(part) for part in phrase.split())
     before = r"(?<!\w)" if phrase.strip()[:1].isalnum() else ""
     after = r"(?!\w)" if phrase.strip()[-1:].isalnum() else ""
-    search = re.compile(before + parts + after, re.IGNORECASE).search
+    begin, end = (r"\A" if side == "starts" else ""), (r"\Z" if side == "ends" else "")
+    search = re.compile(begin + before + parts + after + end, re.IGNORECASE).search
     return lambda text: search(text) is not None
 
 
-def holds(condition: Condition | Predicate, scope: Mapping[str, Value]) -> bool:
-    """Whether a guard's condition holds for the values in scope."""
-    if isinstance(condition, Not):
-        return not holds(condition.part, scope)
-    if isinstance(condition, Combined):
-        return (all if condition.every else any)(holds(part, scope) for part in condition.parts)
-    if not isinstance(condition, Compare):
-        raise TypeError(f"{condition} is not a condition on values in scope")
-    value, texts = scope[condition.name], listed(condition.texts, scope)
-    if condition.test == "contains":
-        return texts[0] in value
-    return value in texts
+def count_sentences(text: str) -> int:
+    """The number of pieces of a text that end with `.`, `!` or `?` before a space, or with the text."""
+    return len([piece for piece in re.split(r"(?<=[.!?])\s+", text.strip()) if piece])
 
 
-def listed(names: Names, scope: Mapping[str, Value]) -> tuple[str, ...]:
-    """The texts of a list: its own, or those of the list in scope that it names."""
-    if names.name is None:
-        return names.texts
+MEASURES: Mapping[str, Callable[[str], int]] = {
+    "words": lambda text: len(text.split()),
+    "chars": len,
+    "sentences": count_sentences,
+}
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text for comparing it with others: letters and digits, without case."""
+    return frozenset(re.findall(r"\w+", text.casefold()))
+
+
+def similarity(first: str, second: str) -> float:
+    """The share of words that two texts have in common (Jaccard 1901): 0 none, 1 all; two texts without words are
+    alike."""
+    a, b = words_of(first), words_of(second)
+    return len(a & b) / len(a | b) if a or b else 1.0
+
+
+# --------------------------------------------------------------------------------------------------- filling in a scope
+
+
+def fill_names(names: Names, scope: Mapping[str, Value]) -> Names:
+    """A named list or text with the texts themselves, where the name is in scope."""
+    if names.name is None or names.name not in scope:
+        return names
     value = scope[names.name]
-    return (value,) if isinstance(value, str) else tuple(value)
+    return replace(names, name=None, texts=(value,) if isinstance(value, str) else tuple(value))
 
 
-def compile_predicate(predicate: Predicate | Condition, scope: Mapping[str, Value]) -> Test:
-    """A function that tells whether the predicate holds for the fields (name to text) of one instance."""
+def fill(predicate: Predicate, scope: Mapping[str, Value]) -> Predicate:
+    """The predicate with its names filled in; what speaks of values in scope only is decided."""
+    if isinstance(predicate, Constant):
+        return predicate
     if isinstance(predicate, Not):
-        inner = compile_predicate(predicate.part, scope)
+        part = fill(predicate.part, scope)
+        return Constant(not part.value) if isinstance(part, Constant) else Not(part)
+    if isinstance(predicate, Combined):
+        return _combine(predicate.every, [fill(part, scope) for part in predicate.parts])
+    filled = _fill_operand(predicate, scope)
+    if isinstance(filled, Novelty | Predicts | Confidence) or subjects(filled)[0] not in scope:
+        return filled
+    if (other := _open(filled)) is not None and other.name is not None:
+        return filled
+    return Constant(_decided(filled, scope[subjects(filled)[0]]))
+
+
+def decide(predicate: Predicate, scope: Mapping[str, Value]) -> bool | None:
+    """Whether the predicate holds for the values in scope; None where that depends on more than they say."""
+    filled = fill(predicate, scope)
+    return filled.value if isinstance(filled, Constant) else None
+
+
+def _combine(every: bool, parts: list[Predicate]) -> Predicate:
+    if any(isinstance(part, Constant) and part.value != every for part in parts):
+        return Constant(not every)
+    rest = tuple(part for part in parts if not isinstance(part, Constant))
+    if not rest:
+        return Constant(every)
+    return rest[0] if len(rest) == 1 else Combined(every, rest)
+
+
+def _fill_operand(predicate: Simple | Asked, scope: Mapping[str, Value]) -> Simple | Asked:
+    if isinstance(predicate, Member | Predicts):
+        return replace(predicate, texts=fill_names(predicate.texts, scope))
+    if isinstance(predicate, Contains):
+        return replace(predicate, phrases=fill_names(predicate.phrases, scope))
+    if isinstance(predicate, Edge):
+        return replace(predicate, phrase=fill_names(predicate.phrase, scope))
+    if isinstance(predicate, Similarity):
+        return replace(predicate, other=fill_names(predicate.other, scope))
+    if isinstance(predicate, Confidence):
+        return replace(predicate, label=fill_names(predicate.label, scope))
+    return predicate
+
+
+def _open(predicate: Simple) -> Names | None:
+    if isinstance(predicate, Member):
+        return predicate.texts
+    if isinstance(predicate, Contains):
+        return predicate.phrases
+    if isinstance(predicate, Edge):
+        return predicate.phrase
+    return predicate.other if isinstance(predicate, Similarity) else None
+
+
+def _decided(predicate: Simple, value: Value) -> bool:
+    if isinstance(value, str):
+        return compile_predicate(predicate)({predicate.subject: value})
+    if isinstance(predicate, Contains):
+        held = [text in value for text in predicate.phrases.texts]
+        return all(held) if predicate.quantity == "all" else any(held)
+    raise TypeError(f"{predicate} cannot be said of a list")
+
+
+# -------------------------------------------------------------------------------------------------------- testing texts
+
+
+def compile_predicate(predicate: Predicate, ask: Ask | None = None) -> Test:
+    """A function that tells whether a predicate, its values filled in, holds for the fields of one instance.
+
+    `ask` answers what takes a corpus or a model; without it such a predicate raises TypeError.
+    """
+    if isinstance(predicate, Constant):
+        return lambda fields: predicate.value
+    if isinstance(predicate, Not):
+        inner = compile_predicate(predicate.part, ask)
         return lambda fields: not inner(fields)
     if isinstance(predicate, Combined):
-        parts = [compile_predicate(part, scope) for part in predicate.parts]
+        parts = [compile_predicate(part, ask) for part in predicate.parts]
         if predicate.every:
             return lambda fields: all(part(fields) for part in parts)
         return lambda fields: any(part(fields) for part in parts)
+    if isinstance(predicate, Novelty | Predicts | Confidence):
+        if ask is None:
+            raise TypeError(f"nobody can tell whether {predicate} holds")
+        return lambda fields: ask(predicate, fields)
+    return _simple(predicate)
+
+
+def _simple(predicate: Simple) -> Test:
+    name = predicate.subject
     if isinstance(predicate, Count):
-        name, low, high = predicate.field, predicate.low, predicate.high
-        if predicate.measure == "words":
-            return lambda fields: low <= len(fields[name].split()) <= high
-        return lambda fields: low <= len(fields[name]) <= high
-    if isinstance(predicate, Contains):
-        name, finds = predicate.field, [find_phrase(phrase) for phrase in listed(predicate.phrases, scope)]
-        if predicate.quantity == "all":
-            return lambda fields: all(find(fields[name]) for find in finds)
-        return lambda fields: any(find(fields[name]) for find in finds)
+        measure, low, high = MEASURES[predicate.measure], predicate.low, predicate.high
+        return lambda fields: low <= measure(fields[name]) <= high
+    if isinstance(predicate, UsesOnly):
+        allowed = frozenset(predicate.charset)
+        return lambda fields: allowed.issuperset(fields[name])
     if isinstance(predicate, Matches):
         return _matches(predicate)
-    raise TypeError(f"{predicate} is not a constraint on a text")
+    if isinstance(predicate, Similarity):
+        other, least, most = predicate.other, predicate.low, predicate.high
+        return lambda fields: least <= similarity(fields[name], _texts(other, fields)[0]) <= most
+    if isinstance(predicate, Member):
+        among = predicate.texts
+        return lambda fields: fields[name] in _texts(among, fields)
+    return _phrases(predicate)
+
+
+def _phrases(predicate: Contains | Edge) -> Test:
+    name = predicate.subject
+    side = predicate.side if isinstance(predicate, Edge) else ""
+    names = predicate.phrase if isinstance(predicate, Edge) else predicate.phrases
+    every = isinstance(predicate, Contains) and predicate.quantity == "all"
+    if names.name is not None:
+        return lambda fields: find_phrase(fields[str(names.name)], side)(fields[name])
+    finds = [find_phrase(phrase, side) for phrase in names.texts]
+    if every:
+        return lambda fields: all(find(fields[name]) for find in finds)
+    return lambda fields: any(find(fields[name]) for find in finds)
+
+
+def _texts(names: Names, fields: Mapping[str, str]) -> tuple[str, ...]:
+    return names.texts if names.name is None else (fields[names.name],)
 
 
 def _matches(predicate: Matches) -> Test:
@@ -82,9 +223,9 @@ def _matches(predicate: Matches) -> Test:
 
     def test(fields: Mapping[str, str]) -> bool:
         try:
-            return pattern.search(fields[predicate.field], timeout=_SECONDS) is not None
+            return pattern.search(fields[predicate.subject], timeout=_SECONDS) is not None
         except TimeoutError as error:
-            message = f"this regex takes more than a second on the text `{fields[predicate.field][:60]}`"
+            message = f"this regex takes more than a second on the text `{fields[predicate.subject][:60]}`"
             hint = "nested repetition such as (a+)+ makes it try too many ways; write it without"
             raise DiagnosticError(Diagnostic("slow-regex", message, predicate.span, hint)) from error
 

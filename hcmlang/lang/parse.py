@@ -11,11 +11,11 @@ from pathlib import Path
 from lark import Lark
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from hcmlang.diagnostics import Diagnostic, Origin
+from hcmlang.diagnostics import Diagnostic, Origin, Span, closest
 from hcmlang.hashing import content_key
 from hcmlang.lang import syntax
 from hcmlang.lang.build import Builder
-from hcmlang.lang.check import LATER, not_yet
+from hcmlang.lang.scope import RESERVED
 
 MAX_CHARS = 200_000
 MAX_DEPTH = 60
@@ -38,22 +38,48 @@ def _cache() -> str | bool:
     return str(folder / "grammar.bin")
 
 
-def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
-    """The syntax tree and content key of a program; None with diagnostics where it cannot be read.
+#: Where a rule or a constraint begins, so that reading can go on after a mistake in the one before.
+_STATEMENT = re.compile(r"^[ \t]*(?:[A-Za-z_]\w*[ \t]*:?=(?!=)|(?:require|forbid|prefer|import)\b)", re.MULTILINE)
+_MOST_ERRORS = 20
 
-    The key does not depend on layout and comments.
+
+def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
+    """The syntax tree and content key of a program; None with diagnostics where nothing of it can be read.
+
+    The key does not depend on layout and comments. Where a rule or constraint cannot be read, the tree has the others.
     """
     if (refused := _too_large(text, origin)) is not None:
         return None, "", [refused]
+    found: list[Diagnostic] = []
+    rest = text
     try:
-        parsed = _parser().parse(text)
-        builder = Builder(text, origin)
+        while True:
+            try:
+                parsed = _parser().parse(rest)
+                break
+            except UnexpectedInput as error:
+                diagnostic, at = _syntax_error(rest, origin, error)
+                found.append(diagnostic)
+                without = _without_statement(rest, at)
+                if without is None or len(found) >= _MOST_ERRORS:
+                    return None, "", found
+                rest = without
+        builder = Builder(rest, origin)
         tree = builder.program(parsed)
-    except UnexpectedInput as error:
-        return None, "", [_syntax_error(text, origin, error)]
     except RecursionError:
         return None, "", [Diagnostic("too-deep", "the program is nested too deeply", origin.span(1, 1, 1, 2))]
-    return tree, content_key(parsed.pretty()), builder.diagnostics
+    return tree, content_key(parsed.pretty()), [*found, *builder.diagnostics]
+
+
+def _without_statement(text: str, offset: int) -> str | None:
+    """The program with the rule or constraint at `offset` blanked out; None where that removes nothing."""
+    starts = [match.start() for match in _STATEMENT.finditer(text)]
+    begin = max((start for start in starts if start <= offset), default=0)
+    end = min((start for start in starts if start > offset), default=len(text))
+    statement = text[begin:end]
+    if not statement.strip() or statement.count("{") > statement.count("}"):
+        return None
+    return text[:begin] + re.sub(r"[^\n]", " ", statement) + text[end:]
 
 
 def _too_large(text: str, origin: Origin) -> Diagnostic | None:
@@ -85,8 +111,17 @@ _WORDS = {
     "STRING": 'a text in quotes ("...")',
     "REGEX": "a regex (/.../)",
     "NUMBER": "a number",
-    "KIND": "`require` or `forbid`",
-    "MEASURE": "`words(...)` or `chars(...)`",
+    "KIND": "`require`, `forbid` or `prefer`",
+    "IMPORT": "`import`",
+    "FREE": "`text_of(...)`",
+    "FUNCTION": "`words(...)` or another measure",
+    "VALUE": "a value (`{target}`)",
+    "OPTIONAL": "`?`",
+    "STAR": "`*`",
+    "GLUE": "`~`",
+    "COUNT": "a count (`{2,5}`)",
+    "COLON": "`:`",
+    "AT": "`@`",
     "QUANTITY": "`any` or `all`",
     "VBAR": "`|`",
     "LPAR": "`(`",
@@ -114,7 +149,8 @@ _ORDER = (
 )
 
 
-def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnostic:
+def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> tuple[Diagnostic, int]:
+    """What is wrong, in words, and at which offset of the text."""
     lines = text.splitlines() or [""]
     line: int = error.line or 0
     column: int = error.column or 0
@@ -130,28 +166,63 @@ def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> Diagnost
     expected = error.accepts if isinstance(error, UnexpectedToken) and error.accepts else _expected(error)
     span = origin.span(line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1))
     word = found.strip().split("\n")[0]
-    before = re.search(r"(\w+)\s*(\([^()\n]*)?$", "\n".join(lines[: line - 1] + [lines[line - 1][: column - 1]]))
-    if word in LATER:
-        return not_yet(word, span)
-    first = re.match(r"\s*(\w+)", lines[line - 1])
-    if first and first[1] in LATER:
-        return not_yet(first[1], origin.span(line, first.start(1) + 1, line, first.end(1) + 1))
-    if before and before[1] in LATER:
-        start = column - len(before[0])
-        return not_yet(before[1], origin.span(line, max(1, start), line, max(1, start) + len(before[1])))
-    if isinstance(error, UnexpectedCharacters) and found == '"':
-        return Diagnostic("program-syntax", "this quote is never closed", span, 'a text ends with `"` in the same line')
-    if isinstance(error, UnexpectedCharacters) and found == "/":
-        return Diagnostic(
-            "program-syntax", "this regex is never closed", span, "a regex ends with `/` in the same line"
-        )
+    offset = sum(len(part) for part in text.splitlines(keepends=True)[: line - 1]) + column - 1
+    before = lines[line - 1][: column - 1]
+    return Diagnostic("program-syntax", *_in_words(error, word, expected, before, span)), offset
+
+
+def _in_words(error: UnexpectedInput, word: str, expected: set[str], before: str, span: Span) -> tuple[str, Span, str]:
+    """Message, place and hint."""
+    if isinstance(error, UnexpectedCharacters) and word == '"':
+        return "this quote is never closed", span, 'a text ends with `"` in the same line'
+    if isinstance(error, UnexpectedCharacters) and word == "/":
+        return "this regex is never closed", span, "a regex ends with `/` in the same line"
+    if isinstance(error, UnexpectedCharacters) and word in "'‘’“”" and word:
+        return f"`{word}` is no quote of the language", span, 'a text stands in straight double quotes: "..."'
     what = f"`{word}` cannot stand here" if word else "the program ends too early"
     hint = _expectation(expected)
-    if word == "=":
+    last = re.search(r"([A-Za-z_]\w*)\s*$", before)
+    if word == "=" and re.fullmatch(r"\s*[A-Za-z_]\w*\s*", before):
+        hint = "write `:=` to define a rule"
+    elif word == "=":
         hint = "write `:=` to define a rule, `==` to compare"
-    elif "RULE_NAME" in expected and re.fullmatch(r"[A-Za-z_]\w*", word):
-        hint = f"a rule is written `{word} := ...`"
-    return Diagnostic("program-syntax", what, span, hint)
+    elif "RULE_NAME" in expected and re.fullmatch(r"[A-Za-z_]\w*", word) and word not in RESERVED:
+        close = closest(word, ("require", "forbid", "prefer", "import"))
+        hint = f"did you mean `{close}`?" if close else f"a rule is written `{word} := ...`"
+    elif re.fullmatch(r"[A-Za-z_]\w*", word) and (near := closest(word, _keywords(expected))):
+        hint = f"did you mean `{near}`?"
+    elif word in ("<", ">") or re.match(r"[<>]=?", word):
+        hint = "a range is written `in 5..30`, `== 5`, `<= 30` or `>= 5`"
+    elif last and (near := closest(last[1], PREDICATES)) and last[1] not in RESERVED and word == "(":
+        start = span.column - len(before) + last.start(1)
+        place = Span.point(span.source, span.line, max(1, start), len(last[1]))
+        return f"there is no predicate `{last[1]}`", place, f"did you mean `{near}`?"
+    return what, span, hint
+
+
+#: The predicates that are written as functions.
+PREDICATES = ("words", "chars", "sentences", "novelty", "similarity", "predicts", "confidence", "judge")
+_KEYWORDS = (
+    "contains",
+    "matches",
+    "starts",
+    "ends",
+    "with",
+    "uses",
+    "only",
+    "in",
+    "and",
+    "or",
+    "not",
+    "when",
+    "any",
+    "all",
+)
+
+
+def _keywords(expected: set[str]) -> list[str]:
+    found = [word for word in _KEYWORDS if word.upper() in expected]
+    return found + (["any", "all"] if "QUANTITY" in expected else [])
 
 
 def _expected(error: UnexpectedInput) -> set[str]:

@@ -51,6 +51,20 @@ def to_pattern(regex: str) -> Pattern:
     return _sequence(parsed)
 
 
+def characters(charset: str) -> str:
+    """The characters that a set such as `a-z ,.'` names: what would stand between the brackets of a regex."""
+    if not charset:
+        raise UnsupportedRegex("the set is empty")
+    pattern = to_pattern("[" + charset.replace("[", "\\[").replace("]", "\\]") + "]")
+    if isinstance(pattern, Sequence) and len(pattern.items) == 1:
+        pattern = pattern.items[0].pattern
+    if isinstance(pattern, Literal) and len(pattern.text) == 1:
+        return pattern.text
+    if not isinstance(pattern, CharClass):
+        raise UnsupportedRegex("write characters, and ranges such as a-z")
+    return pattern.chars
+
+
 def _sequence(parsed: Any) -> Pattern:
     parts = [_part(str(operation), argument) for operation, argument in parsed]
     return Sequence(tuple(Item(part, glued=number > 0) for number, part in enumerate(parts)))

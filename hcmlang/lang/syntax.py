@@ -37,7 +37,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Value:
-    """A text in scope, known when the program is bound."""
+    """A text in scope, known when the program is bound; or an earlier field of the record, known when it is written."""
 
     name: str
     span: Span = dataclasses.field(compare=False)
@@ -92,7 +92,21 @@ class Repeat:
     glued: bool = False
 
 
-Pattern: TypeAlias = Literal | CharClass | Reference | Value | OneOf | Sequence | Alternation | Repeat
+@dataclass(frozen=True)
+class FreeText:
+    """Words that a model chooses, with one space between them.
+
+    `words` and `chars` are ranges with both ends included; `charset` holds the characters that may occur.
+    """
+
+    words: tuple[int, int]
+    chars: tuple[int, int] | None
+    sentences: tuple[int, int] | None
+    charset: str
+    span: Span = dataclasses.field(compare=False)
+
+
+Pattern: TypeAlias = Literal | CharClass | Reference | Value | OneOf | Sequence | Alternation | Repeat | FreeText
 
 
 @dataclass(frozen=True)
@@ -114,24 +128,34 @@ class Rule:
     span: Span = dataclasses.field(compare=False)
 
 
-# ----------------------------------------------------------------------------------------------- conditions, constraints
+# ----------------------------------------------------------------------------------------------------------- predicates
+#
+# A predicate speaks of a field (what was written) or of a value in scope (known before); which of the two its subject
+# is, its name tells. The guard of an alternative speaks of values in scope only.
 
 
 @dataclass(frozen=True)
 class Names:
-    """A list: the name of one in scope, or the texts themselves."""
+    """A list of texts, or one text (`single`): written out in `texts`, or the name of a value in scope or a field."""
 
     name: str | None
     texts: tuple[str, ...]
     span: Span = dataclasses.field(compare=False)
+    single: bool = False
 
 
 @dataclass(frozen=True)
-class Compare:
-    """`in`: a text in scope is one of the texts. `contains`: a list in scope holds the text."""
+class Constant:
+    """A predicate that is decided."""
 
-    name: str
-    test: Either["in", "contains"]
+    value: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """The subject is one of the texts, letter by letter."""
+
+    subject: str
     texts: Names
     span: Span = dataclasses.field(compare=False)
 
@@ -140,8 +164,8 @@ class Compare:
 class Count:
     """`words(field) in low..high` and the like; both ends included."""
 
-    measure: Either["words", "chars"]
-    field: str
+    measure: Either["words", "chars", "sentences"]
+    subject: str
     low: int
     high: float
     span: Span = dataclasses.field(compare=False)
@@ -149,21 +173,83 @@ class Count:
 
 @dataclass(frozen=True)
 class Contains:
-    """The field contains any, or all, of these words or phrases."""
+    """The subject contains any, or all, of these words or phrases; a list contains the texts that it lists."""
 
-    field: str
+    subject: str
     quantity: Either["any", "all"]
     phrases: Names
     span: Span = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
-class Matches:
-    """The field contains a match of the regular expression."""
+class Edge:
+    """The subject starts, or ends, with this word or phrase."""
 
-    field: str
+    subject: str
+    side: Either["starts", "ends"]
+    phrase: Names
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The subject contains a match of the regular expression."""
+
+    subject: str
     regex: str
     ignore_case: bool
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class UsesOnly:
+    """Every character of the subject is one of these."""
+
+    subject: str
+    charset: str
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """The share of words that two texts have in common lies in the range, ends included."""
+
+    subject: str
+    other: Names
+    low: float
+    high: float
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The least distance of the subject from the texts of a corpus lies in the range, ends included."""
+
+    subject: str
+    corpus: str
+    low: float
+    high: float
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class Predicts:
+    """The classifier's label for these fields, or that of a judging model (`judge`), is one of the texts."""
+
+    subjects: tuple[str, ...]
+    judge: bool
+    texts: Names
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The classifier's probability of a label for these fields lies in the range, ends included."""
+
+    subjects: tuple[str, ...]
+    label: Names
+    low: float
+    high: float
     span: Span = dataclasses.field(compare=False)
 
 
@@ -171,7 +257,7 @@ class Matches:
 class Not:
     """The opposite."""
 
-    part: Condition | Predicate
+    part: Predicate
 
 
 @dataclass(frozen=True)
@@ -179,19 +265,33 @@ class Combined:
     """`and` (every part holds) or `or` (some part holds)."""
 
     every: bool
-    parts: tuple[Condition | Predicate, ...]
+    parts: tuple[Predicate, ...]
 
 
-Condition: TypeAlias = Compare | Not | Combined
-Predicate: TypeAlias = Count | Contains | Matches | Not | Combined
+#: What a text shows by itself, and what takes a corpus or a model to tell.
+Simple: TypeAlias = Member | Count | Contains | Edge | Matches | UsesOnly | Similarity
+Asked: TypeAlias = Novelty | Predicts | Confidence
+Predicate: TypeAlias = Simple | Asked | Constant | Not | Combined
+#: A guard: a predicate that speaks of values in scope.
+Condition: TypeAlias = Predicate
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """`require` or `forbid`, as written in `source`. A forbidden predicate is kept as its negation."""
+    """What must hold (`require`), must not (`forbid`), or should (`prefer`), as written in `source`."""
 
+    kind: Either["require", "forbid", "prefer"]
     predicate: Predicate
     source: str
+    span: Span = dataclasses.field(compare=False)
+
+
+@dataclass(frozen=True)
+class Import:
+    """Rules from another program; or, with a name, the lines of a word list."""
+
+    path: str
+    name: str | None
     span: Span = dataclasses.field(compare=False)
 
 
@@ -202,3 +302,8 @@ class Tree:
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
     constraints: tuple[Constraint, ...]
+    imports: tuple[Import, ...] = ()
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Word lists by name, once the imports are read."""
+    temperature: float | None = None
+    """At which a model writes the free texts."""

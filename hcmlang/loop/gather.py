@@ -132,6 +132,7 @@ def _augmented(work: Work) -> pa.Table:
             "arm": pa.array([arm for arm, _, _ in rows], pa.string()),
             "seed": pa.array([seed for _, seed, _ in rows], pa.int64()),
             "hypothesis_id": pa.array([i.hypothesis for _, _, i in rows], pa.string()),
+            "program": pa.array([i.program for _, _, i in rows], pa.string()),
             "guarantees": pa.array([list(i.guarantees) for _, _, i in rows], pa.list_(pa.string())),
         },
     )

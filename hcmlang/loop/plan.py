@@ -12,6 +12,7 @@ from typing import Any
 
 from hcmlang import lang
 from hcmlang.data.sources import source_digest, text_digest
+from hcmlang.lang.syntax import Confidence, Novelty, Predicts
 from hcmlang.spec.model import DataSource, Spec
 
 POOL = "pool"
@@ -44,14 +45,14 @@ def evaluation_sets(spec: Spec) -> tuple[str, ...]:
     return (TEST, *spec.task.challenge)
 
 
-def make_plan(spec: Spec, program: lang.Program | None) -> tuple[Step, ...]:
+def make_plan(spec: Spec, programs: Mapping[str, lang.Program]) -> tuple[Step, ...]:
     """All steps of a run, each after its inputs. Reads data files to key them by content; trains nothing.
 
-    `program` is the spec's checked generation program; None where no arm needs one.
+    `programs` are the spec's checked generation programs by name; none where no arm needs one.
     """
     steps: list[Step] = list(_reads(spec))
     for seed in spec.seeds:
-        steps += _one_seed(spec, program, seed)
+        steps += _one_seed(spec, programs, seed)
     steps.append(_results(spec))
     return tuple(steps)
 
@@ -67,7 +68,7 @@ def _reads(spec: Spec) -> Iterator[Step]:
         yield Step(f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name})
 
 
-def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[Step]:
+def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> Iterator[Step]:
     task, classifier = _task(spec), spec.classifier.model_dump(mode="json")
     fit = {**task, "classifier": classifier, "seed": seed}
     has_pool = spec.task.data.pool is not None
@@ -91,12 +92,12 @@ def _one_seed(spec: Spec, program: lang.Program | None, seed: int) -> Iterator[S
     yield Step(at("detect"), "detect", detect, {**scored, "model": at("train")})
     # The control needs to know how many rows the teacher's arm adds, so it comes last.
     for arm in sorted(spec.compared, key=lambda arm: arm == "duplicate"):
-        yield from _arm(spec, program, seed, arm, fit, {**scored, "groups": at("detect")})
+        yield from _arm(spec, programs, seed, arm, fit, {**scored, "groups": at("detect")})
 
 
 def _arm(
     spec: Spec,
-    program: lang.Program | None,
+    programs: Mapping[str, lang.Program],
     seed: int,
     arm: str,
     fit: Mapping[str, Any],
@@ -107,7 +108,7 @@ def _arm(
 
     model = f"train/seed={seed}"
     if arm in spec.teachers:
-        yield from _teach(spec, program, seed, arm, found)
+        yield from _teach(spec, programs, seed, arm, found)
     elif arm == "duplicate":
         first = next(name for name in spec.compared if name in spec.teachers)
         inputs = {"train": "read/train", "like": at("select", first)}
@@ -122,9 +123,9 @@ def _arm(
 
 
 def _teach(
-    spec: Spec, program: lang.Program | None, seed: int, teacher: str, found: Mapping[str, str]
+    spec: Spec, programs: Mapping[str, lang.Program], seed: int, teacher: str, found: Mapping[str, str]
 ) -> Iterator[Step]:
-    if spec.generate is None or program is None:
+    if spec.generate is None or not programs:
         raise ValueError("a teacher's arm needs a program")
     task = {
         **_task(spec),
@@ -141,13 +142,32 @@ def _teach(
         "templates": text_digest(templates),
     }
     yield Step(f"characterize/{where}", "characterize", config, found, {"characterize": spec.characterize})
-    config = {**task, **spec.generate.model_dump(mode="json", exclude={"program"}), "program": program.key}
+    keys = {name: program.key for name, program in programs.items()}
+    config = {**task, **spec.generate.model_dump(mode="json", exclude={"program"}), "programs": keys}
+    config |= {"name": spec.name, "classifier": spec.classifier.model_dump(mode="json")}
     inputs = {"hypotheses": f"characterize/{where}", "groups": found["groups"]}
-    yield Step(f"generate/{where}", "generate", config, inputs, {"program": program})
+    inputs |= _asked(programs, found, f"train/seed={seed}")
+    yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs})
     held_out = {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
     config = {**task, **spec.select.model_dump(mode="json")}
     inputs = {"candidates": f"generate/{where}", "train": "read/train", **held_out}
     yield Step(f"select/{where}", "select", config, inputs)
+
+
+def _asked(programs: Mapping[str, lang.Program], found: Mapping[str, str], model: str) -> dict[str, str]:
+    """What the programs need besides hypotheses: rows to compare with or to take examples from, the classifier."""
+    inputs: dict[str, str] = {}
+    for program in programs.values():
+        for one in program.asked:
+            if isinstance(one, Novelty) and one.corpus == "train":
+                inputs["train"] = "read/train"
+            elif isinstance(one, Novelty) and one.corpus == "errors":
+                inputs["pool"] = found["pool"]
+            elif isinstance(one, Predicts | Confidence):
+                inputs["model"] = model
+        if any(name.startswith("example.") for name in program.names):
+            inputs["pool"] = found["pool"]
+    return inputs
 
 
 def _predict(spec: Spec, name: str, model: str, table: str) -> Step:

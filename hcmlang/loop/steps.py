@@ -12,9 +12,9 @@ ACTIONS: dict[str, Action] = {
     "crossfit": Action(learn.crossfit),
     "detect": Action(teach.detect),
     "characterize": Action(teach.characterize),
-    "generate": Action(teach.generate),
+    "generate": Action(teach.generate, version=2),
     "select": Action(teach.select),
     "duplicate": Action(teach.duplicate),
     "mitigate": Action(learn.mitigate),
-    "results": Action(gather.results, version=2),
+    "results": Action(gather.results, version=3),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -12,13 +12,14 @@ from hcmlang import classifiers, lang, teachers
 from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.base import Call, Completion
 from hcmlang.engines.sampler import Sampler
 from hcmlang.hashing import derive_seed
 from hcmlang.loop import select as selection
+from hcmlang.loop.ask import Asker
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, MODEL, REJECTED, Work
+from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec import model as spec
 from hcmlang.teachers.base import Case
 
@@ -57,36 +58,85 @@ class Unwritten:
 
 
 def generate(work: Work) -> None:
-    """Labelled instances for each hypothesis, drawn under the program's grammar and constraints."""
+    """Labelled instances for each hypothesis, written under the grammar and constraints of its programs."""
     hypotheses = read_records(work.inputs["hypotheses"] / HYPOTHESES, Hypothesis)
     groups = {group.id: group for group in read_records(work.inputs["groups"] / GROUPS, Group)}
-    program: lang.Program = work.handles["program"]
-    wanted: dict[str, tuple[Hypothesis, Call]] = {}
+    programs: dict[str, lang.Program] = work.handles["programs"]
+    wanted: dict[str, tuple[Hypothesis, str, Wanted]] = {}
     unwritten: list[Unwritten] = []
     for hypothesis in hypotheses:
-        scope = scope_of(hypothesis, groups.get(hypothesis.group or ""), work.config["labels"])
-        try:
-            bound = lang.bind(program, scope, attempts=work.config["attempts"])
-        except DiagnosticError as error:
-            # The program has nothing to say about this hypothesis; the others still get their instances.
-            reason = "; ".join(d.message for d in error.diagnostics)
-            unwritten.append(Unwritten(hypothesis.id, "no program", reason))
+        scopes = _scopes(work, hypothesis, groups.get(hypothesis.group or ""))
+        serving, refused = _serving(programs, scopes[0])
+        if not serving:
+            unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
             continue
+        bound = {(name, 0): program for name, program in serving.items()}
         for index in range(work.config["per_hypothesis"]):
+            # Programs take turns, and so do the examples of those that speak of one.
+            name = list(serving)[index % len(serving)]
+            number = index // len(serving)
+            example = number % len(scopes) if _needs_example(programs[name]) else 0
+            if (name, example) not in bound:
+                bound[name, example] = programs[name].bind(scopes[example])
             seed = derive_seed("generate", work.seed, hypothesis.teacher, hypothesis.id, index)
-            call = Call(f"{hypothesis.id}/{index}", bound, seed)
-            wanted[call.key] = (hypothesis, call)
+            key, fate = f"{hypothesis.id}/{index}", f"{hypothesis.id}/{name}"
+            wanted[key] = (hypothesis, name, Wanted(key, fate, bound[name, example], seed, number))
     instances: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
-        for completion in Sampler().complete([call for _, call in wanted.values()]):
-            hypothesis, call = wanted[completion.key]
-            if completion.finish == "stop":
-                instances[completion.key] = _instance(hypothesis, call, completion, work.config["fields"])
+        asker = _asker(work, programs, [row for group in groups.values() for row in group.rows])
+        everything = [one for _, _, one in wanted.values()]
+        for written in write(Sampler(), everything, work.config["attempts"], asker, advance):
+            hypothesis, name, one = wanted[written.key]
+            if written.fields is not None:
+                instances[written.key] = _instance(hypothesis, name, one, written, work.config["fields"])
             else:
-                unwritten.append(Unwritten(hypothesis.id, "constraint failed", _why(completion)))
-            advance(1)
+                reason = "hopeless" if written.hopeless else "constraint failed"
+                unwritten.append(Unwritten(hypothesis.id, reason, written.hopeless or _why(written)))
     write_jsonl(work.out / INSTANCES, [instances[key] for key in wanted if key in instances])
     write_jsonl(work.out / REJECTED, unwritten)
+
+
+def _serving(
+    programs: Mapping[str, lang.Program], scope: Mapping[str, lang.Value]
+) -> tuple[dict[str, lang.BoundProgram], list[str]]:
+    """The programs that have something to say about a hypothesis, and why the others have not."""
+    serving: dict[str, lang.BoundProgram] = {}
+    refused: list[str] = []
+    for name, program in programs.items():
+        try:
+            serving[name] = program.bind(scope)
+        except DiagnosticError as error:
+            refused += [d.message for d in error.diagnostics]
+    return serving, refused
+
+
+def _needs_example(program: lang.Program) -> bool:
+    return any(name.startswith("example.") for name in program.names)
+
+
+def _scopes(work: Work, hypothesis: Hypothesis, group: Group | None) -> list[dict[str, lang.Value]]:
+    """The values in scope with each example of the hypothesis; once where no program speaks of examples."""
+    scope = scope_of(hypothesis, group, work.config["labels"], work.config["name"])
+    if "pool" not in work.inputs:
+        return [scope]
+    pool = work.table("pool")
+    rows = hypothesis.evidence or (group.rows if group else ())
+    columns = zip(pool.fields, pool.columns, strict=True)
+    texts = {f"example.{name}": [column[row] for row in rows] for name, column in columns}
+    return [scope | {name: found[number] for name, found in texts.items()} for number in range(len(rows))]
+
+
+def _asker(work: Work, programs: Mapping[str, lang.Program], errors: list[int]) -> Asker:
+    program = next(iter(programs.values()))
+    names = in_order_of(work.config["fields"], program.fields)
+    return Asker(
+        names,
+        tuple(work.config["fields"]),
+        train=lambda: work.table("train"),
+        errors=lambda: work.table("pool").take(sorted(set(errors))),
+        classifier=lambda: classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"]),
+        labels=work.config["labels"],
+    )
 
 
 def select(work: Work) -> None:
@@ -110,11 +160,12 @@ def duplicate(work: Work) -> None:
     write_jsonl(work.out / REJECTED, [])
 
 
-def scope_of(hypothesis: Hypothesis, group: Group | None, labels: list[str]) -> dict[str, lang.Value]:
+def scope_of(hypothesis: Hypothesis, group: Group | None, labels: list[str], name: str) -> dict[str, lang.Value]:
     """The values a program sees when it writes for a hypothesis: instances of its gold label, `target`, that the
     classifier takes for `wrong`."""
     return {
         "labels": list(labels),
+        "task.name": name,
         "target": hypothesis.gold,
         "wrong": hypothesis.predicted,
         "hypothesis.id": hypothesis.id,
@@ -128,16 +179,22 @@ def scope_of(hypothesis: Hypothesis, group: Group | None, labels: list[str]) -> 
     }
 
 
-def _instance(hypothesis: Hypothesis, call: Call, completion: Completion, fields: list[str]) -> Instance:
-    by_name = set(completion.fields) == set(fields)
-    named = completion.fields if by_name else dict(zip(fields, completion.fields.values(), strict=True))
-    guarantees = tuple(f"{g.constraint} ({g.level})" for g in call.program.guarantees)
-    return Instance(dict(named), hypothesis.gold, hypothesis.id, call.seed, guarantees)
+def in_order_of(columns: Sequence[str], fields: Sequence[str]) -> tuple[str, ...]:
+    """A program's fields in the order of the task's columns: by name, or by position where no name agrees."""
+    return tuple(columns) if set(columns) == set(fields) else tuple(fields)
 
 
-def _why(completion: Completion) -> str:
-    worst = max(completion.reasons, key=lambda reason: completion.reasons[reason], default="")
-    return f"`{worst}` failed in {completion.reasons.get(worst, 0)} of {completion.attempts} draws"
+def _instance(hypothesis: Hypothesis, program: str, one: Wanted, written: Written, columns: list[str]) -> Instance:
+    assert written.fields is not None
+    names = in_order_of(columns, tuple(written.fields))
+    texts = {column: written.fields[name] for column, name in zip(columns, names, strict=True)}
+    guarantees = tuple(f"{g.constraint} ({g.level})" for g in written.program.guarantees)
+    return Instance(texts, hypothesis.gold, hypothesis.id, one.seed, guarantees, program)
+
+
+def _why(written: Written) -> str:
+    worst = max(written.reasons, key=lambda reason: written.reasons[reason], default="")
+    return f"`{worst}` failed in {written.reasons.get(worst, 0)} of {written.draws} draws"
 
 
 def _repeated(train: Table, rows: np.ndarray, seed: int) -> Iterator[Instance]:

@@ -13,11 +13,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from random import Random
 
 from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Source
-from hcmlang.engines.base import Call
-from hcmlang.engines.sampler import Sampler
 from hcmlang.files import reported, write_text
 from hcmlang.hashing import derive_seed
 from hcmlang.spec.documentation import json_schema
@@ -101,11 +100,11 @@ def _unique_texts(style: str, label: str, seed: int) -> Iterator[str]:
     program, found = lang.analyse(text, Origin(Source("reviews.hcm", text)), names)
     if program is None:
         raise DiagnosticError(found)
-    bound = lang.bind(program, {"style": style, "target": label}, attempts=1)
+    bound = program.bind({"style": style, "target": label})
     number = 0
     while True:
-        call = Call(str(number), bound, derive_seed("quickstart", seed, style, label, number))
-        yield from (next(iter(completion.fields.values())) for completion in Sampler().complete([call]))
+        random = Random(derive_seed("quickstart", seed, style, label, number))
+        yield next(iter(bound.draw(random).values()))
         number += 1
 
 

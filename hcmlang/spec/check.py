@@ -8,45 +8,75 @@ from pathlib import Path
 
 from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, Origin, Source, did_you_mean
+from hcmlang.lang.imports import Reader, read_file
+from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.load import SpecFile, absolute
-from hcmlang.spec.model import CONTROLS, FileData
-from hcmlang.spec.tree import ScalarNode
+from hcmlang.spec.model import CONTROLS, FileData, Spec
+from hcmlang.spec.tree import MappingNode, ScalarNode
 
 
 def check_spec(file: SpecFile) -> list[Diagnostic]:
     """Every contradiction within a spec, and every mistake in its program."""
     checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _seeds)
-    return [d for check in checks for d in check(file)] + program_of(file)[1]
+    return [d for check in checks for d in check(file)] + programs_of(file)[1]
 
 
-def program_of(file: SpecFile) -> tuple[lang.Program | None, list[Diagnostic]]:
-    """The spec's program, read and checked; None where there is none, or none that is right."""
+def programs_of(file: SpecFile, read: Reader = read_file) -> tuple[dict[str, lang.Program], list[Diagnostic]]:
+    """The spec's programs by name (`program` where it has only one), read and checked; those that are right."""
     spec, node = file.spec, file.node("generate", "program")
-    if spec.generate is None or not isinstance(node, ScalarNode):
-        return None, []
-    text, origin = spec.generate.program, node.origin()
+    if spec.generate is None or node is None:
+        return {}, []
+    named = {"program": node}
+    if isinstance(node, MappingNode):
+        named = {str(name): entry.node for name, entry in node.entries.items()}
+    programs: dict[str, lang.Program] = {}
+    diagnostics: list[Diagnostic] = []
+    for name, one in named.items():
+        if isinstance(one, ScalarNode) and isinstance(one.value, str):
+            program, found = _program(file, one, read)
+            diagnostics += found
+            if program is not None:
+                programs[name] = program
+    return programs, diagnostics
+
+
+def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Program | None, list[Diagnostic]]:
+    task, text, origin = file.spec.task, str(node.value), node.origin()
     if _names_a_file(text):
         path = Path(absolute(text, Path(node.span.source.name).parent))
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read(path)
         except FileNotFoundError:
             hint = "paths are relative to the spec; a program may also stand in the spec itself, after `program: |`"
             return None, [Diagnostic("missing-file", f"there is no program {path}", node.span, hint)]
         except (OSError, UnicodeDecodeError) as error:
             return None, [Diagnostic("unreadable-file", f"cannot read {path}: {error}", node.span)]
         origin = Origin(Source(str(path), text))
-    program, diagnostics = lang.analyse(text, origin, lang.default_names(spec.task.labels))
-    if program is not None and not _fits(program.fields, spec.task.text):
-        wanted = ", ".join(f"{name} := ..." for name in spec.task.text)
-        message = f"the program writes {_listed(program.fields)}, the task reads {_listed(spec.task.text)}"
+    program, diagnostics = lang.analyse(text, origin, lang.default_names(task.labels, task.text), read)
+    if program is not None and not _fits(program.fields, task.text):
+        wanted = ", ".join(f"{name} := ..." for name in task.text)
+        message = f"the program writes {_listed(program.fields)}, the task reads {_listed(task.text)}"
         hint = (
-            f"begin with `pair := record {{ {wanted} }}`"
-            if len(spec.task.text) > 1
-            else "write one text, without `record`"
+            f"begin with `pair := record {{ {wanted} }}`" if len(task.text) > 1 else "write one text, without `record`"
         )
-        diagnostics = [*diagnostics, Diagnostic("wrong-fields", message, node.span, hint)]
-        program = None
+        return None, [*diagnostics, Diagnostic("wrong-fields", message, node.span, hint)]
+    if program is not None and file.spec.teachers:
+        diagnostics = [*diagnostics, *_without_a_model(file.spec, program)]
     return program, diagnostics
+
+
+def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
+    """What a program wants and no engine of the spec's teachers can do: the sampler has no model."""
+    teacher = next(iter(spec.teachers))
+    for place in program.free_text[:1]:
+        hint = "write it as rules; or try it with `hcmlang sample FILE --engine walk`"
+        message = f"free text takes a language model, and the engine of the teacher `{teacher}` has none"
+        yield Diagnostic("no-model", message, place, hint)
+    for asked in program.asked:
+        if isinstance(asked, Predicts) and asked.judge:
+            hint = "`predicts(...)` asks the classifier under repair, which needs no other model"
+            message = f"`judge` takes a language model, and the engine of the teacher `{teacher}` has none"
+            yield Diagnostic("no-judge", message, asked.span, hint)
 
 
 def _fits(fields: tuple[str, ...], columns: tuple[str, ...]) -> bool:

@@ -218,8 +218,9 @@ class Characterize(Model):
 class Generate(Model):
     """How a teacher writes labelled instances for each hypothesis."""
 
-    program: str
-    """A program of the constraint language, or the name of a `.hcm` file that holds one."""
+    program: str | Annotated[dict[Name, str], Field(min_length=1)]
+    """A program of the constraint language, or the name of a `.hcm` file that holds one; or several by name: they take
+    turns on each hypothesis that they can serve."""
     per_hypothesis: Positive = 40
     """Instances wanted for each hypothesis."""
     attempts: Positive = 50

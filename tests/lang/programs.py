@@ -14,6 +14,8 @@ SCOPE: dict[str, lang.Value] = {
     "target": "positive",
     "wrong": "negative",
     "labels": ["negative", "positive"],
+    "task.name": "reviews",
+    "example.text": "the plot is not bad",
     "hypothesis.id": "miner-1",
     "hypothesis.statement": "Negation is overlooked.",
     "hypothesis.gold": "positive",
@@ -30,10 +32,10 @@ def read(text: str) -> tuple[lang.Program | None, list[Diagnostic]]:
     return program, in_order(found)
 
 
-def bound(text: str, attempts: int = 50, **scope: lang.Value) -> lang.CompiledProgram:
+def bound(text: str, **scope: lang.Value) -> lang.BoundProgram:
     program, found = read(text)
     assert program is not None, found
-    return lang.bind(program, SCOPE | scope, attempts)
+    return program.bind(SCOPE | scope)
 
 
 def draws(text: str, count: int, **scope: lang.Value) -> list[str]:

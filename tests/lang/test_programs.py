@@ -93,14 +93,14 @@ def test_a_program_without_words_to_contain_cannot_be_bound() -> None:
     program, _ = read('text := "a"\nrequire text contains any hypothesis.triggers')
     assert program
     with pytest.raises(DiagnosticError, match=r"`hypothesis.triggers` is empty \[empty-list\]"):
-        lang.bind(program, SCOPE | {"hypothesis.triggers": []}, 5)
+        program.bind(SCOPE | {"hypothesis.triggers": []})
 
 
 def test_nothing_left_to_write() -> None:
     program, _ = read('text := "a" when target == "negative"')
     assert program
     with pytest.raises(DiagnosticError, match="`text` can write nothing for target `positive`"):
-        lang.bind(program, SCOPE, 5)
+        program.bind(SCOPE)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_nothing_left_to_write() -> None:
     ],
 )
 def test_guarantees(rules: str, constraint: str, level: str) -> None:
-    (guarantee,) = bound(f"{rules}\n{constraint}").guarantees
+    (guarantee,) = bound(f"{rules}\n{constraint}").compile(lang.Row(1)).guarantees
     assert guarantee.level == level
 
 

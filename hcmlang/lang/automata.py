@@ -1,0 +1,241 @@
+"""What the rules can write, walked through together with machines: is there a text that all of them accept?
+
+The rules become a nondeterministic automaton over characters (Thompson 1968). What recurs or is not known yet stands for
+any text, so that "there is no such text" is always a proof and "there is one" only where nothing was left open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from hcmlang.lang.machines import Machine, State, kind
+from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+
+#: States that an automaton, or a walk, may have before it is given up.
+MAX_STATES = 20_000
+
+
+class TooLarge(Exception):
+    """The automaton or the walk has more states than it may."""
+
+
+@dataclass
+class Automaton:
+    """States are numbers, 0 the first. `edges[state]` are (characters, next state); `jumps[state]` are states that it is
+    in as well. The characters None stand for any."""
+
+    edges: list[list[tuple[str | None, int]]] = field(default_factory=list)
+    jumps: list[list[int]] = field(default_factory=list)
+    final: int = 0
+    exact: bool = True
+    """Whether it accepts what the rules write and nothing else; otherwise more."""
+    limit: int = MAX_STATES
+
+    def state(self) -> int:
+        if len(self.edges) >= self.limit:
+            raise TooLarge
+        self.edges.append([])
+        self.jumps.append([])
+        return len(self.edges) - 1
+
+    def closure(self, state: int) -> tuple[int, ...]:
+        """The state and all that it is in as well."""
+        seen = {state}
+        waiting = [state]
+        while waiting:
+            for other in self.jumps[waiting.pop()]:
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return tuple(sorted(seen))
+
+
+def automaton(definitions: Definitions, limit: int = MAX_STATES) -> Automaton:
+    """The automaton of an expression. Raises :class:`TooLarge`."""
+    made = Automaton(limit=limit)
+    start = made.state()
+    made.final = _build(made, definitions, definitions.start, start)
+    return made
+
+
+def _build(made: Automaton, definitions: Definitions, plain: Plain, at: int) -> int:
+    """Add an expression that begins in the state `at`; the state in which it ends."""
+    if isinstance(plain, Text):
+        for char in plain.text:
+            following = made.state()
+            made.edges[at].append((char, following))
+            at = following
+        return at
+    if isinstance(plain, Chars):
+        following = made.state()
+        made.edges[at].append((plain.chars, following))
+        return following
+    if isinstance(plain, Join):
+        for part in plain.parts:
+            at = _build(made, definitions, part, at)
+        return at
+    if isinstance(plain, Either):
+        end = made.state()
+        for option in plain.options:
+            begin = made.state()
+            made.jumps[at].append(begin)
+            made.jumps[_build(made, definitions, option, begin)].append(end)
+        return end
+    if isinstance(plain, Times):
+        ends = [at] if plain.low == 0 else []
+        for number in range(1, plain.high + 1):
+            at = _build(made, definitions, plain.part, at)
+            if number >= plain.low:
+                ends.append(at)
+        end = made.state()
+        for one in ends:
+            made.jumps[one].append(end)
+        return end
+    if isinstance(plain, Use) and plain.name not in definitions.recursive:
+        return _build(made, definitions, definitions.rules[plain.name], at)
+    made.exact = False
+    anything = made.state()
+    made.jumps[at].append(anything)
+    made.edges[anything].append((None, anything))
+    return anything
+
+
+@dataclass(frozen=True)
+class Found:
+    """A text that the rules write and the machines accept."""
+
+    text: str
+    certain: bool
+    """Whether the rules write it for sure: nothing in them was left open."""
+
+
+def search(made: Automaton, machines: Sequence[Machine], limit: int = MAX_STATES) -> Found | None:
+    """A shortest text that the automaton and all machines accept; None where there is none.
+
+    Raises :class:`TooLarge` after `limit` pairs of states.
+    """
+    special = frozenset[str]().union(*(one.special for one in machines))
+    closures: dict[int, tuple[int, ...]] = {}
+    start = (0, tuple(one.start for one in machines))
+    came: dict[tuple[int, tuple[State, ...]], tuple[tuple[int, tuple[State, ...]], str] | None] = {start: None}
+    waiting = deque([start])
+    while waiting:
+        here = waiting.popleft()
+        state, states = here
+        if state not in closures:
+            closures[state] = made.closure(state)
+        if made.final in closures[state] and all(m.accepts(s) for m, s in zip(machines, states, strict=True)):
+            return Found(_trace(came, here), made.exact)
+        following: dict[str, tuple[State, ...]] = {}
+        for one in closures[state]:
+            for chars, target in made.edges[one]:
+                for char in representatives(chars, special):
+                    if char not in following:
+                        following[char] = tuple(m.step(s, char) for m, s in zip(machines, states, strict=True))
+                    there = (target, following[char])
+                    if there not in came:
+                        if len(came) >= limit:
+                            raise TooLarge
+                        came[there] = (here, char)
+                        waiting.append(there)
+    return None
+
+
+def _trace(came: dict, state: tuple[int, tuple[State, ...]]) -> str:  # type: ignore[type-arg]
+    text = []
+    while (step := came[state]) is not None:
+        state, char = step
+        text.append(char)
+    return "".join(reversed(text))
+
+
+#: One character of each kind, for edges that take any.
+_ANY = "a1 .,!?"
+
+
+@lru_cache(maxsize=4096)
+def representatives(chars: str | None, special: frozenset[str]) -> tuple[str, ...]:
+    """Characters that stand for all of `chars`: the special ones, and one of each kind of the others."""
+    if chars is None:
+        return (*sorted(special), *(char for char in _ANY if char not in special))
+    if len(chars) == 1:
+        return (chars,)
+    groups: dict[str, str] = {}
+    for char in chars:
+        groups.setdefault(char if char in special else kind(char), char)
+    return tuple(groups.values())
+
+
+@dataclass(frozen=True)
+class RightLinear:
+    """A deterministic automaton: state 0 is the first, `steps[state]` are (characters, next state), and in a `final`
+    state the text may end. Every state leads to an end."""
+
+    steps: tuple[tuple[tuple[str, int], ...], ...]
+    final: tuple[bool, ...]
+
+
+def product(made: Automaton, machines: Sequence[Machine], limit: int) -> RightLinear:
+    """The texts that the automaton and all machines accept, as a deterministic automaton.
+
+    Raises :class:`TooLarge` beyond `limit` states, ValueError where the automaton is not exact or there is no text.
+    """
+    if not made.exact:
+        raise ValueError("the rules are not all known, or lead back to themselves")
+    special = frozenset[str]().union(*(one.special for one in machines))
+    closures = [frozenset(made.closure(state)) for state in range(len(made.edges))]
+    start = (closures[0], tuple(one.start for one in machines))
+    numbers = {start: 0}
+    waiting = deque([start])
+    steps: list[dict[int, str]] = []
+    final: list[bool] = []
+    while waiting:
+        places, states = waiting.popleft()
+        final.append(made.final in places and all(m.accepts(s) for m, s in zip(machines, states, strict=True)))
+        targets: dict[str, set[int]] = {}
+        for place in places:
+            for chars, target in made.edges[place]:
+                for char in chars or "":
+                    targets.setdefault(char, set()).add(target)
+        row: dict[int, str] = {}
+        stepped: dict[str, tuple[State, ...]] = {}
+        for char in sorted(targets):
+            group = char if char in special else kind(char)
+            if group not in stepped:
+                stepped[group] = tuple(m.step(s, char) for m, s in zip(machines, states, strict=True))
+            following = (frozenset().union(*(closures[target] for target in targets[char])), stepped[group])
+            if following not in numbers:
+                if len(numbers) >= limit:
+                    raise TooLarge
+                numbers[following] = len(numbers)
+                waiting.append(following)
+            number = numbers[following]
+            row[number] = row.get(number, "") + char
+        steps.append(row)
+    return _trimmed(steps, final)
+
+
+def _trimmed(steps: list[dict[int, str]], final: list[bool]) -> RightLinear:
+    """Without the states that lead to no end."""
+    before: list[set[int]] = [set() for _ in steps]
+    for state, row in enumerate(steps):
+        for target in row:
+            before[target].add(state)
+    alive = {state for state, ends in enumerate(final) if ends}
+    waiting = list(alive)
+    while waiting:
+        for state in before[waiting.pop()]:
+            if state not in alive:
+                alive.add(state)
+                waiting.append(state)
+    if 0 not in alive:
+        raise ValueError("no text is left")
+    order = {state: number for number, state in enumerate(sorted(alive))}
+    rows = tuple(
+        tuple((chars, order[target]) for target, chars in steps[state].items() if target in alive)
+        for state in sorted(alive)
+    )
+    return RightLinear(rows, tuple(final[state] for state in sorted(alive)))

@@ -1,0 +1,20 @@
+"""What is wrong with a program that can be read. One module for each sort of mistake; each is a generator of
+diagnostics over the tree and the names in scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from hcmlang.diagnostics import Diagnostic
+from hcmlang.lang.check import names, possible, rules
+from hcmlang.lang.scope import Kind
+from hcmlang.lang.syntax import Tree
+
+Check = Callable[[Tree, Mapping[str, Kind]], Iterator[Diagnostic]]
+
+CHECKS: tuple[Check, ...] = (rules.check, names.check, possible.check)
+
+
+def check(tree: Tree, scope: Mapping[str, Kind]) -> list[Diagnostic]:
+    """Every mistake in a program, by sort; not in the order of the text."""
+    return [diagnostic for one in CHECKS for diagnostic in one(tree, scope)]

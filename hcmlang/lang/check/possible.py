@@ -1,0 +1,88 @@
+"""Constraints that nothing can satisfy: alone against the rules, or together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from hcmlang.diagnostics import Diagnostic
+from hcmlang.lang import bounds, graph
+from hcmlang.lang.automata import Automaton, TooLarge, automaton, search
+from hcmlang.lang.evaluate import fill
+from hcmlang.lang.machines import Machine, machine
+from hcmlang.lang.plain import Definitions, Unknown, spaced_out
+from hcmlang.lang.scope import Kind
+from hcmlang.lang.syntax import Constraint, Count, Field, Not, Tree
+
+#: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
+_MAX_STATES = 6_000
+
+
+def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    """Constraints that contradict the rules or each other. Only what is proven is reported."""
+    rules = graph.rules_of(tree)
+    for field in tree.fields:
+        if bounds.chars(field.pattern, rules).high == 0:
+            yield Diagnostic("nothing-to-write", f"`{field.name}` writes only the empty text", field.span)
+        else:
+            yield from _field(tree, field)
+
+
+def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
+    wanted = [one for one in tree.constraints if one.kind != "prefer"]
+    lists = {name: list(texts) for name, texts in tree.lists}
+    found: list[tuple[Constraint, Machine]] = []
+    for constraint in wanted:
+        predicate = fill(constraint.predicate, lists)
+        made = machine(Not(predicate) if constraint.kind == "forbid" else predicate, field.name)
+        if made is not None:
+            found.append((constraint, made))
+    if not found:
+        return
+    rules = graph.rules_of(tree)
+    try:
+        written = automaton(spaced_out(field.pattern, rules), _MAX_STATES)
+    except TooLarge:
+        return
+    if _possible(written, [made for _, made in found]):
+        return
+    alone = [one for one in found if not _possible(written, [one[1]])]
+    for constraint, _ in alone:
+        yield _impossible(constraint, field, tree)
+    if not alone:
+        yield from _clashes(found, written, field)
+
+
+def _possible(written: Automaton, machines: list[Machine]) -> bool:
+    try:
+        return search(written, machines, _MAX_STATES) is not None
+    except TooLarge:
+        return True
+
+
+def _impossible(constraint: Constraint, field: Field, tree: Tree) -> Diagnostic:
+    predicate, rules = constraint.predicate, graph.rules_of(tree)
+    why = f"nothing that `{field.name}` can write keeps it"
+    if isinstance(predicate, Count) and constraint.kind == "require" and predicate.measure != "sentences":
+        measured = (bounds.words if predicate.measure == "words" else bounds.chars)(field.pattern, rules)
+        if measured.low > predicate.high or measured.high < predicate.low:
+            why = f"`{field.name}` has {bounds.in_words(measured)} {predicate.measure}"
+    message = f"`{constraint.source}` can never hold: {why}"
+    return Diagnostic("impossible-constraint", message, constraint.span, "change the constraint, or the rules")
+
+
+def _clashes(found: list[tuple[Constraint, Machine]], written: Automaton, field: Field) -> Iterator[Diagnostic]:
+    """The pairs that exclude each other; where no pair does, the whole."""
+    anything = automaton(Definitions(Unknown(), {}, frozenset()))
+    clashing = False
+    for (first, one), (second, other) in combinations(found, 2):
+        if not _possible(written, [one, other]):
+            clashing = True
+            rules = "" if not _possible(anything, [one, other]) else f" for what `{field.name}` can write"
+            message = f"`{second.source}` contradicts `{first.source}`{rules}"
+            hint = f"line {first.span.line} and line {second.span.line} cannot both hold; change one of them"
+            yield Diagnostic("contradiction", message, second.span, hint)
+    if not clashing:
+        message = f"nothing that `{field.name}` can write keeps all its constraints together"
+        hint = "loosen one of them: " + "; ".join(f"`{constraint.source}`" for constraint, _ in found[:4])
+        yield Diagnostic("contradiction", message, found[-1][0].span, hint)

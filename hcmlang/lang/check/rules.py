@@ -1,0 +1,150 @@
+"""Rules: defined once and used, able to end, and every alternative worth having."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+from hcmlang.diagnostics import Diagnostic, Span
+from hcmlang.lang import graph
+from hcmlang.lang.evaluate import decide
+from hcmlang.lang.free_text import sentence_words
+from hcmlang.lang.scope import RESERVED, Kind, Value
+from hcmlang.lang.syntax import Alternation, Field, FreeText, Member, Pattern, Predicate, Reference, Rule, Tree
+from hcmlang.lang.walk import operand, simple_predicates
+
+
+def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    """Mistakes in how the rules hang together."""
+    yield from _named(tree, names)
+    yield from _unused(tree)
+    yield from _endless(tree)
+    yield from _free_text(tree)
+    yield from _alternatives(tree, names)
+
+
+def _named(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    first: dict[str, Rule] = {}
+    for rule in tree.rules:
+        if rule.name in first:
+            before = first[rule.name].span
+            other = f" of {before.source.name}" if before.source != rule.span.source else ""
+            hint = f"it is defined in line {before.line}{other} already; join the two with `|`"
+            yield Diagnostic("duplicate-rule", f"the rule `{rule.name}` is defined twice", rule.span, hint)
+        elif rule.name in RESERVED:
+            message = f"`{rule.name}` is a word of the language"
+            yield Diagnostic("reserved-name", message, rule.span, "choose another name")
+        elif rule.name in names:
+            hint = "choose another name; the value itself is written `{" + rule.name + "}`"
+            yield Diagnostic("reserved-name", f"`{rule.name}` is a value in scope", rule.span, hint)
+        first.setdefault(rule.name, rule)
+    fields = [field.name for field in tree.fields]
+    for number, field in enumerate(tree.fields):
+        if field.name in fields[:number]:
+            yield Diagnostic("duplicate-rule", "two fields of the record have the same name", field.span)
+        elif field.name in names or field.name in RESERVED:
+            hint = "choose another name"
+            yield Diagnostic("reserved-name", f"`{field.name}` cannot name a field", field.span, hint)
+
+
+def _unused(tree: Tree) -> Iterator[Diagnostic]:
+    rules = graph.rules_of(tree)
+    reached = {field.name for field in tree.fields if rules.get(field.name) is field.pattern}
+    for field in tree.fields:
+        reached |= graph.reached(field.pattern, rules)
+    for rule in tree.rules:
+        if rule.name not in reached and rule.span.source == tree.fields[0].span.source:
+            hint = f"use it in `{tree.fields[0].name}`, or remove it"
+            yield Diagnostic("unused-rule", f"the rule `{rule.name}` is never used", rule.span, hint, "warning")
+
+
+def _endless(tree: Tree) -> Iterator[Diagnostic]:
+    rules = graph.rules_of(tree)
+    ending, uses = graph.productive(rules), graph.uses(rules)
+    left = graph.left_recursive(rules)
+    for rule in tree.rules:
+        if rule.name not in ending:
+            hint = "give it an alternative that does not lead back to itself"
+            yield Diagnostic("endless-rule", f"the rule `{rule.name}` never comes to an end", rule.span, hint)
+        elif rule.shared and rule.name in graph.reachable(rule.name, uses):
+            hint = f"a choice that is made once cannot depend on itself; write `{rule.name} := ...`"
+            yield Diagnostic("endless-rule", f"the rule `{rule.name}` leads back to itself", rule.span, hint)
+        elif rule.name in left:
+            hint = 'write a repetition, `"a" ("b")*`, or put what recurs last'
+            message = f"the rule `{rule.name}` begins with itself"
+            yield Diagnostic("left-recursion", message, rule.span, hint)
+
+
+def _free_text(tree: Tree) -> Iterator[Diagnostic]:
+    rules = graph.rules_of(tree)
+    whole = {id(field.pattern) for field in tree.fields}
+    for body in graph.bodies(tree):
+        for part in graph.parts(body):
+            if not isinstance(part, FreeText):
+                continue
+            lengths = [part.chars is not None, part.words != (0, 0)]
+            if all(lengths) and id(part) not in whole:
+                hint = "give one of them, and say the other of the whole text: `require chars(text) in 20..200`"
+                message = "a part of a text cannot be bounded by words and by characters"
+                yield Diagnostic("two-lengths", message, part.span, hint)
+            if part.sentences and not sentence_words(part):
+                message = "no such number of words can be shared by so many sentences"
+                yield Diagnostic("empty-range", message, part.span, "give each sentence a word at least")
+    for rule in tree.rules:
+        if rule.shared:
+            inside = [rule.pattern, *(rules[name] for name in graph.reached(rule.pattern, rules))]
+            if any(isinstance(part, FreeText) for body in inside for part in graph.parts(body)):
+                message = f"`{rule.name}` is chosen once, before a model writes, so it cannot hold free text"
+                yield Diagnostic("shared-free-text", message, rule.span, f"write `{rule.name} := ...`")
+
+
+def _alternatives(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    """Alternatives that can never be taken, or are written twice."""
+    labels = names["labels"].values if "labels" in names else None
+    for body in graph.bodies(tree):
+        for part in graph.parts(body):
+            if not isinstance(part, Alternation):
+                continue
+            seen: dict[object, int] = {}
+            for number, choice in enumerate(part.choices, start=1):
+                span = _span(choice.guard) if choice.guard is not None else None
+                if choice.guard is not None and labels and _never(choice.guard, labels):
+                    message = "this condition never holds, so the alternative is never written"
+                    hint = "`target` and `wrong` are one label each, and never the same"
+                    yield Diagnostic("unreachable-alternative", message, span, hint, "warning")
+                key = (choice.pattern, choice.guard)
+                if key in seen:
+                    what = f"alternatives {seen[key]} and {number} are the same"
+                    place = _place(choice.pattern) or span or _rule_span(tree, body)
+                    hint = "a weight makes one more frequent: `a @ 2`"
+                    yield Diagnostic("duplicate-alternative", what, place, hint, "warning")
+                seen.setdefault(key, number)
+
+
+def _place(pattern: Pattern) -> Span | None:
+    return pattern.span if isinstance(pattern, Reference) else None
+
+
+def _rule_span(tree: Tree, body: Pattern) -> Span:
+    owners: list[Rule | Field] = [*tree.rules, *tree.fields]
+    return next(owner.span for owner in owners if owner.pattern is body)
+
+
+def _span(guard: Predicate) -> Span | None:
+    first = next(simple_predicates(guard), None)
+    return first.span if first else None
+
+
+def _never(guard: Predicate, labels: tuple[str, ...]) -> bool:
+    """Whether the guard fails for every target and wrong label, whatever else is in scope; a label that does not exist is
+    a mistake of its own."""
+    for simple in simple_predicates(guard):
+        compared = operand(simple)
+        if isinstance(simple, Member) and compared and any(text not in labels for text in compared.texts):
+            return False
+    for target, wrong in product(labels, repeat=2):
+        scope: dict[str, Value] = {"target": target, "hypothesis.gold": target}
+        scope |= {"wrong": wrong, "hypothesis.predicted": wrong, "labels": list(labels)}
+        if target != wrong and decide(guard, scope) is not False:
+            return False
+    return True

@@ -1,0 +1,68 @@
+"""Compiled rules in GBNF, the grammars of llama.cpp."""
+
+from __future__ import annotations
+
+from hcmlang.lang.automata import RightLinear
+from hcmlang.lang.emit.classes import ranges
+from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use, uses
+
+
+def to_gbnf(definitions: Definitions) -> str:
+    """A grammar that accepts exactly the texts of the definitions."""
+    names = {name: f"r{number}" for number, name in enumerate(definitions.rules)}
+    needed: dict[str, None] = {}
+    waiting = list(uses(definitions.start))
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed[name] = None
+            waiting += uses(definitions.rules[name])
+    lines = [f"root ::= {_expression(definitions.start, names)}"]
+    lines += [f"{names[name]} ::= {_expression(definitions.rules[name], names)}" for name in needed]
+    return "\n".join(lines) + "\n"
+
+
+def right_linear_gbnf(grammar: RightLinear) -> str:
+    """The same for rules that were walked through together with constraints."""
+    lines = []
+    for number, (steps, final) in enumerate(zip(grammar.steps, grammar.final, strict=True)):
+        options = [f"{_class(chars)} s{target}" for chars, target in steps]
+        options += ['""'] if final else []
+        lines.append(f"{'root' if number == 0 else f's{number}'} ::= {' | '.join(options)}")
+    if any(target == 0 for steps in grammar.steps for _, target in steps):
+        lines.append("s0 ::= root")
+    return "\n".join(lines) + "\n"
+
+
+def _expression(plain: Plain, names: dict[str, str]) -> str:
+    if isinstance(plain, Text):
+        return '"' + "".join(_quoted(char) for char in plain.text) + '"'
+    if isinstance(plain, Chars):
+        return _class(plain.chars)
+    if isinstance(plain, Join):
+        return " ".join(_expression(part, names) for part in plain.parts)
+    if isinstance(plain, Either):
+        return "(" + " | ".join(_expression(option, names) for option in plain.options) + ")"
+    if isinstance(plain, Times):
+        return f"({_expression(plain.part, names)}){{{plain.low},{plain.high}}}"
+    if isinstance(plain, Use):
+        return names[plain.name]
+    raise TypeError("a value is not known yet")
+
+
+def _class(chars: str) -> str:
+    inside = "".join(_member(a) if a == b else f"{_member(a)}-{_member(b)}" for a, b in ranges(chars))
+    return f"[{inside}]"
+
+
+def _member(char: str) -> str:
+    return char if (char.isascii() and char.isalnum()) or char == " " else _code(char)
+
+
+def _quoted(char: str) -> str:
+    return char if char.isprintable() and char not in '"\\' else _code(char)
+
+
+def _code(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02X}" if code < 256 else f"\\u{code:04X}" if code < 65536 else f"\\U{code:08X}"

@@ -1,0 +1,77 @@
+"""Compiled rules as a JSON Schema: an object with one text for each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hcmlang.lang.automata import TooLarge
+from hcmlang.lang.emit.regex import to_regex
+from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+
+#: Texts that are listed one by one; more are described by a pattern.
+MAX_LISTED = 200
+
+
+def to_json_schema(fields: Mapping[str, Definitions]) -> dict[str, Any]:
+    """The schema. A field is exact where all its texts are listed (`enum`); elsewhere its `pattern` is exact but not kept
+    by every server, and left out for rules that recur, so texts must be tested."""
+    properties = {name: field_schema(definitions) for name, definitions in fields.items()}
+    return {"type": "object", "properties": properties, "required": list(fields), "additionalProperties": False}
+
+
+def field_schema(definitions: Definitions) -> dict[str, Any]:
+    """The schema of one field."""
+    listed = texts(definitions, MAX_LISTED)
+    if listed is not None:
+        return {"type": "string", "enum": listed}
+    try:
+        return {"type": "string", "pattern": f"^{to_regex(definitions)}$"}
+    except (TooLarge, ValueError):
+        return {"type": "string"}
+
+
+def texts(definitions: Definitions, limit: int) -> list[str] | None:
+    """All texts of the definitions; None where there are more than `limit`."""
+    if definitions.recursive:
+        return None
+    try:
+        return sorted(_texts(definitions.start, definitions.rules, limit))
+    except TooLarge:
+        return None
+
+
+def _texts(plain: Plain, rules: Mapping[str, Plain], limit: int) -> set[str]:
+    if isinstance(plain, Text):
+        return {plain.text}
+    if isinstance(plain, Chars):
+        return _few(set(plain.chars), limit)
+    if isinstance(plain, Either):
+        return _few({one for option in plain.options for one in _texts(option, rules, limit)}, limit)
+    if isinstance(plain, Join):
+        found = {""}
+        for part in plain.parts:
+            more = _texts(part, rules, limit)
+            if len(found) * len(more) > 50 * limit:
+                raise TooLarge
+            found = _few({a + b for a in found for b in more}, limit)
+        return found
+    if isinstance(plain, Times):
+        one = _texts(plain.part, rules, limit)
+        runs, found = {""}, {""} if plain.low == 0 else set[str]()
+        for number in range(1, plain.high + 1):
+            if len(runs) * len(one) > 50 * limit:
+                raise TooLarge
+            runs = {a + b for a in runs for b in one}
+            if number >= plain.low:
+                found = _few(found | runs, limit)
+        return found
+    if isinstance(plain, Use):
+        return _texts(rules[plain.name], rules, limit)
+    raise TypeError("a value is not known yet")
+
+
+def _few(found: set[str], limit: int) -> set[str]:
+    if len(found) > limit:
+        raise TooLarge
+    return found

@@ -1,0 +1,80 @@
+"""Compiled rules as one regular expression, in the syntax that Python, JavaScript and JSON Schema share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hcmlang.lang.automata import RightLinear, TooLarge
+from hcmlang.lang.emit.classes import python, python_class, text
+from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+
+#: Characters of a regex beyond which no server would take it.
+MAX_CHARS = 100_000
+
+
+def to_regex(definitions: Definitions) -> str:
+    """A regex that matches exactly the texts of the definitions. Raises :class:`TooLarge`, and ValueError where rules
+    recur: no regular expression writes these."""
+    if definitions.recursive:
+        raise ValueError("rules that lead back to themselves are no regular expression")
+    memo: dict[str, str] = {}
+    return _checked(_expression(definitions.start, definitions.rules, memo))
+
+
+def _checked(regex: str) -> str:
+    if len(regex) > MAX_CHARS:
+        raise TooLarge
+    return regex
+
+
+def _expression(plain: Plain, rules: Mapping[str, Plain], memo: dict[str, str]) -> str:
+    if isinstance(plain, Text):
+        return text(plain.text, python)
+    if isinstance(plain, Chars):
+        return python(plain.chars) if len(plain.chars) == 1 else python_class(plain.chars)
+    if isinstance(plain, Join):
+        return _checked("".join(_expression(part, rules, memo) for part in plain.parts))
+    if isinstance(plain, Either):
+        return _checked("(?:" + "|".join(_expression(option, rules, memo) for option in plain.options) + ")")
+    if isinstance(plain, Times):
+        return f"(?:{_expression(plain.part, rules, memo)}){{{plain.low},{plain.high}}}"
+    if isinstance(plain, Use):
+        if plain.name not in memo:
+            memo[plain.name] = f"(?:{_expression(rules[plain.name], rules, memo)})"
+        return memo[plain.name]
+    raise TypeError("a value is not known yet")
+
+
+def right_linear_regex(grammar: RightLinear) -> str:
+    """The same for rules that were walked through together with constraints: its states are eliminated one by one
+    (Brzozowski and McCluskey 1963). Raises :class:`TooLarge`."""
+    count = len(grammar.steps)
+    begin, end = count, count + 1
+    edges: dict[tuple[int, int], str] = {(begin, 0): ""}
+    for state, steps in enumerate(grammar.steps):
+        for chars, target in steps:
+            one = python(chars) if len(chars) == 1 else python_class(chars)
+            before = edges.get((state, target))
+            edges[state, target] = one if before is None else f"(?:{before}|{one})"
+        if grammar.final[state]:
+            edges[state, end] = ""
+    for state in _by_degree(edges, count):
+        loop = edges.pop((state, state), None)
+        into = [(a, regex) for (a, b), regex in edges.items() if b == state]
+        out = [(b, regex) for (a, b), regex in edges.items() if a == state]
+        for a, first in into:
+            for b, second in out:
+                way = _checked(first + (f"(?:{loop})*" if loop else "") + second)
+                before = edges.get((a, b))
+                edges[a, b] = way if before is None else _checked(f"(?:{before}|{way})")
+        edges = {(a, b): regex for (a, b), regex in edges.items() if state not in (a, b)}
+    return edges.get((begin, end), "[^\\s\\S]")
+
+
+def _by_degree(edges: Mapping[tuple[int, int], str], count: int) -> list[int]:
+    """States with few neighbours first, which keeps the regexes short."""
+    degree = [0] * (count + 2)
+    for a, b in edges:
+        degree[a] += 1
+        degree[b] += 1
+    return sorted(range(count), key=lambda state: degree[state])

@@ -1,0 +1,80 @@
+"""Free text as a pattern of characters, and its length as ranges that can be shared between its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+
+from hcmlang.lang.syntax import Alternation, CharClass, Choice, FreeText, Item, Pattern, Repeat, Sequence
+
+#: A longer word is no word; without a bound, a model could write one without end.
+WORD_CHARS = 20
+
+STOPS = ".!?"
+
+
+def lowered(free: FreeText) -> Pattern:
+    """Words with one space between them; a run of characters where only these are counted."""
+    if free.words == (0, 0):
+        return _run(free.charset, free.chars or (1, 1))
+    if free.sentences is not None:
+        return _sentences(free, free.sentences)
+    return Repeat(_word(free.charset), *free.words)
+
+
+def sentence_words(free: FreeText) -> tuple[int, int] | None:
+    """Words of each sentence, such that any allowed number of sentences gives an allowed number of words in all; None
+    where there is no such range."""
+    if free.sentences is None:
+        return None
+    low, high = -(-free.words[0] // free.sentences[0]), free.words[1] // free.sentences[1]
+    return (max(1, low), high) if max(1, low) <= high else None
+
+
+def share(ranges: Many[tuple[int, int]], low: int, high: int, weights: Many[float]) -> list[tuple[int, int]] | None:
+    """Narrow each range so that any sum of numbers from them lies in `low..high`; None where that cannot be.
+
+    `weights` (adding up to 1) say which range gets how much of what there is to share.
+    """
+    if sum(most for _, most in ranges) < low or sum(least for least, _ in ranges) > high:
+        return None
+    least = _fill([a for a, _ in ranges], [b for _, b in ranges], low, weights)
+    most = _fill(least, [b for _, b in ranges], high, weights)
+    return list(zip(least, most, strict=True))
+
+
+def _fill(start: list[int], caps: list[int], total: int, weights: Many[float]) -> list[int]:
+    """Raise numbers, by weight and not above their caps, until their sum reaches the total."""
+    numbers = list(start)
+    missing = total - sum(numbers)
+    for number, weight in enumerate(weights):
+        more = min(caps[number] - numbers[number], max(0, int(missing * weight)))
+        numbers[number] += more
+    for number in range(len(numbers)):
+        numbers[number] += max(0, min(caps[number] - numbers[number], total - sum(numbers)))
+    return numbers
+
+
+def _word(chars: str) -> Pattern:
+    return Repeat(CharClass(chars), 1, WORD_CHARS, glued=True)
+
+
+def _run(chars: str, length: tuple[int, int]) -> Pattern:
+    """A run of characters with spaces inside."""
+    low, high = length
+    edge, inner = CharClass(chars), CharClass("".join(sorted({*chars, " "})))
+    if high == 1:
+        return edge
+    middle = Repeat(inner, max(0, low - 2), high - 2, glued=True) if high > 2 else Sequence(())
+    long = Sequence((Item(edge), Item(middle, glued=True), Item(edge, glued=True)))
+    return long if low > 1 else Alternation((Choice(edge), Choice(long)))
+
+
+def _sentences(free: FreeText, count: tuple[int, int]) -> Pattern:
+    """Sentences end with a stop; no other word of theirs does, so that their number can be told."""
+    stops = "".join(char for char in free.charset if char in STOPS) or "."
+    inner = _word("".join(char for char in free.charset if char not in STOPS) or "a")
+    last = Sequence((Item(inner), Item(CharClass(stops), glued=True)))
+    low, high = sentence_words(free) or (1, 1)
+    if high == 1:
+        return Repeat(last, *count)
+    return Repeat(Sequence((Item(Repeat(inner, low - 1, high - 1)), Item(last))), *count)

@@ -1,0 +1,112 @@
+"""Parts of a program that stand in other files: rules of other programs, and word lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hcmlang.diagnostics import Diagnostic, Origin, Source, Span
+from hcmlang.lang import parse
+from hcmlang.lang.syntax import Import, Rule, Tree
+
+MAX_WORDS = 100_000
+
+#: How a file is read; an editor reads what is not saved yet.
+Reader = Callable[[Path], str]
+
+
+def read_file(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig")
+
+
+@dataclass
+class _Found:
+    rules: list[Rule] = field(default_factory=list)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: list[object] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def read_imports(tree: Tree, origin: Origin, read: Reader) -> tuple[Tree, list[object], list[Diagnostic]]:
+    """The tree with the rules and word lists that it imports, directly and through others.
+
+    The second part of the result is what a content key of the program must take in. Paths are relative to the file
+    that names them.
+    """
+    found = _Found(lists=dict(tree.lists))
+    here = Path(origin.source.name).absolute()
+    _follow(tree.imports, here, read, found, {here})
+    rules = (*tree.rules, *found.rules)
+    return replace(tree, rules=rules, lists=tuple(found.lists.items())), found.keys, found.diagnostics
+
+
+def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found, seen: set[Path]) -> None:
+    for one in imports:
+        path = (here.parent / one.path).resolve()
+        if one.name is not None:
+            _word_list(one, path, read, found)
+        elif path.suffix != ".hcm":
+            hint = f'a program ends with .hcm; a word list is given a name: import "{one.path}" as words'
+            found.diagnostics.append(Diagnostic("not-a-program", f"{one.path} is no program", one.span, hint))
+        elif path not in seen:
+            seen.add(path)
+            _program(one, path, read, found, seen)
+
+
+def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        hint = "paths are relative to the file that imports"
+        found.diagnostics.append(Diagnostic("missing-file", f"there is no file {path}", one.span, hint))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        found.diagnostics.append(Diagnostic("unreadable-file", f"cannot read {path}: {error}", one.span))
+    return None
+
+
+def _word_list(one: Import, path: Path, read: Reader, found: _Found) -> None:
+    name = one.name or ""
+    if name in found.lists:
+        found.diagnostics.append(Diagnostic("duplicate-list", f"there is a list `{name}` already", one.span))
+    text = _text(one, path, read, found)
+    lines = [line.strip() for line in (text or "").splitlines()]
+    phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if text is not None and not phrases:
+        hint = "one word or phrase on each line; lines that begin with # are comments"
+        found.diagnostics.append(Diagnostic("empty-list", f"{path} holds no words", one.span, hint))
+    if len(phrases) > MAX_WORDS:
+        message = f"{path} holds {len(phrases):,} words; {MAX_WORDS:,} are allowed"
+        found.diagnostics.append(Diagnostic("too-large", message, one.span))
+    found.lists[name] = phrases
+    found.keys.append([name, list(phrases)])
+
+
+def _program(one: Import, path: Path, read: Reader, found: _Found, seen: set[Path]) -> None:
+    text = _text(one, path, read, found)
+    if text is None:
+        return
+    origin = Origin(Source(str(path), text))
+    tree, key, diagnostics = parse.parse(text, origin)
+    found.diagnostics += diagnostics
+    if tree is None:
+        return
+    if tree.constraints:
+        hint = "constraints belong to the program that imports"
+        message = f"{one.path} has constraints; a file that is imported holds rules only"
+        found.diagnostics.append(Diagnostic("imported-constraint", message, one.span, hint))
+    if tree.fields and not _is_rule(tree):
+        message = f"{one.path} begins with a record; a file that is imported holds rules only"
+        found.diagnostics.append(Diagnostic("imported-record", message, one.span))
+    found.keys.append(key)
+    found.rules += tree.rules
+    _follow(tree.imports, path, read, found, seen)
+
+
+def _is_rule(tree: Tree) -> bool:
+    return bool(tree.rules) and tree.fields[0].pattern is tree.rules[0].pattern
+
+
+def place_of(tree: Tree, name: str) -> Span | None:
+    """Where a word list is imported."""
+    return next((one.span for one in tree.imports if one.name == name), None)

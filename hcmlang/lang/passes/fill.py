@@ -1,0 +1,82 @@
+"""Values in scope take the places of their names; guards are decided; what can write nothing vanishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.lang import graph
+from hcmlang.lang.build import literal
+from hcmlang.lang.draft import Clause, Dialect, Draft
+from hcmlang.lang.evaluate import decide, fill
+from hcmlang.lang.scope import Value
+from hcmlang.lang.syntax import (
+    Alternation,
+    Choice,
+    Combined,
+    Constraint,
+    Contains,
+    OneOf,
+    Pattern,
+    Predicate,
+    Tree,
+)
+from hcmlang.lang.syntax import Value as ScopeValue
+from hcmlang.lang.transform import change_parts, prune
+
+
+def draft_of(tree: Tree, scope: Mapping[str, Value], dialect: Dialect) -> Draft:
+    """The program as a draft, its values filled in.
+
+    Raises :class:`DiagnosticError` where nothing is left to write, or a constraint looks for words of an empty list.
+    """
+    for constraint in tree.constraints:
+        if constraint.kind == "require":
+            _has_words(constraint.predicate, scope)
+    by_name = graph.rules_of(tree)
+    bodies = {name: _filled(pattern, scope) for name, pattern in by_name.items()}
+    whole = {
+        field.name: bodies[field.name] if by_name.get(field.name) is field.pattern else _filled(field.pattern, scope)
+        for field in tree.fields
+    }
+    rules, fields = prune(bodies, whole)
+    for field in tree.fields:
+        if field.name not in fields:
+            target = f" for target `{scope['target']}`" if "target" in scope else ""
+            message = f"`{field.name}` can write nothing{target}: every alternative is ruled out by its guard or an empty list"
+            hint = "add an alternative without a guard"
+            raise DiagnosticError(Diagnostic("nothing-to-write", message, field.span, hint))
+    shared = frozenset(rule.name for rule in tree.rules if rule.shared)
+    clauses = tuple(_clause(number, constraint, scope) for number, constraint in enumerate(tree.constraints))
+    places = {rule.name: rule.span for rule in tree.rules} | {field.name: field.span for field in tree.fields}
+    return Draft(fields, rules, shared, tree.constraints, clauses, dialect, places=places)
+
+
+def _clause(number: int, constraint: Constraint, scope: Mapping[str, Value]) -> Clause:
+    return Clause(fill(constraint.predicate, scope), number)
+
+
+def _has_words(predicate: Predicate, scope: Mapping[str, Value]) -> None:
+    if isinstance(predicate, Combined) and predicate.every:
+        for part in predicate.parts:
+            _has_words(part, scope)
+    elif isinstance(predicate, Contains) and (name := predicate.phrases.name) is not None and scope.get(name) == []:
+        hint = "the hypothesis names no words; a program without this constraint can serve it"
+        message = f"`{name}` is empty"
+        raise DiagnosticError(Diagnostic("empty-list", message, predicate.phrases.span, hint))
+
+
+def _filled(pattern: Pattern, scope: Mapping[str, Value]) -> Pattern | None:
+    """The pattern with its values; None where it can write nothing. Fields that are written earlier stay names."""
+    if isinstance(pattern, ScopeValue):
+        return literal(str(scope[pattern.name]).strip()) if pattern.name in scope else pattern
+    if isinstance(pattern, OneOf):
+        if pattern.name not in scope:
+            return pattern
+        value = scope[pattern.name]
+        texts = [text.strip() for text in ([value] if isinstance(value, str) else value)]
+        return Alternation(tuple(Choice(literal(text)) for text in texts if text)) if any(texts) else None
+    if isinstance(pattern, Alternation):
+        taken = [c for c in pattern.choices if c.guard is None or decide(c.guard, scope) is not False]
+        pattern = Alternation(tuple(Choice(c.pattern, c.weight) for c in taken))
+    return change_parts(pattern, lambda part: _filled(part, scope))

@@ -1,0 +1,117 @@
+"""Answers to the predicates that take more than a text: other texts to compare it with, or the classifier."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from hcmlang.classifiers import Classifier
+from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.lang.evaluate import words_of
+from hcmlang.lang.syntax import Asked, Confidence, Novelty, Predicts
+
+Row = tuple[str, ...]
+
+
+class Corpus:
+    """Texts, and how much of a text each of them shares."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._rows_with: defaultdict[str, list[int]] = defaultdict(list)
+        self._sizes: list[int] = []
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        words = words_of(text)
+        for word in words:
+            self._rows_with[word].append(len(self._sizes))
+        self._sizes.append(len(words))
+
+    def novelty(self, text: str) -> float:
+        """One minus the greatest share of words (Jaccard) that the text has in common with one of the corpus; 1 where
+        the corpus is empty."""
+        words = words_of(text)
+        found = [np.asarray(self._rows_with[word]) for word in words if word in self._rows_with]
+        if not found:
+            return 1.0
+        rows, common = np.unique(np.concatenate(found), return_counts=True)
+        union = len(words) + np.asarray(self._sizes)[rows] - common
+        return float(1 - (common / union).max())
+
+
+class Asker:
+    """Answers for the instances of one arm and seed.
+
+    `fields` are the program's field names in the order of the task's text columns, `columns`. `train` and `errors` are the rows
+    that `novelty` compares with; `batch` grows with :meth:`accept`. `classifier` is called only where a program asks for
+    it, once for all texts that :meth:`prepare` is told of.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[str],
+        columns: Sequence[str],
+        train: Callable[[], Table],
+        errors: Callable[[], Table],
+        classifier: Callable[[], Classifier],
+        labels: Sequence[str],
+    ) -> None:
+        self._fields = tuple(fields)
+        self._columns = tuple(columns)
+        self._tables = {"train": train, "errors": errors}
+        self._make_classifier = classifier
+        self._labels = list(labels)
+        self._corpora: dict[tuple[str, int], Corpus] = {}
+        self._classifier: Classifier | None = None
+        self._scores: dict[Row, np.ndarray] = {}
+
+    def prepare(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Classify texts in one batch, before they are asked about one by one."""
+        new = list(dict.fromkeys(row for fields in rows if (row := self._row(fields)) not in self._scores))
+        if not new:
+            return
+        if self._classifier is None:
+            self._classifier = self._make_classifier()
+        table = Table.of(self._columns, self._labels, new, [0] * len(new))
+        for row, scores in zip(new, self._classifier.predict_proba(table), strict=True):
+            self._scores[row] = scores
+
+    def accept(self, fields: Mapping[str, str]) -> None:
+        """The instance is taken: later ones are compared with it."""
+        for position, name in enumerate(self._fields):
+            self._corpus("batch", position).add(fields[name])
+
+    def __call__(self, predicate: Asked, fields: Mapping[str, str]) -> bool:
+        if isinstance(predicate, Novelty):
+            corpus = self._corpus(predicate.corpus, self._fields.index(predicate.subject))
+            return predicate.low <= corpus.novelty(fields[predicate.subject]) <= predicate.high
+        if isinstance(predicate, Predicts) and predicate.judge:
+            message = "no engine of this arm can judge a text"
+            raise DiagnosticError(Diagnostic("no-judge", message, predicate.span))
+        self.prepare([fields])
+        scores = self._scores[self._row(fields)]
+        if isinstance(predicate, Predicts):
+            return self._labels[int(scores.argmax())] in _named(predicate.texts.name, predicate.texts.texts, fields)
+        (label,) = _named(predicate.label.name, predicate.label.texts, fields)
+        if label not in self._labels:
+            message = f"there is no label `{label}`"
+            raise DiagnosticError(Diagnostic("unknown-label", message, predicate.label.span))
+        assert isinstance(predicate, Confidence)
+        return predicate.low <= float(scores[self._labels.index(label)]) <= predicate.high
+
+    def _row(self, fields: Mapping[str, str]) -> Row:
+        return tuple(fields[name] for name in self._fields)
+
+    def _corpus(self, name: str, position: int) -> Corpus:
+        if (name, position) not in self._corpora:
+            texts = self._tables[name]().columns[position] if name in self._tables else ()
+            self._corpora[name, position] = Corpus(texts)
+        return self._corpora[name, position]
+
+
+def _named(name: str | None, texts: Sequence[str], fields: Mapping[str, str]) -> Sequence[str]:
+    return texts if name is None else (fields[name],)

@@ -1,0 +1,180 @@
+"""Writing instances: an engine writes, what it does not keep by construction is tested, and what fails is written anew.
+
+All instances that are still open are written in one wave after the other, so that an engine and a classifier see batches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hcmlang.engines.base import Call, Completion, Engine
+from hcmlang.hashing import derive_seed
+from hcmlang.lang import BoundProgram, CompiledProgram, Row
+from hcmlang.lang.syntax import Confidence, Predicts
+from hcmlang.lang.walk import simple_predicates
+from hcmlang.loop.ask import Asker
+
+#: Texts among which the one that keeps most preferences is taken.
+PREFERENCE_TRIES = 5
+#: Of the interval within which the share of texts that pass must lie.
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An instance to be written. `group` is what shares a fate: instances of one hypothesis and program."""
+
+    key: str
+    group: str
+    program: BoundProgram
+    seed: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """The outcome for one instance: its texts, or None with the reason."""
+
+    key: str
+    fields: Mapping[str, str] | None
+    program: CompiledProgram
+    draws: int
+    """Texts written for it, the accepted one included."""
+    reasons: Mapping[str, int]
+    """How often each constraint (its source) refused one."""
+    hopeless: str = ""
+    """Why the whole group was given up, if it was."""
+
+
+@dataclass
+class _Open:
+    wanted: Wanted
+    program: CompiledProgram
+    draws: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    best: tuple[int, Mapping[str, str], CompiledProgram] | None = None
+    since_best: int = 0
+
+
+@dataclass
+class _Tally:
+    draws: int = 0
+    passed: int = 0
+
+
+def write(
+    engine: Engine,
+    wanted: Sequence[Wanted],
+    attempts: int,
+    asker: Asker | None,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Iterator[Written]:
+    """Write every wanted instance within `attempts` draws each, in waves; outcomes in the order in which they are known.
+
+    A group is given up as soon as, with 95% confidence, less than one text in `attempts` of it would pass: then its
+    instances would mostly fail anyway. `asker` answers what takes a corpus or the classifier.
+    """
+    waiting = [_Open(one, one.program.compile(_row(one, 0), engine.dialect)) for one in wanted]
+    tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+    for attempt in range(attempts):
+        if attempt:
+            for one in waiting:
+                one.program = one.wanted.program.compile(_row(one.wanted, attempt), engine.dialect)
+        calls = [Call(one.wanted.key, one.program, derive_seed(one.wanted.seed, attempt)) for one in waiting]
+        completions = {completion.key: completion for completion in engine.complete(calls)}
+        _prepare(waiting, completions, asker)
+        left: list[_Open] = []
+        for one in waiting:
+            done = _test(
+                one, completions[one.wanted.key].fields, asker, tallies[one.wanted.group], attempt == attempts - 1
+            )
+            if done is None:
+                left.append(one)
+            else:
+                advance(1)
+                yield done
+        given_up = {group: why for group, tally in tallies.items() if (why := _hopeless(tally, attempts))}
+        waiting = []
+        for one in left:
+            why = given_up.get(one.wanted.group, "")
+            if why or attempt == attempts - 1:
+                advance(1)
+                yield _result(one, why)
+            else:
+                waiting.append(one)
+        if not waiting:
+            return
+
+
+def _row(wanted: Wanted, attempt: int) -> Row:
+    """Each attempt takes another phrase and another place, so that an unlucky choice does not repeat itself."""
+    return Row(derive_seed("row", wanted.seed, attempt), wanted.index + attempt)
+
+
+def _prepare(waiting: Sequence[_Open], completions: Mapping[str, Completion], asker: Asker | None) -> None:
+    """Texts that need the classifier and pass all that is cheaper go to it together."""
+    if asker is None:
+        return
+    rows = []
+    for one in waiting:
+        simple = [s for residual in one.program.residuals for s in simple_predicates(residual.predicate)]
+        if any(isinstance(s, Confidence) or (isinstance(s, Predicts) and not s.judge) for s in simple):
+            fields = completions[one.wanted.key].fields
+            if one.program.violated(fields) is None:
+                rows.append(fields)
+    if rows:
+        asker.prepare(rows)
+
+
+def _test(one: _Open, fields: Mapping[str, str], asker: Asker | None, tally: _Tally, last: bool) -> Written | None:
+    """The outcome, if this text settles it."""
+    one.draws += 1
+    tally.draws += 1
+    violated = one.program.violated(fields) or (one.program.violated(fields, asker) if asker is not None else None)
+    if violated is not None:
+        one.reasons[violated] += 1
+    else:
+        tally.passed += 1
+        preferences = sum(residual.preferred for residual in one.program.residuals)
+        kept = one.program.kept_preferences(fields, asker)
+        if one.best is None or kept > one.best[0]:
+            one.best = (kept, fields, one.program)
+        if kept == preferences:
+            return _accepted(one, asker)
+    if one.best is not None:
+        one.since_best += 1
+        if one.since_best >= PREFERENCE_TRIES or last:
+            return _accepted(one, asker)
+    return None
+
+
+def _accepted(one: _Open, asker: Asker | None) -> Written:
+    assert one.best is not None
+    _, fields, program = one.best
+    if asker is not None:
+        asker.accept(fields)
+    return Written(one.wanted.key, fields, program, one.draws, one.reasons)
+
+
+def _result(one: _Open, why: str) -> Written:
+    if one.best is not None:
+        return Written(one.wanted.key, one.best[1], one.best[2], one.draws, one.reasons)
+    return Written(one.wanted.key, None, one.program, one.draws, one.reasons, why)
+
+
+def _hopeless(tally: _Tally, attempts: int) -> str:
+    """Why to go on is no use: the upper end of the exact one-sided interval (Clopper and Pearson 1934) of the share of
+    texts that pass lies below one in `attempts`."""
+    from scipy.stats import beta
+
+    if tally.draws < attempts or tally.passed >= tally.draws:
+        return ""
+    upper = float(beta.ppf(CONFIDENCE, tally.passed + 1, tally.draws - tally.passed))
+    if upper * attempts >= 1:
+        return ""
+    return (
+        f"{tally.passed} of {tally.draws:,} texts kept every constraint; at most {upper:.2%} ever would "
+        f"({CONFIDENCE:.0%} confidence), fewer than one in `generate.attempts` ({attempts})"
+    )
