@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup real clean
+.PHONY: setup demo test lint format bench-startup bench-compile nightly real clean
 
 setup: .venv/ready
 
@@ -39,6 +39,14 @@ format: setup
 
 bench-startup: setup
 	$(BIN)/python benchmarks/startup.py
+
+# How fast programs are checked and compiled, and what token masks cost.
+bench-compile: setup
+	$(BIN)/python benchmarks/compile.py
+
+# The property tests of the language at their full size (docs/language-tests.md has the last result).
+nightly: setup
+	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec
 
 # The three real tasks, from the folder that HCMLANG_DATA names (benchmarks/real/README.md).
 real: setup

@@ -57,6 +57,9 @@ class Draft:
     places: Mapping[str, Span] = field(default_factory=dict)
     """Where rules and fields stand in the program."""
 
+    refused: frozenset[Predicate] = frozenset()
+    """Predicates that the engine's lexer does not bear in a mask, as a trial has shown."""
+
     def with_clauses(self, clauses: list[Clause]) -> Draft:
         return replace(self, clauses=tuple(clauses))
 

@@ -22,8 +22,9 @@ from hcmlang.lang.emit.errors import refused
 from hcmlang.lang.emit.gbnf import right_linear_gbnf, to_gbnf
 from hcmlang.lang.emit.json_schema import to_json_schema
 from hcmlang.lang.emit.lark import Grammar, to_lark
-from hcmlang.lang.emit.masks import mask
+from hcmlang.lang.emit.masks import mask, weight
 from hcmlang.lang.emit.regex import right_linear_regex, to_regex
+from hcmlang.lang.emit.trial import refusal
 from hcmlang.lang.evaluate import Ask, compile_predicate
 from hcmlang.lang.imports import Reader, read_file, read_imports
 from hcmlang.lang.machines import machine
@@ -207,12 +208,27 @@ class BoundProgram:
             draft = draft_of(self.program.tree, self.scope, dialect)
             for one in BINDING:
                 draft = one(draft)
-            self._drafts[dialect] = draft
+            self._drafts[dialect] = self._tried(draft) if dialect == "lark" else draft
         return self._drafts[dialect]
+
+    def _tried(self, draft: Draft) -> Draft:
+        """The draft with the predicates marked that llguidance does not bear in a mask, the dearest first."""
+        while True:
+            compiled = self._compiled(draft, Row(0))
+            found = next(
+                (name for name in draft.fields if compiled.draft.masks.get(name) and compiled.unbearable(name)), None
+            )
+            if found is None:
+                return draft
+            dearest = max(compiled.draft.masks[found], key=weight)
+            draft = replace(draft, refused=draft.refused | {dearest})
 
     def compile(self, row: Row, dialect: Dialect = "sampler") -> CompiledProgram:
         """The program for one instance: phrases placed, choices that hold for all of it made."""
-        draft = replace(self.draft(dialect), row=row)
+        return self._compiled(self.draft(dialect), row)
+
+    def _compiled(self, draft: Draft, row: Row) -> CompiledProgram:
+        draft = replace(draft, row=row)
         for one in PLACING:
             draft = one(draft)
         return CompiledProgram(draft, self.program.tree.temperature)
@@ -314,6 +330,10 @@ class CompiledProgram:
         chars = alphabet(definitions) if predicates else ""
         empty = all(compile_predicate(predicate)({field: ""}) for predicate in predicates)
         return to_lark(definitions, [mask(predicate, chars) for predicate in predicates], empty)
+
+    def unbearable(self, field: str) -> bool:
+        """Whether llguidance gives up on the field's grammar when texts are written with it."""
+        return refusal(self.to_lark(field)) is not None
 
     def refused(self, field: str, grammar: Grammar, error: str) -> Diagnostic:
         """What an engine says about a compiled grammar, at the place in the program that it comes from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,8 +55,46 @@ def test_plan_shows_steps_defaults_and_guarantees(hcmlang: Hcmlang, quickstart: 
     assert "near_duplicate: 0.8" in done.stdout
     assert '  program: |\n    text := item ("is not"' in done.stdout
     assert "generate, arm miner, seed 2" in done.stdout
-    assert "require text contains any hypothesis.triggers: checked" in done.stdout
-    assert "require words(text) in 3..20: by construction" in done.stdout
+    assert "checked          require text contains any hypothesis.triggers" in done.stdout
+    assert (
+        "by construction  require words(text) in 3..20\n                   the rules write 5 to 12 words" in done.stdout
+    )
+    assert re.search(r"^texts written for them +900 +4,[\d,]+$", done.stdout, re.MULTILINE)
+    assert not (quickstart / "runs").exists()
+
+
+def test_sample_draws_from_a_program(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    (tmp_path / "a.hcm").write_text(
+        'text := "so" ("good" | "bad") one_of(hypothesis.triggers)\nforbid text contains "bad"\n'
+    )
+    done = hcmlang("sample", "a.hcm", "-n", 4, "--value", "hypothesis.triggers=[today]")
+    assert (done.returncode, done.stdout) == (0, "negative\tso good today\npositive\tso good today\n" * 2)
+    assert 'by construction  forbid text contains "bad"' in done.stderr
+    walked = hcmlang("sample", "a.hcm", "-n", 4, "--value", "hypothesis.triggers=[today]", "--engine", "walk", "--json")
+    assert {text["fields"]["text"] for text in json.loads(walked.stdout)["texts"]} == {"so good today"}
+
+
+def test_sample_takes_names_of_its_own_and_a_label(hcmlang: Hcmlang, tmp_path: Path) -> None:
+    (tmp_path / "a.hcm").write_text('text := "x" when style == "plain" and target == "a" | "y"\n')
+    done = hcmlang("sample", "a.hcm", "-n", 30, "--labels", "a,b", "--target", "a", "--value", "style=plain")
+    assert set(done.stdout.splitlines()) == {"a\tx", "a\ty"}
+    refused = hcmlang("sample", "a.hcm", "--target", "c", "--value", "style=plain", "--labels", "a,b")
+    assert refused.returncode == 2
+    assert "there is no label `c`" in refused.stderr
+
+
+def test_sample_of_free_text_needs_no_model(hcmlang: Hcmlang, quickstart: Path) -> None:
+    spec = (quickstart / "spec.yaml").read_text()
+    head = spec[: spec.index("  program: |")]
+    path = quickstart / "free.yaml"
+    path.write_text(head + "  program: {a: 'text := text_of(words: 3..5)', b: 'text := \"b\"'}\n")
+    checked = hcmlang("check", path)
+    assert checked.returncode == 2
+    assert (
+        "free text takes a language model, and the engine of the teacher `miner` has none [no-model]" in checked.stderr
+    )
+    assert hcmlang("sample", path, "--program", "b", "-n", 1).stdout == "negative\tb\n"
+    path.unlink()
 
 
 def test_schema_describes_every_key(hcmlang: Hcmlang) -> None:

@@ -98,7 +98,7 @@ def test_a_group_shows_its_most_confident_rows(made: Results) -> None:
 
 
 def test_kept_and_dropped_instances(made: Results) -> None:
-    assert made.augmented.column_names == ["text", "label", "arm", "seed", "hypothesis_id", "guarantees"]
+    assert made.augmented.column_names == ["text", "label", "arm", "seed", "hypothesis_id", "program", "guarantees"]
     assert made.augmented.num_rows == 9
     assert set(made.augmented["arm"].to_pylist()) == {"miner"}
     rejected = made.rejected.to_pylist()

@@ -39,7 +39,7 @@ def refused(draft: Draft, field: str, grammar: Grammar, error: str) -> Diagnosti
 
 
 def _rule(grammar: Grammar, error: str) -> str:
-    found = re.search(r"(?:line |<string>:|:)(\d+)(?::\d+)?", error)
+    found = re.search(r"\bat (\d+)\(\d+\)", error)
     if found and 0 < int(found[1]) <= len(grammar.rules):
         return grammar.rules[int(found[1]) - 1]
     for line, rule in zip(grammar.text.splitlines(), grammar.rules, strict=False):

@@ -140,6 +140,18 @@ class _Translation:
         return rust_class("".join(sorted(chars)), negated=any(str(what) == "NEGATE" for what, _ in members))
 
 
+def weight(predicate: Predicate) -> int:
+    """How much a predicate burdens a mask, roughly: a length multiplies the states of the text, a regex may do so, a
+    phrase adds some."""
+    if isinstance(predicate, Not):
+        return weight(predicate.part)
+    if isinstance(predicate, Combined):
+        return sum(weight(part) for part in predicate.parts)
+    if isinstance(predicate, Count):
+        return 200
+    return 100 if isinstance(predicate, Matches) else phrases_in(predicate) + 1
+
+
 def phrases_in(predicate: Predicate) -> int:
     """How many phrases a predicate looks for."""
     if isinstance(predicate, Not):

@@ -1,7 +1,9 @@
 """What the engine's grammar can keep besides the rules: predicates that are small regular expressions.
 
-Measured on llguidance: up to about fifty phrases cost a few milliseconds a mask, and two lengths at once can stop the
-lexer. So a field's grammar is intersected with one length at most and with few phrases; the rest is tested. The sampler
+Measured on llguidance: up to about fifty phrases cost a few milliseconds a mask, and two lengths at once, or a length
+and many phrases, can stop the lexer. So a field's grammar is intersected with one length at most and with few phrases;
+before a program is used, a few texts are written with it (:mod:`hcmlang.lang.emit.trial`), and what the lexer does not
+bear is tested instead. The sampler
 draws without a mask; a JSON Schema keeps nothing for sure, since servers differ in what they heed.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hcmlang.lang.automata import MAX_STATES, TooLarge, automaton, product
+from hcmlang.lang.automata import TooLarge, automaton, product
 from hcmlang.lang.draft import Clause, Draft
 from hcmlang.lang.emit import masks
 from hcmlang.lang.emit.classes import alphabet
@@ -22,8 +24,10 @@ from hcmlang.lang.syntax import Predicate, Value
 
 #: Phrases that the masks of one field may look for.
 MAX_PHRASES = 50
+#: States of the rules that GBNF and regexes can be joined to, so that a row compiles in a few milliseconds.
+MAX_RULE_STATES = 200
 #: States of the rules and constraints together, for GBNF and for a regex.
-MAX_GBNF_STATES = 1_500
+MAX_GBNF_STATES = 500
 MAX_REGEX_STATES = 40
 
 
@@ -44,6 +48,9 @@ def run(draft: Draft) -> Draft:
         definitions = spaced_out(pattern, draft.rules)
         for number, clause in enumerate(clauses):
             if clause.settled or not draft.required(clause) or machine(clause.predicate, name) is None:
+                continue
+            if clause.predicate in draft.refused:
+                clauses[number] = clause.because("a trial has shown that the token mask does not bear it")
                 continue
             why = keep(definitions, [*kept.get(name, []), clause.predicate], name)
             if why is None:
@@ -86,9 +93,9 @@ def _lark(definitions: Definitions, predicates: list[Predicate], name: str) -> s
 def _product(limit: int) -> Callable[[Definitions, list[Predicate], str], str | None]:
     def keep(definitions: Definitions, predicates: list[Predicate], name: str) -> str | None:
         try:
-            product(automaton(definitions, MAX_STATES), [m for p in predicates if (m := machine(p, name))], limit)
+            product(automaton(definitions, MAX_RULE_STATES), [m for p in predicates if (m := machine(p, name))], limit)
         except TooLarge:
-            return f"rules and constraints together need more than {limit:,} states"
+            return f"rules and constraints together are too large (more than {MAX_RULE_STATES} or {limit:,} states)"
         except ValueError as error:
             return str(error)
         return None
