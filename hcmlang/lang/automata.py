@@ -112,8 +112,11 @@ class Found:
     """Whether the rules write it for sure: nothing in them was left open."""
 
 
-def search(made: Automaton, machines: Sequence[Machine], limit: int = MAX_STATES) -> Found | None:
-    """A shortest text that the automaton and all machines accept; None where there is none.
+def search(
+    made: Automaton, machines: Sequence[Machine], limit: int = MAX_STATES, shortest: bool = True
+) -> Found | None:
+    """A text that the automaton and all machines accept; None where there is none. Finding any is quicker than finding a
+    `shortest` one.
 
     Raises :class:`TooLarge` after `limit` pairs of states.
     """
@@ -123,7 +126,7 @@ def search(made: Automaton, machines: Sequence[Machine], limit: int = MAX_STATES
     came: dict[tuple[int, tuple[State, ...]], tuple[tuple[int, tuple[State, ...]], str] | None] = {start: None}
     waiting = deque([start])
     while waiting:
-        here = waiting.popleft()
+        here = waiting.popleft() if shortest else waiting.pop()
         state, states = here
         if state not in closures:
             closures[state] = made.closure(state)

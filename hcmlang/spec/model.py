@@ -215,10 +215,20 @@ class Characterize(Model):
 # ------------------------------------------------------------------------------------------- generate, select, mitigate
 
 
+def _program_count(value: Any) -> str:
+    return "several" if isinstance(value, dict) else "one"
+
+
+Programs: TypeAlias = Annotated[
+    Annotated[str, Tag("one")] | Annotated[dict[Name, str], Field(min_length=1), Tag("several")],
+    Discriminator(_program_count),
+]
+
+
 class Generate(Model):
     """How a teacher writes labelled instances for each hypothesis."""
 
-    program: str | Annotated[dict[Name, str], Field(min_length=1)]
+    program: Programs
     """A program of the constraint language, or the name of a `.hcm` file that holds one; or several by name: they take
     turns on each hypothesis that they can serve."""
     per_hypothesis: Positive = 40

@@ -208,3 +208,36 @@ def test_a_slice_of_real_data(
     run = hcmlang.load(spec, ["seeds=1", "detect.confidence=0.6"]).run(tmp_path / "run")
     assert json.loads((run.folder / "metrics.json").read_text())["name"] == f"{task}-local"
     assert run.metrics["sets"]["test"]["arms"]["none"]["mean"]["accuracy"] > 0.4
+
+
+def test_several_programs_that_ask_the_classifier_and_other_texts(quickstart: Path, tmp_path: Path) -> None:
+    text = (quickstart / "spec.yaml").read_text(encoding="utf-8").replace("data/", f"{quickstart}/data/")
+    text = text.replace("prompts/", f"{quickstart}/prompts/")
+    head, _, rest = text.partition("  program: |\n")
+    body, _, tail = rest.partition("# The classifier as it is")
+    (tmp_path / "praise.txt").write_text("superb\nwitty\n", encoding="utf-8")
+    programs = (
+        "  program:\n    grammar: |\n"
+        + "".join(f"  {line}\n" for line in body.splitlines())
+        + """\
+      require confidence(text, wrong) >= 0.5
+      require novelty(text, train) >= 0.2 and novelty(text, batch) >= 0.1
+    examples: |
+      import "praise.txt" as praise
+      text := {example.text} "," "they" "said" one_of(praise) when target == "positive"
+      require predicts(text) == wrong
+"""
+    )
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"{head}{programs}# The classifier as it is{tail}", encoding="utf-8")
+    overrides = ["classifier={kind: linear}", "seeds=1", "arms=[none, miner]", "detect.confidence=0.8"]
+    run = hcmlang.load(spec, overrides).run(tmp_path / "run")
+    rows = run.augmented.to_list()
+    assert {row["program"] for row in rows} == {"grammar", "examples"}
+    assert all("they said" in row["text"] for row in rows if row["program"] == "examples")
+    assert {row["label"] for row in rows if row["program"] == "examples"} == {"positive"}
+    assert "require confidence(text, wrong) >= 0.5 (judged)" in rows[0]["guarantees"]
+    base = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert base["sets"]["test"]["arms"]["miner"]["mean"]["accuracy"] > 0.5
+    again = hcmlang.load(spec, overrides).run(tmp_path / "again")
+    assert again.augmented.to_list() == rows

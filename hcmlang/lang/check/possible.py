@@ -55,7 +55,7 @@ def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
 
 def _possible(written: Automaton, machines: list[Machine]) -> bool:
     try:
-        return search(written, machines, _MAX_STATES) is not None
+        return search(written, machines, _MAX_STATES, shortest=False) is not None
     except TooLarge:
         return True
 
