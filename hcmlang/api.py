@@ -131,7 +131,7 @@ def _guarantees(estimate: Estimate) -> list[str]:
         if guarantees:
             lines += [
                 "",
-                f"# what each constraint of `{program}` guarantees in the arm `{arm}`, written by the sampler",
+                f"# what each constraint of `{program}` guarantees in the arm `{arm}`",
             ]
         for one in guarantees:
             lines += [f"{one.level:<16} {one.constraint}", f"{'':<16}   {one.why}"]

@@ -17,12 +17,13 @@ from hcmlang.diagnostics import render
 @click.option("--seed", default=0, show_default=True, help="Another seed draws other texts.")
 @click.option(
     "--engine",
-    type=click.Choice(["sampler", "walk"]),
+    type=click.Choice(["sampler", "walk", "transformers"]),
     default="sampler",
     show_default=True,
     help="`sampler` draws from the rules, by their weights. `walk` goes through the compiled grammar byte by byte, "
-    "each allowed byte as likely as any other.",
+    "each allowed byte as likely as any other. `transformers` guides the language model of --model.",
 )
+@click.option("--model", default=None, help="Hub id or folder of a language model, for --engine transformers.")
 @click.option("--program", default=None, help="Which program of a spec that has several.")
 @click.option("--target", default=None, help="The label to write for; default: each in turn.")
 @click.option(
@@ -41,6 +42,7 @@ def sample(
     count: int,
     seed: int,
     engine: str,
+    model: str | None,
     program: str | None,
     target: str | None,
     labels: str | None,
@@ -56,7 +58,7 @@ def sample(
     sampled, warnings = read_sampled(file, program, tuple(labels.split(",")) if labels else None, values)
     if warnings:
         click.echo(render(warnings), err=True)
-    found = draw_samples(sampled, count, seed=seed, engine=engine, target=target, values=values)
+    found = draw_samples(sampled, count, seed=seed, engine=engine, model=model, target=target, values=values)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         return

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from hcmlang.lang import CompiledProgram, Dialect
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation with a language model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,8 @@ class Call:
     """Content key of the call; two calls with one key have the same answer."""
     program: CompiledProgram
     seed: int
+    messages: tuple[Message, ...] = ()
+    """What a language model is told; engines without one do not look at it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,26 @@ class Completion:
     key: str
     fields: Mapping[str, str]
     """The text of each field of the program; one field, named after the first rule, where it has no record."""
+    finish: Literal["stop", "length"] = "stop"
+    """`length`: cut before the grammar was complete, because of a limit on tokens."""
+    tokens: int = 0
+    """Written by a language model."""
+    logprobs: Mapping[str, float] = field(default_factory=dict)
+    """Of each field, the log-probability of its tokens among those that the grammar allowed."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A label, and its probability among those that there are."""
+
+    label: str
+    probability: float
+
+
+@runtime_checkable
+class Judge(Protocol):
+    def judge(self, messages: Sequence[Sequence[Message]], labels: Sequence[str]) -> list[Judgement]:
+        """For each conversation the label that a language model gives, one of `labels`."""
 
 
 class Engine(Protocol):

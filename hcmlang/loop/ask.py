@@ -10,8 +10,10 @@ import numpy as np
 from hcmlang.classifiers import Classifier
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.engines.base import Judge
 from hcmlang.lang.evaluate import words_of
 from hcmlang.lang.syntax import Asked, Confidence, Novelty, Predicts
+from hcmlang.loop.prompt import judge_prompt
 
 Row = tuple[str, ...]
 
@@ -59,12 +61,15 @@ class Asker:
         errors: Callable[[], Table],
         classifier: Callable[[], Classifier],
         labels: Sequence[str],
+        judge: Judge | None = None,
     ) -> None:
         self._fields = tuple(fields)
         self._columns = tuple(columns)
         self._tables = {"train": train, "errors": errors}
         self._make_classifier = classifier
         self._labels = list(labels)
+        self._judge = judge
+        self._judged: dict[Row, str] = {}
         self._corpora: dict[tuple[str, int], Corpus] = {}
         self._classifier: Classifier | None = None
         self._scores: dict[Row, np.ndarray] = {}
@@ -80,6 +85,16 @@ class Asker:
         for row, scores in zip(new, self._classifier.predict_proba(table), strict=True):
             self._scores[row] = scores
 
+    def prepare_judge(self, rows: Sequence[Mapping[str, str]], predicate: Predicts) -> None:
+        """Have texts judged in one batch. Raises :class:`DiagnosticError` where nobody can."""
+        if self._judge is None:
+            message = "no engine of this arm can judge a text"
+            raise DiagnosticError(Diagnostic("no-judge", message, predicate.span))
+        new = list(dict.fromkeys(row for fields in rows if (row := self._row(fields)) not in self._judged))
+        prompts = [judge_prompt(self._labels, dict(zip(self._columns, row, strict=True))) for row in new]
+        for row, judgement in zip(new, self._judge.judge(prompts, self._labels) if new else (), strict=True):
+            self._judged[row] = judgement.label
+
     def accept(self, fields: Mapping[str, str]) -> None:
         """The instance is taken: later ones are compared with it."""
         for position, name in enumerate(self._fields):
@@ -90,8 +105,8 @@ class Asker:
             corpus = self._corpus(predicate.corpus, self._fields.index(predicate.subject))
             return predicate.low <= corpus.novelty(fields[predicate.subject]) <= predicate.high
         if isinstance(predicate, Predicts) and predicate.judge:
-            message = "no engine of this arm can judge a text"
-            raise DiagnosticError(Diagnostic("no-judge", message, predicate.span))
+            self.prepare_judge([fields], predicate)
+            return self._judged[self._row(fields)] in _named(predicate.texts.name, predicate.texts.texts, fields)
         self.prepare([fields])
         scores = self._scores[self._row(fields)]
         if isinstance(predicate, Predicts):

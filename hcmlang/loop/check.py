@@ -8,18 +8,24 @@ from pathlib import Path
 
 from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
+from hcmlang.lang.imports import Reader, read_file
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
 from hcmlang.spec.model import DataSource, FileData
 from hcmlang.teachers.statements import check_templates
 
 
-def check_file(path: Path, overrides: Sequence[str] = ()) -> tuple[SpecFile | None, list[Diagnostic]]:
-    """Read a spec and collect every mistake in it; None where there is nothing to go on with."""
-    file, diagnostics = read_spec(path, overrides)
+def check_file(
+    path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None
+) -> tuple[SpecFile | None, list[Diagnostic]]:
+    """Read a spec and collect every mistake in it; None where there is nothing to go on with.
+
+    `read` reads specs and programs: an editor has texts that are not saved yet.
+    """
+    file, diagnostics = read_spec(path, overrides, read=read)
     if file is None:
         return None, diagnostics
-    return file, [*diagnostics, *check_spec(file), *_data(file), *_templates(file)]
+    return file, [*diagnostics, *check_spec(file, read=read or read_file), *_data(file), *_templates(file)]
 
 
 def _sources(file: SpecFile) -> Iterator[tuple[tuple[str, ...], DataSource]]:

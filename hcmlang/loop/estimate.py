@@ -12,9 +12,9 @@ from random import Random
 from hcmlang import lang
 from hcmlang.data.sources import read_table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.sampler import Sampler
+from hcmlang.engines import dialect_of
 from hcmlang.lang.syntax import Confidence, Predicts
-from hcmlang.spec.model import Spec
+from hcmlang.spec.model import MinerTeacher, SamplerEngine, Spec, TransformersEngine
 
 #: Where no finished run says better: the share of pool rows that are HCMs, and how many of them make a group.
 HCM_SHARE = 0.05
@@ -55,8 +55,11 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     """The estimate of a checked spec. Reads the pool to count its rows, and `run` (a run directory) where there is one;
     loads no model and makes no call."""
     arms = [arm for arm in spec.compared if arm in spec.teachers]
-    # Every teacher of this version writes with the sampler.
-    guarantees = {(arm, name): one.guarantees(Sampler.dialect) for arm in arms for name, one in programs.items()}
+    guarantees = {
+        (arm, name): one.guarantees(dialect_of(spec.teachers[arm].engine))
+        for arm in arms
+        for name, one in programs.items()
+    }
     acceptance = {name: _acceptance(program) for name, program in programs.items()}
     if not arms or not programs or spec.generate is None:
         return Estimate(guarantees, acceptance, None, None, ())
@@ -75,7 +78,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     share = sum(acceptance.values()) / len(acceptance)
     asks = sum(_asks(program) for program in programs.values()) / len(programs)
     attempts = spec.generate.attempts
-    basis = (
+    basis: tuple[str, ...] = (
         why,
         f"texts for an instance: {TRIAL_TEXTS} drawn from each program, "
         + ", ".join(f"{name} {passed:.0%} pass" for name, passed in acceptance.items())
@@ -84,16 +87,41 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         f"({attempts}) texts for every instance",
     )
 
-    def amount(hypotheses: int, texts_each: float) -> Amount:
+    models = [one.engine for arm in arms if isinstance(one := spec.teachers[arm], MinerTeacher)]
+    models = [engine for engine in models if not isinstance(engine, SamplerEngine)]
+    written = len(models) / len(arms)
+    judged = sum(_judges(program) for program in programs.values()) / len(programs)
+    longest = max((engine.max_tokens for engine in models if isinstance(engine, TransformersEngine)), default=0)
+    if models:
+        basis = (
+            *basis,
+            f"tokens: {_chars(programs):.0f} characters a text, {CHARS_PER_TOKEN} a token; worst case `max_tokens`",
+        )
+
+    def amount(hypotheses: int, texts_each: float, tokens_each: float) -> Amount:
         instances = hypotheses * times * spec.generate.per_hypothesis if spec.generate else 0
         texts = round(instances * texts_each)
-        return Amount(hypotheses * times, instances, texts, 0, round(texts * asks), 0, 0.0)
+        calls = round(texts * written * (1 + judged))
+        tokens = round(texts * written * tokens_each)
+        return Amount(hypotheses * times, instances, texts, calls, round(texts * asks), tokens, 0.0)
 
-    return Estimate(guarantees, acceptance, amount(usual, 1 / max(share, 1 / attempts)), amount(most, attempts), basis)
+    usual_tokens = _chars(programs) / CHARS_PER_TOKEN
+    expected = amount(usual, 1 / max(share, 1 / attempts), usual_tokens)
+    return Estimate(guarantees, acceptance, expected, amount(most, attempts, longest), basis)
 
 
 def _asks(program: lang.Program) -> int:
     return any(isinstance(one, Confidence) or (isinstance(one, Predicts) and not one.judge) for one in program.asked)
+
+
+def _judges(program: lang.Program) -> int:
+    return any(isinstance(one, Predicts) and one.judge for one in program.asked)
+
+
+def _chars(programs: Mapping[str, lang.Program]) -> float:
+    """Characters of a text, half-way between the shortest and the longest that the rules write."""
+    lengths = [length for program in programs.values() for length in program.lengths]
+    return sum((low + min(high, 4 * low + 200)) / 2 for low, high in lengths) / max(1, len(programs))
 
 
 def _acceptance(program: lang.Program) -> float:

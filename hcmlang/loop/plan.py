@@ -13,7 +13,7 @@ from typing import Any
 from hcmlang import lang
 from hcmlang.data.sources import source_digest, text_digest
 from hcmlang.lang.syntax import Confidence, Novelty, Predicts
-from hcmlang.spec.model import DataSource, Spec
+from hcmlang.spec.model import DataSource, SamplerEngine, Spec
 
 POOL = "pool"
 TEST = "test"
@@ -147,6 +147,8 @@ def _teach(
     config |= {"name": spec.name, "classifier": spec.classifier.model_dump(mode="json")}
     inputs = {"hypotheses": f"characterize/{where}", "groups": found["groups"]}
     inputs |= _asked(programs, found, f"train/seed={seed}")
+    if not isinstance(spec.teachers[teacher].engine, SamplerEngine):
+        inputs["pool"] = found["pool"]  # a language model is shown examples
     yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs})
     held_out = {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
     config = {**task, **spec.select.model_dump(mode="json")}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hcmlang import lang
+from hcmlang import engines, lang
 from hcmlang.diagnostics import (
     EXIT_SPEC,
     Diagnostic,
@@ -22,9 +22,11 @@ from hcmlang.engines.base import Engine
 from hcmlang.engines.sampler import Sampler
 from hcmlang.hashing import derive_seed
 from hcmlang.lang.imports import read_file
+from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
+from hcmlang.spec.model import TransformersEngine
 from hcmlang.spec.tree import SequenceNode, parse_tree, plain
 
 #: Texts for one that keeps every constraint.
@@ -106,10 +108,12 @@ def draw_samples(
     *,
     seed: int = 0,
     engine: str = "sampler",
+    model: str | None = None,
     target: str | None = None,
     values: Sequence[str] = (),
 ) -> Samples:
-    """Draw `count` texts, for each label in turn or for `target`; `values` are `NAME=VALUE`.
+    """Draw `count` texts, for each label in turn or for `target`; `values` are `NAME=VALUE`; `engine` is `sampler`,
+    `walk` or `transformers` (with `model`).
 
     Raises :class:`DiagnosticError` for unknown names and labels, and where a program can write nothing at all.
     """
@@ -125,17 +129,21 @@ def draw_samples(
     for label in targets:
         wrong = next(one for one in labels if one != label)
         try:
-            bound = program.bind(program.example_scope(label, wrong) | given)
+            scope = program.example_scope(label, wrong) | given
+            bound = program.bind(scope)
         except DiagnosticError as error:
             refused.append(error)
             continue
+        messages = instance_prompt({"hypothesis.statement": "", **scope}, (), program.fields)
         for index in range(targets.index(label), count, len(targets)):
             key = str(index)
             written_for[key] = label
-            wanted.append(Wanted(key, label, bound, derive_seed("sample", seed, index), index // len(targets)))
+            wanted.append(
+                Wanted(key, label, bound, derive_seed("sample", seed, index), index // len(targets), messages)
+            )
     if not wanted:
         raise refused[0]
-    made = {one.key: one for one in write(_engine(engine), wanted, ATTEMPTS, None)}
+    made = {one.key: one for one in write(_engine(engine, model), wanted, ATTEMPTS, None)}
     texts = tuple(Sample(written_for[key], made[key].fields, _why(made[key])) for key in sorted(made, key=int))
     some = next(iter(made.values())).program
     left_out = tuple(c.source for c in program.tree.constraints if any(a in _asked(c.predicate) for a in program.asked))
@@ -154,7 +162,14 @@ def _why(written: Written) -> str:
     return written.hopeless or f"`{worst}` failed in {written.reasons.get(worst, 0)} of {written.draws} draws"
 
 
-def _engine(name: str) -> Engine:
+def _engine(name: str, model: str | None) -> Engine:
+    if name == "transformers":
+        if model is None:
+            hint = "give a hub id or a folder: --engine transformers --model FOLDER"
+            raise DiagnosticError(
+                Diagnostic("no-model", "the engine `transformers` needs a model", hint=hint), EXIT_SPEC
+            )
+        return engines.make(TransformersEngine(kind="transformers", model=model))
     if name == "walk":
         from hcmlang.engines.walk import Walk
 

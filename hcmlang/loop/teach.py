@@ -8,20 +8,24 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from pydantic import TypeAdapter
 
-from hcmlang import classifiers, lang, teachers
+from hcmlang import classifiers, engines, lang, teachers
 from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.sampler import Sampler
+from hcmlang.engines.base import Engine, Judge
 from hcmlang.hashing import derive_seed
 from hcmlang.loop import select as selection
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
+from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, MODEL, REJECTED, Work
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec import model as spec
 from hcmlang.teachers.base import Case
+
+#: Confident mistakes that a language model is shown for an instance.
+EXAMPLES = 4
 
 
 def detect(work: Work) -> None:
@@ -80,12 +84,14 @@ def generate(work: Work) -> None:
                 bound[name, example] = programs[name].bind(scopes[example])
             seed = derive_seed("generate", work.seed, hypothesis.teacher, hypothesis.id, index)
             key, fate = f"{hypothesis.id}/{index}", f"{hypothesis.id}/{name}"
-            wanted[key] = (hypothesis, name, Wanted(key, fate, bound[name, example], seed, number))
+            messages = instance_prompt(scopes[0], _examples(scopes, index), work.config["fields"])
+            wanted[key] = (hypothesis, name, Wanted(key, fate, bound[name, example], seed, number, messages))
     instances: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
-        asker = _asker(work, programs, [row for group in groups.values() for row in group.rows])
+        engine = engines.make(TypeAdapter(spec.EngineConfig).validate_python(work.config["kind"]["engine"]))
+        asker = _asker(work, programs, [row for group in groups.values() for row in group.rows], engine)
         everything = [one for _, _, one in wanted.values()]
-        for written in write(Sampler(), everything, work.config["attempts"], asker, advance):
+        for written in write(engine, everything, work.config["attempts"], asker, advance):
             hypothesis, name, one = wanted[written.key]
             if written.fields is not None:
                 instances[written.key] = _instance(hypothesis, name, one, written, work.config["fields"])
@@ -126,7 +132,17 @@ def _scopes(work: Work, hypothesis: Hypothesis, group: Group | None) -> list[dic
     return [scope | {name: found[number] for name, found in texts.items()} for number in range(len(rows))]
 
 
-def _asker(work: Work, programs: Mapping[str, lang.Program], errors: list[int]) -> Asker:
+def _examples(scopes: Sequence[Mapping[str, lang.Value]], index: int) -> list[dict[str, str]]:
+    """Some of a hypothesis's confident mistakes, others for each instance."""
+    found = []
+    for number in range(min(EXAMPLES, len(scopes))):
+        scope = scopes[(index + number) % len(scopes)]
+        columns = {key.removeprefix("example."): str(text) for key, text in scope.items() if key.startswith("example.")}
+        found += [columns] if columns else []
+    return found
+
+
+def _asker(work: Work, programs: Mapping[str, lang.Program], errors: list[int], engine: Engine) -> Asker:
     program = next(iter(programs.values()))
     names = in_order_of(work.config["fields"], program.fields)
     return Asker(
@@ -136,6 +152,7 @@ def _asker(work: Work, programs: Mapping[str, lang.Program], errors: list[int]) 
         errors=lambda: work.table("pool").take(sorted(set(errors))),
         classifier=lambda: classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"]),
         labels=work.config["labels"],
+        judge=engine if isinstance(engine, Judge) else None,
     )
 
 

@@ -9,15 +9,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hcmlang.engines.base import Call, Completion, Engine
+from hcmlang.engines.base import Call, Completion, Engine, Message
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
-from hcmlang.lang.syntax import Confidence, Predicts
+from hcmlang.lang.syntax import Asked, Novelty, Predicts
 from hcmlang.lang.walk import simple_predicates
 from hcmlang.loop.ask import Asker
 
 #: Texts among which the one that keeps most preferences is taken.
 PREFERENCE_TRIES = 5
+#: What is said of a text that was cut before it was complete.
+CUT = "engine.max_tokens"
 #: Of the interval within which the share of texts that pass must lie.
 CONFIDENCE = 0.95
 
@@ -31,6 +33,8 @@ class Wanted:
     program: BoundProgram
     seed: int
     index: int
+    messages: tuple[Message, ...] = ()
+    """What a language model is told."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,16 @@ def write(
         if attempt:
             for one in waiting:
                 one.program = one.wanted.program.compile(_row(one.wanted, attempt), engine.dialect)
-        calls = [Call(one.wanted.key, one.program, derive_seed(one.wanted.seed, attempt)) for one in waiting]
+        calls = [
+            Call(one.wanted.key, one.program, derive_seed(one.wanted.seed, attempt), one.wanted.messages)
+            for one in waiting
+        ]
         completions = {completion.key: completion for completion in engine.complete(calls)}
         _prepare(waiting, completions, asker)
         left: list[_Open] = []
         for one in waiting:
-            done = _test(
-                one, completions[one.wanted.key].fields, asker, tallies[one.wanted.group], attempt == attempts - 1
-            )
+            tally, last = tallies[one.wanted.group], attempt == attempts - 1
+            done = _test(one, completions[one.wanted.key], asker, tally, last)
             if done is None:
                 left.append(one)
             else:
@@ -114,25 +120,35 @@ def _row(wanted: Wanted, attempt: int) -> Row:
 
 
 def _prepare(waiting: Sequence[_Open], completions: Mapping[str, Completion], asker: Asker | None) -> None:
-    """Texts that need the classifier and pass all that is cheaper go to it together."""
+    """Texts that need the classifier or a judge and pass all that is cheaper go there together."""
     if asker is None:
         return
-    rows = []
+    classified: list[Mapping[str, str]] = []
+    judged: list[tuple[Mapping[str, str], Predicts]] = []
     for one in waiting:
-        simple = [s for residual in one.program.residuals for s in simple_predicates(residual.predicate)]
-        if any(isinstance(s, Confidence) or (isinstance(s, Predicts) and not s.judge) for s in simple):
-            fields = completions[one.wanted.key].fields
-            if one.program.violated(fields) is None:
-                rows.append(fields)
-    if rows:
-        asker.prepare(rows)
+        completion = completions[one.wanted.key]
+        asked = [s for r in one.program.residuals for s in simple_predicates(r.predicate) if isinstance(s, Asked)]
+        if not asked or completion.finish == "length" or one.program.violated(completion.fields) is not None:
+            continue
+        for predicate in asked:
+            if isinstance(predicate, Predicts) and predicate.judge:
+                judged.append((completion.fields, predicate))
+            elif not isinstance(predicate, Novelty):
+                classified.append(completion.fields)
+    if classified:
+        asker.prepare(classified)
+    if judged:
+        asker.prepare_judge([fields for fields, _ in judged], judged[0][1])
 
 
-def _test(one: _Open, fields: Mapping[str, str], asker: Asker | None, tally: _Tally, last: bool) -> Written | None:
+def _test(one: _Open, completion: Completion, asker: Asker | None, tally: _Tally, last: bool) -> Written | None:
     """The outcome, if this text settles it."""
     one.draws += 1
     tally.draws += 1
-    violated = one.program.violated(fields) or (one.program.violated(fields, asker) if asker is not None else None)
+    fields = completion.fields
+    violated = CUT if completion.finish == "length" else one.program.violated(fields)
+    if violated is None and asker is not None:
+        violated = one.program.violated(fields, asker)
     if violated is not None:
         one.reasons[violated] += 1
     else:

@@ -187,8 +187,43 @@ class SamplerEngine(Model):
     """The engine that needs no model."""
 
 
+class TransformersEngine(Model):
+    """A local causal language model of Hugging Face, guided token by token by the program."""
+
+    kind: Literal["transformers"]
+    """The engine with a model in this process."""
+    model: str
+    """Hub id or folder of a model that `AutoModelForCausalLM` loads from safetensors, with its tokenizer."""
+    revision: str | None = None
+    """Branch, tag or commit of the model on the hub."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute. `auto` takes an accelerator if there is one."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers to compute with. `auto`: bfloat16 on CUDA, else float32, in which a text does not depend on its batch."""
+    batch_size: Positive | None = None
+    """Texts written side by side. Default: as many as half the free memory holds, 256 at most."""
+    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """Below 1 likely tokens are taken more often, at 0 always; a program's own temperature goes first."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Only the likeliest tokens that together have this probability."""
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """Only this many of the likeliest tokens; 0 for all."""
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Only tokens at least this share as likely as the likeliest."""
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Above 1, tokens that occurred become less likely."""
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """A text that is not complete after this many tokens is thrown away and written anew."""
+    compile: bool = False
+    """Compile the model with `torch.compile`: slow to begin with, faster for long runs."""
+
+
+EngineConfig: TypeAlias = Annotated[SamplerEngine | TransformersEngine, Field(discriminator="kind")]
+
+
 class MinerTeacher(Model):
-    """Finds what is over-represented in the HCMs and states it; its instances come from the program alone."""
+    """Finds what is over-represented in the HCMs and states it; its instances come from the program, or from a language
+    model under it."""
 
     kind: Literal["miner"]
     """The pattern miner."""
@@ -196,8 +231,8 @@ class MinerTeacher(Model):
     """Expected share of false findings among those reported (Benjamini-Hochberg)."""
     min_evidence: Positive = 3
     """A finding needs at least this many HCMs."""
-    engine: SamplerEngine = SamplerEngine()
-    """Where instances come from."""
+    engine: EngineConfig = SamplerEngine()
+    """Who writes the instances: `sampler` draws from the program, `transformers` guides a local language model."""
 
 
 TeacherConfig: TypeAlias = MinerTeacher

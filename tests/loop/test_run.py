@@ -241,3 +241,37 @@ def test_several_programs_that_ask_the_classifier_and_other_texts(quickstart: Pa
     assert base["sets"]["test"]["arms"]["miner"]["mean"]["accuracy"] > 0.5
     again = hcmlang.load(spec, overrides).run(tmp_path / "again")
     assert again.augmented.to_list() == rows
+
+
+def test_a_local_language_model_writes_the_instances(quickstart: Path, tmp_path: Path) -> None:
+    """The whole loop with the engine `transformers`: free text under constraints, shown examples of the mistakes."""
+    from tests.engines import tiny
+
+    model = tiny.save(tmp_path / "model", chat=True)
+    program = (
+        "text := item text_of(words: 2..6, charset: 'a-z')\n".replace("'", '"')
+        + 'item := "the plot" | "the film"\nrequire text contains any hypothesis.triggers\nrequire words(text) in 5..9\n'
+        + "require judge(text) in labels"
+    )
+    overrides = [
+        "classifier={kind: linear}",
+        "seeds=1",
+        "arms=[none, miner]",
+        "detect.confidence=0.8",
+        f"teachers.miner.engine={{kind: transformers, model: {model}}}",
+        "generate.per_hypothesis=12",
+        f"generate.program={json.dumps(program)}",
+    ]
+    plan = hcmlang.load(quickstart / "spec.yaml", overrides).plan()
+    assert plan.estimate.expected is not None
+    assert plan.estimate.expected.model_calls == 2 * plan.estimate.expected.texts
+    run = hcmlang.load(quickstart / "spec.yaml", overrides).run(tmp_path / "run")
+    rows = run.augmented.to_list()
+    assert len(rows) > 10
+    for row in rows:
+        assert row["text"].startswith(("the plot", "the film"))
+        assert 5 <= len(row["text"].split()) <= 9
+        assert "require words(text) in 5..9 (by construction)" in row["guarantees"]
+        assert "require judge(text) in labels (judged)" in row["guarantees"]
+    again = hcmlang.load(quickstart / "spec.yaml", overrides).run(tmp_path / "again")
+    assert again.augmented.to_list() == rows

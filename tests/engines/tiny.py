@@ -1,0 +1,56 @@
+"""Small language models with random weights, and tokenizers trained on text that the project makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+ROOT = Path(__file__).parents[2]
+CHAT = (
+    "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def tokenizer(size: int = 1000, chat: bool = False) -> Any:
+    """A byte-level tokenizer trained on the project's own pages."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=["<eos>"], initial_alphabet=alphabet, show_progress=False
+    )
+    texts = [path.read_text("utf-8") for path in sorted(ROOT.glob("docs/*.md"))]
+    made.train_from_iterator(texts + ["the film is not good", "the plot was hardly a surprise"] * 50, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<eos>", pad_token="<eos>", chat_template=CHAT if chat else None
+    )
+
+
+def model(vocabulary: int = 1024, context: int = 512, hidden: int = 64, layers: int = 2, seed: int = 0) -> Any:
+    """A Llama with random weights; its vocabulary has more rows than the tokenizer has tokens."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=context,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+def save(folder: Path, chat: bool = False) -> Path:
+    """A model folder, as one would download it."""
+    model().save_pretrained(folder)
+    tokenizer(chat=chat).save_pretrained(folder)
+    return folder
