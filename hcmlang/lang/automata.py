@@ -122,6 +122,7 @@ def search(
     """
     special = frozenset[str]().union(*(one.special for one in machines))
     closures: dict[int, tuple[int, ...]] = {}
+    stepped: dict[tuple[State, ...], dict[str, tuple[State, ...]]] = {}
     start = (0, tuple(one.start for one in machines))
     came: dict[tuple[int, tuple[State, ...]], tuple[tuple[int, tuple[State, ...]], str] | None] = {start: None}
     waiting = deque([start])
@@ -132,7 +133,7 @@ def search(
             closures[state] = made.closure(state)
         if made.final in closures[state] and all(m.accepts(s) for m, s in zip(machines, states, strict=True)):
             return Found(_trace(came, here), made.exact)
-        following: dict[str, tuple[State, ...]] = {}
+        following = stepped.setdefault(states, {})
         for one in closures[state]:
             for chars, target in made.edges[one]:
                 for char in representatives(chars, special):
@@ -155,15 +156,21 @@ def _trace(came: dict, state: tuple[int, tuple[State, ...]]) -> str:  # type: ig
     return "".join(reversed(text))
 
 
-#: One character of each kind, for edges that take any.
-_ANY = "a1 .,!?"
+@lru_cache(maxsize=1)
+def _kinds() -> tuple[tuple[str, ...], ...]:
+    """Many characters of each kind, for edges that take any."""
+    found: dict[str, list[str]] = {}
+    for char in map(chr, range(0x3100)):
+        found.setdefault(kind(char), []).append(char)
+    return tuple(tuple(chars) for chars in found.values())
 
 
 @lru_cache(maxsize=4096)
 def representatives(chars: str | None, special: frozenset[str]) -> tuple[str, ...]:
     """Characters that stand for all of `chars`: the special ones, and one of each kind of the others."""
     if chars is None:
-        return (*sorted(special), *(char for char in _ANY if char not in special))
+        others = (next((char for char in chars if char not in special), None) for chars in _kinds())
+        return (*sorted(special), *(char for char in others if char is not None))
     if len(chars) == 1:
         return (chars,)
     groups: dict[str, str] = {}

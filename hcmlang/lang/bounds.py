@@ -155,11 +155,6 @@ def _certain(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str,
         return pattern.low > 0 and not pattern.glued and _certain(pattern.pattern, rules, phrases, inside)
     if isinstance(pattern, Sequence):
         # What is glued to another part may become part of a longer word, so it proves nothing.
-        items = pattern.items
-        free = [
-            item.pattern
-            for item, after in zip(items, (*items[1:], None), strict=True)
-            if not item.glued and not (after and after.glued)
-        ]
-        return not any(item.glued for item in items) and any(_certain(p, rules, phrases, inside) for p in free)
+        glued = any(item.glued for item in pattern.items)
+        return not glued and any(_certain(item.pattern, rules, phrases, inside) for item in pattern.items)
     return False

@@ -26,7 +26,15 @@ FREE_CHARS = "".join(
 #: The sets of texts that `novelty` looks into.
 CORPORA = ("train", "errors", "batch")
 
-_OPTIONS = ("words", "sentences", "chars", "charset", "until", "temperature")
+_EXAMPLES = {
+    "words": "words: 6..30",
+    "sentences": "sentences: 1..2",
+    "chars": "chars: 20..200",
+    "charset": 'charset: "a-z ,.\'"',
+    "until": 'until: "."',
+    "temperature": "temperature: 0.7",
+}
+_OPTIONS = tuple(_EXAMPLES)
 _MOST = {"words": 1000, "sentences": 100, "chars": 10_000}
 _COUNTS = ("words", "chars", "sentences")
 _USES = {
@@ -38,6 +46,14 @@ _USES = {
     "predicts": "predicts(text) != target",
     "confidence": "confidence(text, target) >= 0.8",
     "judge": "judge(text) == target",
+}
+
+_ONCE = {"weight": ("weight", "keep one of the two"), "guard": ("condition", "join the two with `and`")}
+_TAKES = {
+    **dict.fromkeys(_COUNTS, "one text"),
+    "novelty": "a text and a set of texts to compare it with",
+    "similarity": "two texts",
+    "confidence": "what is written, and a label",
 }
 
 _ESCAPES = {"n": "\n", "t": "\t"}
@@ -55,9 +71,35 @@ def _unquote(token: Token) -> str:
     return "".join(out)
 
 
+#: What Python says about a regex, what that means, and what to do about it.
+_REGEX_ADVICE = (
+    ("unterminated character set", "a `[` is never closed", "add `]`; a bracket that is meant is written `\\[`"),
+    ("unterminated subpattern", "a `(` is never closed", "add `)`; a bracket that is meant is written `\\(`"),
+    ("unbalanced parenthesis", "no `(` is open here", "remove the `)`; a bracket that is meant is written `\\)`"),
+    ("nothing to repeat", "there is nothing to repeat", "`*`, `+`, `?` and `{2,5}` stand after what they repeat"),
+    ("multiple repeat", "a repetition is repeated", "put the first repetition in brackets: `(a+)*`"),
+    ("bad escape", "this backslash has no meaning", "remove it; a backslash that is meant is written `\\\\`"),
+    ("bad character range", "a range of characters runs backwards", "write `a-z`"),
+    ("min repeat greater", "a repetition runs backwards", "write the smaller number first: `{2,5}`"),
+    ("an anchor", "it has an anchor", "a rule writes all of its text; leave `^`, `$` and `\\b` out"),
+    ("look-around", "it looks around", "`require text matches /.../` may look around, a rule cannot"),
+)
+
+
+def _in_words(error: Exception) -> tuple[str, str | None]:
+    """What is wrong with a regex or a set of characters, and what to do."""
+    said = re.sub(r" at position \d+.*", "", str(error), flags=re.DOTALL)
+    return next(((message, hint) for part, message, hint in _REGEX_ADVICE if part in said), (said, None))
+
+
 def literal(text: str) -> syntax.Literal:
     """A literal as the language reads it: punctuation and a text that brings its own space stand close."""
     return syntax.Literal(text, attached=text.startswith(ATTACHED) or text[:1].isspace())
+
+
+def _number(digits: str) -> int:
+    """A whole number as written; one that is larger than any that is allowed anywhere stays so."""
+    return int(digits) if len(digits) < 8 else 10_000_000
 
 
 class Builder:
@@ -127,16 +169,21 @@ class Builder:
 
     def choice(self, node: Any) -> syntax.Choice:
         items, weight, guard = [], 1.0, None
+        extras = [child for child in node.children if child.data in ("weight", "guard")]
+        for child, before in zip(extras[1:], extras, strict=False):
+            if child.data == before.data or len(extras) > 2:
+                kind, hint = _ONCE[child.data]
+                self.report("duplicate-key", f"an alternative has only one {kind}", child, hint)
+                break
         for child in node.children:
             if child.data == "weight":
                 weight = float(child.children[0])
                 if weight <= 0:
-                    self.report(
-                        "bad-weight",
-                        "a weight must be greater than 0",
-                        child,
-                        "leave the alternative out instead",
-                    )
+                    hint = "leave the alternative out instead"
+                    self.report("bad-weight", "a weight must be greater than 0", child, hint)
+                elif weight > 1_000_000:
+                    hint = "only how weights compare with each other matters"
+                    self.report("bad-weight", "a weight must not be greater than 1,000,000", child, hint)
             elif child.data == "guard":
                 guard = self.predicate(child.children[0])
             else:
@@ -162,16 +209,15 @@ class Builder:
         sign = str(node.children[0])
         bounds = {"?": (0, 1), "*": (0, UNBOUNDED), "+": (1, UNBOUNDED)}.get(sign)
         if bounds is None:
-            numbers = [int(number) for number in re.findall(r"\d{1,7}", sign)]
+            numbers = [_number(digits) for digits in re.findall(r"\d+", sign)]
             bounds = (numbers[0], numbers[-1])
         low, high = bounds
-        if low > high or high == 0:
-            self.report(
-                "empty-range",
-                f"nothing is repeated {low} to {high} times",
-                node,
-                "write the smaller number first",
-            )
+        if high == 0:
+            hint = "remove it; what may be left out is written with `?`"
+            self.report("empty-range", "what is repeated 0 times is never written", node, hint)
+        elif low > high:
+            hint = f"did you mean `{{{high},{low}}}`?"
+            self.report("empty-range", f"nothing is repeated {low} to {high} times", node, hint)
         elif high > 1000:
             self.report("too-large", "more than 1,000 repetitions", node, "a text that long is no instance")
         return syntax.Repeat(pattern, low, high)
@@ -210,8 +256,17 @@ class Builder:
         try:
             return to_pattern(body)
         except UnsupportedRegex as error:
-            self.report("bad-regex", f"this regex cannot be used: {error}", token)
+            self._bad_regex(error, token)
             return syntax.Literal("")
+
+    def _bad_regex(self, error: Exception, token: Token) -> None:
+        """Marked at the place within the regex, where it is known."""
+        message, hint = _in_words(error)
+        cause = error if isinstance(error, re.error) else error.__cause__
+        span = self.span(token)
+        if isinstance(cause, re.error) and cause.pos is not None and span.column + cause.pos + 1 < span.end_column:
+            span = Span.point(span.source, span.line, span.column + cause.pos + 1)
+        self.diagnostics.append(Diagnostic("bad-regex", f"this regex cannot be used: {message}", span, hint))
 
     # ------------------------------------------------------------------------------------------------------ free text
 
@@ -222,7 +277,7 @@ class Builder:
             if name not in _OPTIONS:
                 self.report("unknown-option", f"`text_of` has no option `{name}`", name, did_you_mean(name, _OPTIONS))
             elif name in found:
-                self.report("duplicate-key", f"`{name}` is given twice", name)
+                self.report("duplicate-key", f"`{name}` is given twice", name, "keep one of the two")
             else:
                 found[str(name)] = self._option(str(name), values, option)
         if not found.keys() & {"words", "chars", "sentences"}:
@@ -233,7 +288,8 @@ class Builder:
         charset = "".join(char for char in found.get("charset") or FREE_CHARS if not char.isspace())
         charset = charset.replace(found.get("until") or "\0", "")
         if not charset:
-            self.report("empty-charset", "no character is left to write the free text with", node)
+            hint = 'name more characters: `charset: "a-z"`'
+            self.report("empty-charset", "no character is left to write the free text with", node, hint)
         self.temperature = found.get("temperature") if self.temperature is None else self.temperature
         sentences = found.get("sentences")
         words = found.get("words") or DEFAULT_WORDS
@@ -246,8 +302,8 @@ class Builder:
     def _option(self, name: str, values: list[Token], node: Any) -> Any:
         text = values[0].type == "STRING"
         if text != (name in ("charset", "until")):
-            wanted = "a text in quotes" if name in ("charset", "until") else "a number or a range such as `6..30`"
-            self.report("wrong-type", f"`{name}` is {wanted}", values[0])
+            wanted = "a number" if text else "a text in quotes"
+            self.report("wrong-type", f"`{name}` is {wanted}", values[0], f"write `{_EXAMPLES[name]}`")
             return None
         if name == "charset":
             return self.charset(values[0])
@@ -267,8 +323,9 @@ class Builder:
             return temperature
         low, high = self.whole(values[0]), self.whole(values[-1])
         if low > high or high == 0:
-            swapped = f"did you mean `{high}..{low}`?" if low > high else None
-            self.report("empty-range", f"nothing has {low} to {high} {name}", node, swapped)
+            hint = f"did you mean `{high}..{low}`?" if low > high else "write a greater number"
+            has = f"{low}" if low == high else f"{low} to {high}"
+            self.report("empty-range", f"a free text cannot have {has} {name}", node, hint)
             return None
         if high > _MOST[name]:
             self.report("too-large", f"more than {_MOST[name]:,} {name}", node, "a text that long is no instance")
@@ -280,7 +337,7 @@ class Builder:
             return characters(_unquote(token))
         except UnsupportedRegex as error:
             hint = "write the characters, and ranges of them, as in a regex: `a-z ,.'`"
-            self.report("bad-charset", f"these are no characters to use: {error}", token, hint)
+            self.report("bad-charset", f"these characters cannot be used: {_in_words(error)[0]}", token, hint)
             return "a"
 
     # ----------------------------------------------------------------------------------------------------- predicates
@@ -336,7 +393,7 @@ class Builder:
         try:
             re.compile(body)
         except (re.error, RecursionError, OverflowError) as error:
-            self.report("bad-regex", f"this regex cannot be used: {error}", token)
+            self._bad_regex(error, token)
             body = ""
         return syntax.Matches(name, body, flag == "i", span)
 
@@ -346,17 +403,20 @@ class Builder:
         function, names, span = str(token), [self.names(argument) for argument in arguments], self.span(node)
         gives_number = function not in ("predicts", "judge")
         if gives_number != (node.data == "measured"):
-            wanted = "a number: `>= 0.3` or `in 5..30`" if gives_number else "a label: `== target`"
-            self.report("wrong-type", f"`{function}` gives {wanted}", result)
+            wanted = "a number" if gives_number else "a label"
+            message = f"`{function}` is compared with {wanted}"
+            self.report("wrong-type", message, result, f"write `{_USES[function]}`")
             return syntax.Constant(True)
         subjects = names[:-1] if function in ("novelty", "confidence", "similarity") else names
         wrong = len(names) != 2 if function in ("novelty", "similarity") else function in _COUNTS and len(names) != 1
         if wrong or not subjects:
-            self.report("wrong-arguments", f"`{function}` is written `{_USES[function]}`", node)
+            message = f"`{function}` is about {_TAKES[function]}"
+            self.report("wrong-arguments", message, node, f"write `{_USES[function]}`")
             return syntax.Constant(True)
         for name, argument in zip(subjects, arguments, strict=False):
             if name.name is None:
-                self.report("wrong-arguments", f"`{function}` measures a field, not a fixed text", argument)
+                message = f"`{function}` is about what is written, not about a text in quotes"
+                self.report("wrong-arguments", message, argument, f"write `{_USES[function]}`")
                 return syntax.Constant(True)
         written = tuple(str(name.name) for name in subjects)
         if not gives_number:
@@ -386,7 +446,8 @@ class Builder:
         numbers = [float(child) for child in node.children]
         for number, child in zip(numbers, node.children, strict=True):
             if number > 1:
-                self.report("wrong-type", f"{child} must lie between 0 and 1", child)
+                hint = f"{child} percent is written `{number / 100:g}`" if number <= 100 else None
+                self.report("wrong-type", f"{child} does not lie between 0 and 1", child, hint)
         low, high = self._ends(node, numbers[0], numbers[-1], 1.0)
         return low, high
 
@@ -403,5 +464,5 @@ class Builder:
 
     def whole(self, token: Token) -> int:
         if "." in token:
-            self.report("wrong-type", f"{token} must be a whole number", token)
-        return min(int(float(token)), 1_000_000)
+            self.report("wrong-type", f"{token} is not a whole number", token, "this is counted in whole numbers")
+        return _number(token.partition(".")[0])

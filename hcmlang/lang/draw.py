@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from random import Random
+from string import ascii_lowercase
 
 from hcmlang.lang.build import literal
-from hcmlang.lang.free_text import lowered
+from hcmlang.lang.free_text import STOPS, lowered
 from hcmlang.lang.syntax import (
     Alternation,
     CharClass,
@@ -130,8 +131,9 @@ class Drawer:
 
 def _readable(free: FreeText) -> Pattern:
     """Free text in letters where it may use them: without a model, it only shows where free text stands."""
-    letters = "".join(char for char in free.charset if char in "abcdefghijklmnopqrstuvwxyz.")
-    return lowered(replace(free, charset=letters) if len(letters) > 1 else free)
+    letters = "".join(char for char in free.charset if char in ascii_lowercase)
+    stops = "".join(char for char in free.charset if char in STOPS)
+    return lowered(replace(free, charset=letters + stops) if len(letters) > 1 else free)
 
 
 def _heights(rules: Mapping[str, Pattern]) -> dict[str, float]:

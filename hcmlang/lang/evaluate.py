@@ -215,11 +215,32 @@ def _texts(names: Names, fields: Mapping[str, str]) -> tuple[str, ...]:
     return names.texts if names.name is None else (fields[names.name],)
 
 
+#: Escapes, classes, and braces that are no quantifier.
+_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?!\d*,?\d*\})", re.DOTALL)
+
+
+def _as_python(pattern: str) -> str:
+    """A regex such that the library `regex` reads it as Python does: braces and brackets that mean more to it, such as
+    `a{e}` and `[[:alpha:]]`, are escaped."""
+
+    def escaped(found: re.Match[str]) -> str:
+        part = found[0]
+        if part == "{":
+            return r"\{"
+        return part if part.startswith("\\") else "[" + re.sub(r"(\\.)|\[", _bracket, part[1:], flags=re.DOTALL)
+
+    return _PARTS.sub(escaped, pattern)
+
+
+def _bracket(found: re.Match[str]) -> str:
+    return found[1] or r"\["
+
+
 def _matches(predicate: Matches) -> Test:
     """The search is given up after a second: some regexes need longer than the age of the universe."""
     import regex
 
-    pattern = regex.compile(predicate.regex, regex.IGNORECASE if predicate.ignore_case else 0)
+    pattern = regex.compile(_as_python(predicate.regex), regex.IGNORECASE if predicate.ignore_case else 0)
 
     def test(fields: Mapping[str, str]) -> bool:
         try:

@@ -21,6 +21,11 @@ def lowered(free: FreeText) -> Pattern:
     return Repeat(_word(free.charset), *free.words)
 
 
+def stops(free: FreeText) -> str:
+    """What its sentences may end with."""
+    return "".join(char for char in free.charset if char in STOPS) or "."
+
+
 def sentence_words(free: FreeText) -> tuple[int, int] | None:
     """Words of each sentence, such that any allowed number of sentences gives an allowed number of words in all; None
     where there is no such range."""
@@ -71,9 +76,8 @@ def _run(chars: str, length: tuple[int, int]) -> Pattern:
 
 def _sentences(free: FreeText, count: tuple[int, int]) -> Pattern:
     """Sentences end with a stop; no other word of theirs does, so that their number can be told."""
-    stops = "".join(char for char in free.charset if char in STOPS) or "."
     inner = _word("".join(char for char in free.charset if char not in STOPS) or "a")
-    last = Sequence((Item(inner), Item(CharClass(stops), glued=True)))
+    last = Sequence((Item(inner), Item(CharClass(stops(free)), glued=True)))
     low, high = sentence_words(free) or (1, 1)
     if high == 1:
         return Repeat(last, *count)

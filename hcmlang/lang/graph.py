@@ -75,6 +75,25 @@ def reached(pattern: Pattern, rules: Mapping[str, Pattern]) -> set[str]:
     return seen
 
 
+def unavoidable(pattern: Pattern, rules: Mapping[str, Pattern]) -> set[str]:
+    """The rules that every way through a pattern uses."""
+    known: dict[str, set[str]] = {}
+
+    def always(pattern: Pattern) -> set[str]:
+        if isinstance(pattern, Reference):
+            if pattern.name in rules and pattern.name not in known:
+                known[pattern.name] = set()
+                known[pattern.name] = {pattern.name} | always(rules[pattern.name])
+            return known.get(pattern.name, set())
+        if isinstance(pattern, Alternation):
+            return set.intersection(*(always(choice.pattern) for choice in pattern.choices))
+        if isinstance(pattern, Sequence):
+            return set[str]().union(*(always(item.pattern) for item in pattern.items))
+        return always(pattern.pattern) if isinstance(pattern, Repeat) and pattern.low > 0 else set()
+
+    return always(pattern)
+
+
 def productive(rules: Mapping[str, Pattern]) -> set[str]:
     """The rules that can end: some way through them needs no rule that cannot."""
     done: set[str] = set()

@@ -43,11 +43,15 @@ def read_imports(tree: Tree, origin: Origin, read: Reader) -> tuple[Tree, list[o
 
 def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found, seen: set[Path]) -> None:
     for one in imports:
-        path = (here.parent / one.path).resolve()
+        try:
+            path = (here.parent / one.path).resolve()
+        except (OSError, ValueError, RuntimeError) as error:
+            found.diagnostics.append(_unreadable(one, error))
+            continue
         if one.name is not None:
             _word_list(one, path, read, found)
         elif path.suffix != ".hcm":
-            hint = f'a program ends with .hcm; a word list is given a name: import "{one.path}" as words'
+            hint = f'a program ends with .hcm; a word list is given a name: `import "{one.path}" as my_words`'
             found.diagnostics.append(Diagnostic("not-a-program", f"{one.path} is no program", one.span, hint))
         elif path not in seen:
             seen.add(path)
@@ -58,17 +62,27 @@ def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
     try:
         return read(path)
     except FileNotFoundError:
-        hint = "paths are relative to the file that imports"
-        found.diagnostics.append(Diagnostic("missing-file", f"there is no file {path}", one.span, hint))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        found.diagnostics.append(Diagnostic("unreadable-file", f"cannot read {path}: {error}", one.span))
+        hint = f"paths are relative to the file that imports, so this is {path}"
+        found.diagnostics.append(Diagnostic("missing-file", f"there is no file {one.path}", one.span, hint))
+    except (OSError, ValueError) as error:
+        found.diagnostics.append(_unreadable(one, error))
     return None
+
+
+def _unreadable(one: Import, error: Exception) -> Diagnostic:
+    if isinstance(error, UnicodeDecodeError):
+        return Diagnostic("unreadable-file", f"{one.path} is no text in UTF-8", one.span, "save the file as UTF-8")
+    if isinstance(error, IsADirectoryError):
+        return Diagnostic("unreadable-file", f"{one.path} is a folder", one.span, "name a file in it")
+    why = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+    return Diagnostic("unreadable-file", f"cannot read {one.path}: {why}", one.span)
 
 
 def _word_list(one: Import, path: Path, read: Reader, found: _Found) -> None:
     name = one.name or ""
     if name in found.lists:
-        found.diagnostics.append(Diagnostic("duplicate-list", f"there is a list `{name}` already", one.span))
+        message = f"there is a list `{name}` already"
+        found.diagnostics.append(Diagnostic("duplicate-list", message, one.span, "choose another name"))
     text = _text(one, path, read, found)
     lines = [line.strip() for line in (text or "").splitlines()]
     phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
@@ -97,7 +111,8 @@ def _program(one: Import, path: Path, read: Reader, found: _Found, seen: set[Pat
         found.diagnostics.append(Diagnostic("imported-constraint", message, one.span, hint))
     if tree.fields and not _is_rule(tree):
         message = f"{one.path} begins with a record; a file that is imported holds rules only"
-        found.diagnostics.append(Diagnostic("imported-record", message, one.span))
+        hint = "move the rules that both need into a file of their own"
+        found.diagnostics.append(Diagnostic("imported-record", message, one.span, hint))
     found.keys.append(key)
     found.rules += tree.rules
     _follow(tree.imports, path, read, found, seen)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 from lark import Lark
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedEOF, UnexpectedInput
 
-from hcmlang.diagnostics import Diagnostic, Origin, Span, closest
+from hcmlang.diagnostics import Diagnostic, Origin
 from hcmlang.hashing import content_key
 from hcmlang.lang import syntax
 from hcmlang.lang.build import Builder
 from hcmlang.lang.scope import RESERVED
+from hcmlang.lang.syntax_errors import Statement, Wrong, explain, mask, misspelt_keyword
 
-MAX_CHARS = 200_000
+MAX_CHARS = 100_000
 MAX_DEPTH = 60
 
 
@@ -38,48 +40,134 @@ def _cache() -> str | bool:
     return str(folder / "grammar.bin")
 
 
-#: Where a rule or a constraint begins, so that reading can go on after a mistake in the one before.
-_STATEMENT = re.compile(r"^[ \t]*(?:[A-Za-z_]\w*[ \t]*:?=(?!=)|(?:require|forbid|prefer|import)\b)", re.MULTILINE)
 _MOST_ERRORS = 20
 
 
 def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
     """The syntax tree and content key of a program; None with diagnostics where nothing of it can be read.
 
-    The key does not depend on layout and comments. Where a rule or constraint cannot be read, the tree has the others.
+    The key does not depend on layout and comments. Where a rule or constraint cannot be read, the tree has the others,
+    and the rule's name with an empty text, so that it is not missed elsewhere.
     """
     if (refused := _too_large(text, origin)) is not None:
         return None, "", [refused]
+    text = "\n".join(text.splitlines())
     found: list[Diagnostic] = []
-    rest = text
+    error: UnexpectedInput | None = None
     try:
-        while True:
-            try:
-                parsed = _parser().parse(rest)
-                break
-            except UnexpectedInput as error:
-                diagnostic, at = _syntax_error(rest, origin, error)
-                found.append(diagnostic)
-                without = _without_statement(rest, at)
-                if without is None or len(found) >= _MOST_ERRORS:
-                    return None, "", found
-                rest = without
-        builder = Builder(rest, origin)
+        try:
+            parsed = _parser().parse(text)
+        except UnexpectedInput as failed:
+            error = failed
+        if error is not None or _misspelt(text):
+            found, text = _misread(text, origin, error)
+            if error is not None and not found:
+                return None, "", [_diagnostic(text, origin, explain(_statement(text, mask(text), error)), 0)]
+            parsed = _parser().parse(text)
+        builder = Builder(text, origin)
         tree = builder.program(parsed)
+    except UnexpectedInput:
+        return None, "", found
     except RecursionError:
         return None, "", [Diagnostic("too-deep", "the program is nested too deeply", origin.span(1, 1, 1, 2))]
     return tree, content_key(parsed.pretty()), [*found, *builder.diagnostics]
 
 
-def _without_statement(text: str, offset: int) -> str | None:
-    """The program with the rule or constraint at `offset` blanked out; None where that removes nothing."""
-    starts = [match.start() for match in _STATEMENT.finditer(text)]
-    begin = max((start for start in starts if start <= offset), default=0)
-    end = min((start for start in starts if start > offset), default=len(text))
-    statement = text[begin:end]
-    if not statement.strip() or statement.count("{") > statement.count("}"):
-        return None
-    return text[:begin] + re.sub(r"[^\n]", " ", statement) + text[end:]
+def _misspelt(text: str) -> bool:
+    """Whether a line that was read as part of a rule seems to be a constraint with a misspelt keyword."""
+    masked = mask(text)
+    words = (found for found in _BEGIN.finditer(masked) if found["word"])
+    lines = (masked[found.start() : found.start() + 80] for found in words)
+    return any(misspelt_keyword(line) is not None for line in lines)
+
+
+def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[list[Diagnostic], str]:
+    """What is wrong with each statement that cannot be read, and the text with an empty one in its place.
+
+    Statements long before the `error` of the whole were read well; the one before it may have caused it.
+    """
+    masked = mask(text)
+    statements = list(_statements(masked))
+    failed = _statement(text, masked, error).at if error is not None else 0
+    first = max(0, sum(1 for begin, _ in statements if begin <= failed) - 2)
+    found: list[Diagnostic] = []
+    readable = [text[: statements[first][0]]]
+    for begin, end in statements[first:]:
+        only = error if len(statements) == 1 else None
+        wrong = _unreadable(text[begin:end], masked[begin:end], only)
+        if wrong is not None and len(found) < _MOST_ERRORS:
+            found.append(_diagnostic(text, origin, wrong, begin))
+        readable.append(text[begin:end] if wrong is None else _stand_in(text[begin:end]))
+    return found, "".join(readable)
+
+
+def _unreadable(text: str, masked: str, error: UnexpectedInput | None) -> Wrong | None:
+    """What is wrong with a statement, if anything is; `error` where that is known already."""
+    try:
+        if error is None:
+            _parser().parse(text)
+            return None
+    except UnexpectedInput as found:
+        error = found
+    return explain(_statement(text, masked, error))
+
+
+def _statement(text: str, masked: str, error: UnexpectedInput) -> Statement:
+    masked = masked.rstrip()
+    at = error.pos_in_stream
+    early = (
+        at is None or isinstance(error, UnexpectedEOF) or getattr(getattr(error, "token", None), "type", "") == "$END"
+    )
+    expected = getattr(error, "accepts", None) or getattr(error, "expected", None) or getattr(error, "allowed", None)
+    return Statement(text, masked, len(masked) if early else min(at or 0, len(masked)), frozenset(expected or ()))
+
+
+def _diagnostic(text: str, origin: Origin, wrong: Wrong, begin: int) -> Diagnostic:
+    def place(offset: int) -> tuple[int, int]:
+        return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+    span = origin.span(*place(begin + wrong.begin), *place(begin + wrong.end))
+    return Diagnostic("program-syntax", wrong.message, span, wrong.hint)
+
+
+#: Where a statement begins: with a rule's sign or a keyword; or with a word in the first column, which is then misspelt.
+_BEGIN = re.compile(
+    r"^(?:(?P<sure>[ \t]*(?:[A-Za-z_]\w*[ \t]*:?=(?!=)|(?:require|forbid|prefer|import)\b))|(?P<word>[A-Za-z_]\w*))",
+    re.MULTILINE,
+)
+#: How the text before ends where a line goes on with it.
+_GOES_ON = re.compile(r"(?:[|,(\[{~=]|\b(?:and|or|not|when|any|all|in|contains|with|only|as|matches))\s*\Z")
+
+
+def _statements(masked: str) -> Iterator[tuple[int, int]]:
+    """Where the statements of a program begin and end, as its lines tell. The fields of a record belong to its rule."""
+    begin = depth = seen = 0
+    for found in _BEGIN.finditer(masked):
+        at, before = found.start(), masked[max(0, found.start() - 200) : found.start()]
+        depth += masked.count("{", seen, at) - masked.count("}", seen, at)
+        seen = at
+        goes_on = _GOES_ON.search(before) is not None
+        if depth > 0 and (goes_on or masked[at] in " \t"):
+            continue
+        if found["word"] and (goes_on or found["word"] in RESERVED):
+            continue
+        if at > begin:
+            yield begin, at
+        begin, depth = at, 0
+    yield begin, len(masked)
+
+
+def _stand_in(statement: str) -> str:
+    """A rule of the same name, and with the same fields if it is a record, that writes empty texts; as many lines long as
+    the statement that it stands for. Nothing where that is no rule."""
+    lines = "\n" * statement.count("\n")
+    head = re.match(r"\s*([A-Za-z_]\w*)\s*:?=(?!=)", statement)
+    if head is None:
+        return lines
+    fields = dict.fromkeys(re.findall(r"[{,]\s*([A-Za-z_]\w*)\s*:?=(?!=)", statement))
+    texts = ", ".join(f'{name} := ""' for name in fields if name not in RESERVED)
+    body = f"record {{ {texts} }}" if texts and "record" in statement else '""'
+    return head[0] + body + "\n" * (statement.count("\n") - head[0].count("\n"))
 
 
 def _too_large(text: str, origin: Origin) -> Diagnostic | None:
@@ -99,140 +187,3 @@ def _too_large(text: str, origin: Origin) -> Diagnostic | None:
                 hint,
             )
     return None
-
-
-# -------------------------------------------------------------------------------------------------------- syntax errors
-
-_WORDS = {
-    "ASSIGN": "`:=`",
-    "SHARED": "`=`",
-    "RULE_NAME": "the next rule",
-    "NAME": "a name",
-    "STRING": 'a text in quotes ("...")',
-    "REGEX": "a regex (/.../)",
-    "NUMBER": "a number",
-    "KIND": "`require`, `forbid` or `prefer`",
-    "IMPORT": "`import`",
-    "FREE": "`text_of(...)`",
-    "FUNCTION": "`words(...)` or another measure",
-    "VALUE": "a value (`{target}`)",
-    "OPTIONAL": "`?`",
-    "STAR": "`*`",
-    "GLUE": "`~`",
-    "COUNT": "a count (`{2,5}`)",
-    "COLON": "`:`",
-    "AT": "`@`",
-    "QUANTITY": "`any` or `all`",
-    "VBAR": "`|`",
-    "LPAR": "`(`",
-    "RPAR": "`)`",
-    "LBRACE": "`{`",
-    "RBRACE": "`}`",
-    "LSQB": "`[`",
-    "RSQB": "`]`",
-    "COMMA": "`,`",
-    "$END": "the end of the program",
-}
-#: In which order expectations are named: what a user most likely left out comes first.
-_ORDER = (
-    "ASSIGN",
-    "RPAR",
-    "RBRACE",
-    "RSQB",
-    "COMMA",
-    "VBAR",
-    "STRING",
-    "NAME",
-    "NUMBER",
-    "RULE_NAME",
-    "KIND",
-)
-
-
-def _syntax_error(text: str, origin: Origin, error: UnexpectedInput) -> tuple[Diagnostic, int]:
-    """What is wrong, in words, and at which offset of the text."""
-    lines = text.splitlines() or [""]
-    line: int = error.line or 0
-    column: int = error.column or 0
-    if (
-        isinstance(error, UnexpectedEOF)
-        or line < 1
-        or (isinstance(error, UnexpectedToken) and error.token.type == "$END")
-    ):
-        line, column = len(lines), len(lines[-1].rstrip()) + 1
-        while line > 1 and not lines[line - 1].strip():
-            line, column = line - 1, len(lines[line - 2].rstrip()) + 1
-    found = str(error.token) if isinstance(error, UnexpectedToken) else text[error.pos_in_stream or 0 :][:1]
-    expected = error.accepts if isinstance(error, UnexpectedToken) and error.accepts else _expected(error)
-    span = origin.span(line, column, line, column + max(1, len(found.splitlines()[0]) if found.strip() else 1))
-    word = found.strip().split("\n")[0]
-    offset = sum(len(part) for part in text.splitlines(keepends=True)[: line - 1]) + column - 1
-    before = lines[line - 1][: column - 1]
-    return Diagnostic("program-syntax", *_in_words(error, word, expected, before, span)), offset
-
-
-def _in_words(error: UnexpectedInput, word: str, expected: set[str], before: str, span: Span) -> tuple[str, Span, str]:
-    """Message, place and hint."""
-    if isinstance(error, UnexpectedCharacters) and word == '"':
-        return "this quote is never closed", span, 'a text ends with `"` in the same line'
-    if isinstance(error, UnexpectedCharacters) and word == "/":
-        return "this regex is never closed", span, "a regex ends with `/` in the same line"
-    if isinstance(error, UnexpectedCharacters) and word in "'‘’“”" and word:
-        return f"`{word}` is no quote of the language", span, 'a text stands in straight double quotes: "..."'
-    what = f"`{word}` cannot stand here" if word else "the program ends too early"
-    hint = _expectation(expected)
-    last = re.search(r"([A-Za-z_]\w*)\s*$", before)
-    if word == "=" and re.fullmatch(r"\s*[A-Za-z_]\w*\s*", before):
-        hint = "write `:=` to define a rule"
-    elif word == "=":
-        hint = "write `:=` to define a rule, `==` to compare"
-    elif "RULE_NAME" in expected and re.fullmatch(r"[A-Za-z_]\w*", word) and word not in RESERVED:
-        close = closest(word, ("require", "forbid", "prefer", "import"))
-        hint = f"did you mean `{close}`?" if close else f"a rule is written `{word} := ...`"
-    elif re.fullmatch(r"[A-Za-z_]\w*", word) and (near := closest(word, _keywords(expected))):
-        hint = f"did you mean `{near}`?"
-    elif word in ("<", ">") or re.match(r"[<>]=?", word):
-        hint = "a range is written `in 5..30`, `== 5`, `<= 30` or `>= 5`"
-    elif last and (near := closest(last[1], PREDICATES)) and last[1] not in RESERVED and word == "(":
-        start = span.column - len(before) + last.start(1)
-        place = Span.point(span.source, span.line, max(1, start), len(last[1]))
-        return f"there is no predicate `{last[1]}`", place, f"did you mean `{near}`?"
-    return what, span, hint
-
-
-#: The predicates that are written as functions.
-PREDICATES = ("words", "chars", "sentences", "novelty", "similarity", "predicts", "confidence", "judge")
-_KEYWORDS = (
-    "contains",
-    "matches",
-    "starts",
-    "ends",
-    "with",
-    "uses",
-    "only",
-    "in",
-    "and",
-    "or",
-    "not",
-    "when",
-    "any",
-    "all",
-)
-
-
-def _keywords(expected: set[str]) -> list[str]:
-    found = [word for word in _KEYWORDS if word.upper() in expected]
-    return found + (["any", "all"] if "QUANTITY" in expected else [])
-
-
-def _expected(error: UnexpectedInput) -> set[str]:
-    if isinstance(error, UnexpectedToken):
-        return set(error.expected)
-    return set(error.allowed or ()) if isinstance(error, UnexpectedCharacters) else set()
-
-
-def _expectation(names: set[str]) -> str:
-    known = sorted(names, key=lambda n: (_ORDER.index(n) if n in _ORDER else len(_ORDER), n))
-    words = list(dict.fromkeys(_WORDS.get(name, f"`{name.lower()}`") for name in known if not name.startswith("__")))
-    shown = ", ".join(words[:6])
-    return f"expected here: {shown}" + (", ..." if len(words) > 6 else "")

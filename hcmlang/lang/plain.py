@@ -121,6 +121,7 @@ def either(options: list[Plain]) -> Plain | None:
 class _Builder:
     def __init__(self, rules: Mapping[str, Pattern]) -> None:
         self._rules = rules
+        #: Names that are made up hold a space, so that no rule is called the same.
         self._names: dict[object, str] = {}
         self.made: dict[str, Plain | None] = {}
         #: Which rule a definition comes from, where it is one.
@@ -150,7 +151,7 @@ class _Builder:
     def _rule(self, name: str, spaced: bool) -> Plain | None:
         if name not in self._rules:
             return Unknown()
-        key = f"{name}_" if spaced else name
+        key = f"{name} " if spaced else name
         if key not in self.made:
             self.made[key], self.origin[key] = Use(key), name
             self.made[key] = self.text(self._rules[name], spaced)
@@ -182,7 +183,8 @@ class _Builder:
             return self._sequence(items, spaced, begun)
         key = ("rest", items, spaced, begun)
         if key not in self._names:
-            name = self._names[key] = f"rest{len(self._names)}"
+            name = self._names[key] = f"rest {len(self._names)}"
+            self.made[name] = Use(name)
             self.made[name] = self._sequence(items, spaced, begun)
         name = self._names[key]
         return Use(name) if self.made[name] is not None else None

@@ -12,7 +12,7 @@ from typing import Literal as Either
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Span, has_errors
 from hcmlang.hashing import content_key, derive_seed
-from hcmlang.lang import check, graph, parse
+from hcmlang.lang import bounds, check, graph, parse
 from hcmlang.lang.automata import MAX_STATES, RightLinear, TooLarge, automaton, product
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Clause, Dialect, Draft, Row
@@ -151,6 +151,13 @@ class Program:
         scope |= dict.fromkeys(("hypothesis.triggers", "group.terms"), list(dict.fromkeys(words))[:50:7] or ["not"])
         scope |= {"target": target, "hypothesis.gold": target, "labels": list(self.labels)}
         return scope | {"wrong": wrong, "hypothesis.predicted": wrong, "hypothesis.kind": "word"}
+
+    @property
+    def lengths(self) -> tuple[tuple[float, float], ...]:
+        """Of each field, the fewest and the most characters that the rules write."""
+        rules = graph.rules_of(self.tree)
+        found = [bounds.chars(field.pattern, rules) for field in self.tree.fields]
+        return tuple((one.low, one.high) for one in found)
 
     def bind(self, scope: Mapping[str, Value]) -> BoundProgram:
         """Fill in the values in scope.

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hcmlang.lang.machines import Machine, State, spellings
+import regex as library
+
+from hcmlang.lang.machines import CLASSES, Machine, State, spellings
 
 #: States of the regex's own automaton before it is given up.
 _MOST = 400
@@ -16,16 +18,24 @@ Accepts = Callable[[str], bool]
 _parser = importlib.import_module("re._parser")
 
 
-class _Unsupported(Exception):
-    pass
+class Unsupported(ValueError):
+    """The regex needs more than a machine, or a mask, can do."""
 
 
 def regex_machine(regex: str, ignore_case: bool) -> Machine | None:
     """A machine that accepts texts in which the regex matches somewhere; None where the regex needs more than that."""
     try:
         return _Search(regex, ignore_case)
-    except (_Unsupported, re.error, RecursionError, OverflowError):
+    except (Unsupported, re.error, RecursionError, OverflowError):
         return None
+
+
+def parsed(regex: str) -> Any:
+    """The regex as Python parses it. Raises :class:`Unsupported` where flags inside of it change what it means."""
+    found = _parser.parse(regex)
+    if found.state.flags & ~(re.UNICODE | re.VERBOSE):
+        raise Unsupported("its regex holds flags")
+    return found
 
 
 class _Search:
@@ -37,7 +47,7 @@ class _Search:
         self._jumps: list[list[tuple[int, str]]] = [[]]
         special: set[str] = set()
         self._special = special
-        self._final = self._build(_parser.parse(regex), 0)
+        self._final = self._build(parsed(regex), 0)
         self.special = frozenset(special)
         self.start: State = (self._closure({0}, beginning=True), True)
         if self._matched(self.start):
@@ -73,13 +83,13 @@ class _Search:
 
     def _state(self) -> int:
         if len(self._edges) >= _MOST:
-            raise _Unsupported
+            raise Unsupported
         self._edges.append([])
         self._jumps.append([])
         return len(self._edges) - 1
 
-    def _build(self, parsed: Any, at: int) -> int:
-        for operation, argument in parsed:
+    def _build(self, operations: Any, at: int) -> int:
+        for operation, argument in operations:
             at = self._part(str(operation), argument, at)
         return at
 
@@ -98,7 +108,7 @@ class _Search:
         if operation == "SUBPATTERN":
             _, on, off, inner = argument
             if on or off:
-                raise _Unsupported
+                raise Unsupported
             return self._build(inner, at)
         if operation in ("MAX_REPEAT", "MIN_REPEAT"):
             return self._repeat(argument, at)
@@ -106,7 +116,7 @@ class _Search:
             end = self._state()
             self._jumps[at].append((end, "start" if "BEGINNING" in str(argument) else "end"))
             return end
-        raise _Unsupported
+        raise Unsupported
 
     def _repeat(self, argument: Any, at: int) -> int:
         low, high, inner = argument
@@ -144,17 +154,17 @@ class _Search:
                 chars.add(chr(argument))
             elif str(what) == "RANGE":
                 if argument[1] - argument[0] > 300:
-                    raise _Unsupported
+                    raise Unsupported
                 chars |= {chr(code) for code in range(argument[0], argument[1] + 1)}
             elif str(what) == "CATEGORY":
                 kinds.append(_category(str(argument)))
         if self._ignore_case:
-            chars = {other for char in chars for other in spellings(char)}
+            chars = {other for char in chars for other in spellings(char, library)}
         self._special |= chars
         return frozenset(chars), kinds
 
 
 def _category(name: str) -> Accepts:
-    known = re.compile({"DIGIT": r"\d", "WORD": r"\w", "SPACE": r"\s"}[name.rpartition("_")[2]])
+    known = CLASSES[name.rpartition("_")[2]]
     negated = "_NOT_" in name
-    return lambda char: (known.fullmatch(char) is None) == negated
+    return lambda char: (known(char) is None) == negated

@@ -11,14 +11,14 @@ from hcmlang.diagnostics import Diagnostic, Origin, Source, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.load import SpecFile, absolute
-from hcmlang.spec.model import CONTROLS, FileData, Spec
+from hcmlang.spec.model import CONTROLS, FileData, SamplerEngine, Spec
 from hcmlang.spec.tree import MappingNode, ScalarNode
 
 
-def check_spec(file: SpecFile) -> list[Diagnostic]:
-    """Every contradiction within a spec, and every mistake in its program."""
+def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
+    """Every contradiction within a spec, and every mistake in its program, whose files `read` reads."""
     checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _seeds)
-    return [d for check in checks for d in check(file)] + programs_of(file)[1]
+    return [d for check in checks for d in check(file)] + programs_of(file, read)[1]
 
 
 def programs_of(file: SpecFile, read: Reader = read_file) -> tuple[dict[str, lang.Program], list[Diagnostic]]:
@@ -66,15 +66,18 @@ def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Progr
 
 
 def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
-    """What a program wants and no engine of the spec's teachers can do: the sampler has no model."""
-    teacher = next(iter(spec.teachers))
+    """What a program wants and an engine of the spec's teachers cannot do: the sampler has no model."""
+    teacher = next((name for name, one in spec.teachers.items() if isinstance(one.engine, SamplerEngine)), None)
+    if teacher is None:
+        return
+    other = f"`teachers.{teacher}.engine: {{kind: transformers, model: ...}}`"
     for place in program.free_text[:1]:
-        hint = "write it as rules; or try it with `hcmlang sample FILE --engine walk`"
+        hint = f"write it as rules, or give the teacher a model: {other}"
         message = f"free text takes a language model, and the engine of the teacher `{teacher}` has none"
         yield Diagnostic("no-model", message, place, hint)
     for asked in program.asked:
         if isinstance(asked, Predicts) and asked.judge:
-            hint = "`predicts(...)` asks the classifier under repair, which needs no other model"
+            hint = f"`predicts(...)` asks the classifier under repair; or give the teacher a model: {other}"
             message = f"`judge` takes a language model, and the engine of the teacher `{teacher}` has none"
             yield Diagnostic("no-judge", message, asked.span, hint)
 

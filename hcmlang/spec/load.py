@@ -23,6 +23,7 @@ from hcmlang.diagnostics import (
     did_you_mean,
     has_errors,
 )
+from hcmlang.lang.imports import Reader
 from hcmlang.spec.model import Spec
 from hcmlang.spec.tree import (
     Entry,
@@ -73,14 +74,16 @@ class SpecFile:
         return place.node if place.path == path else None
 
 
-def read_spec(path: Path, overrides: Sequence[str] = ()) -> tuple[SpecFile | None, list[Diagnostic]]:
+def read_spec(
+    path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None
+) -> tuple[SpecFile | None, list[Diagnostic]]:
     """Read a spec with what it `extends`, lay overrides (`a.b.c=value`) upon it, and validate it.
 
     Returns None with the errors where there is no spec to speak of. Where only some values are wrong, the rest is
     returned with them replaced by their defaults, so that its own mistakes can be reported too; whether to go on is
-    for the caller to decide by :func:`hcmlang.diagnostics.has_errors`.
+    for the caller to decide by :func:`hcmlang.diagnostics.has_errors`. `read` reads the files, from the disk by default.
     """
-    tree, diagnostics = _read_with_bases(path, ())
+    tree, diagnostics = _read_with_bases(path, (), read)
     if tree is None:
         return None, diagnostics
     if not isinstance(tree, MappingNode):
@@ -116,8 +119,8 @@ def value_span(tree: Node, path: KeyPath) -> Span:
 # ----------------------------------------------------------------------------------------------- inheritance, overrides
 
 
-def _read_with_bases(path: Path, above: tuple[Path, ...]) -> tuple[Node | None, list[Diagnostic]]:
-    tree, diagnostics = read_tree(path)
+def _read_with_bases(path: Path, above: tuple[Path, ...], read: Reader | None) -> tuple[Node | None, list[Diagnostic]]:
+    tree, diagnostics = _tree(path, read)
     if not isinstance(tree, MappingNode):
         return tree, diagnostics
     own = _absolute(tree, path.parent)
@@ -141,9 +144,19 @@ def _read_with_bases(path: Path, above: tuple[Path, ...]) -> tuple[Node | None, 
             *diagnostics,
             Diagnostic("missing-file", message, node.span, "paths are relative to this spec"),
         ]
-    base, found = _read_with_bases(base_path, trail)
+    base, found = _read_with_bases(base_path, trail, read)
     diagnostics += found
     return (merge(base, own) if isinstance(base, MappingNode) else own), diagnostics
+
+
+def _tree(path: Path, read: Reader | None) -> tuple[Node | None, list[Diagnostic]]:
+    if read is None:
+        return read_tree(path)
+    try:
+        text = read(path)
+    except (OSError, UnicodeDecodeError):
+        return read_tree(path)  # which says what is wrong with the file
+    return parse_tree(Source(str(path), text))
 
 
 def _absolute(tree: Node, folder: Path) -> Node:

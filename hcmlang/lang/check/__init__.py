@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from hcmlang.diagnostics import Diagnostic
-from hcmlang.lang.check import names, possible, rules
+from hcmlang.lang.check import names, possible, rules, size
 from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import Tree
 
@@ -15,6 +15,15 @@ Check = Callable[[Tree, Mapping[str, Kind]], Iterator[Diagnostic]]
 CHECKS: tuple[Check, ...] = (rules.check, names.check, possible.check)
 
 
-def check(tree: Tree, scope: Mapping[str, Kind]) -> list[Diagnostic]:
-    """Every mistake in a program, by sort; not in the order of the text."""
-    return [diagnostic for one in CHECKS for diagnostic in one(tree, scope)]
+def check(tree: Tree, scope: Mapping[str, Kind], complete: bool = True) -> list[Diagnostic]:
+    """Every mistake in a program, by sort; not in the order of the text.
+
+    Of a program that could not be read as a whole (not `complete`), only what is wrong whatever the rest may be.
+    """
+    if large := list(size.check(tree, scope)):
+        return large
+    if complete:
+        return [diagnostic for one in CHECKS for diagnostic in one(tree, scope)]
+    unread = any(one.name is None for one in tree.imports)
+    found = [*rules.check(tree, scope), *names.check(tree, scope)]
+    return [d for d in found if d.severity == "error" and not (unread and d.code == "undefined-rule")]

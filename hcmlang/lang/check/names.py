@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 
-from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
+from hcmlang.diagnostics import Diagnostic, Span, closest, did_you_mean
 from hcmlang.lang import graph
-from hcmlang.lang.scope import Kind
+from hcmlang.lang.scope import RESERVED, Kind
 from hcmlang.lang.syntax import (
     Alternation,
     Asked,
@@ -27,6 +29,9 @@ from hcmlang.lang.syntax import (
 )
 from hcmlang.lang.walk import operand, simple_predicates, subjects
 
+#: Undefined rules that are told; where nothing is defined, the first few are enough.
+_MOST_UNDEFINED = 20
+
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     """Mistakes in names and their types."""
@@ -37,9 +42,17 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _lists(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    lists = dict(tree.lists)
     for one in tree.imports:
-        if one.name is not None and (one.name in names and one.name not in dict(tree.lists)):
-            yield Diagnostic("reserved-name", f"`{one.name}` is a value in scope", one.span, "choose another name")
+        if one.name is None:
+            continue
+        kind = names.get(one.name)
+        if one.name in RESERVED:
+            message = f"`{one.name}` is a word of the language"
+            yield Diagnostic("reserved-name", message, one.span, "choose another name")
+        elif kind is not None and (not kind.is_list or kind.values != lists.get(one.name)):
+            message = f"`{one.name}` is the name of a value"
+            yield Diagnostic("reserved-name", message, one.span, "choose another name")
 
 
 def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
@@ -47,11 +60,16 @@ def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     earlier: list[str] = []
     owners = {id(field.pattern): number for number, field in enumerate(tree.fields)}
     fields = [field.name for field in tree.fields]
+    left = _MOST_UNDEFINED
     for body in graph.bodies(tree):
         earlier = fields[: owners[id(body)]] if id(body) in owners else fields
+        missing: list[Reference] = []
         for part in graph.parts(body):
             if isinstance(part, Reference) and part.name not in rules:
-                yield _undefined(part, rules, names, fields)
+                missing.append(part)
+            elif isinstance(part, Value) and part.name in rules and part.name not in fields:
+                message = f"`{part.name}` is a rule, not a value"
+                yield Diagnostic("rule-as-value", message, part.span, f"write `{part.name}` without braces")
             elif isinstance(part, Value) and part.name in fields:
                 if part.name not in earlier:
                     message = f"`{part.name}` is not written yet"
@@ -65,11 +83,47 @@ def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
                 for choice in part.choices:
                     if choice.guard is not None:
                         yield from _guard(choice.guard, tree, names)
+        told = list(islice(_runs(missing), left))
+        left -= len(told)
+        yield from (_undefined(run, rules, names, fields) for run in told)
+
+
+def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
+    """References that stand in one line with nothing but a space between them: probably words without quotes."""
+    run: list[Reference] = []
+    for part in missing:
+        before = run[-1].span if run else None
+        if before and (before.end_line, before.end_column + 1) != (part.span.line, part.span.column):
+            yield run
+            run = []
+        run.append(part)
+    if run:
+        yield run
+
+
+#: Words of the language that a user may take for something to write in a rule.
+_WORDS = {
+    "or": "alternatives are separated by `|`",
+    "and": 'parts stand one after the other: `"a" "b"`',
+    "one_of": 'write `one_of("a", "b")`',
+    "text_of": "write `text_of(words: 6..30)`",
+    "record": "write `record { ... }`, as the first rule",
+    **dict.fromkeys(("require", "forbid", "prefer"), "a constraint begins on a line of its own"),
+}
 
 
 def _undefined(
-    part: Reference, rules: Mapping[str, Pattern], names: Mapping[str, Kind], fields: list[str]
+    run: list[Reference], rules: Mapping[str, Pattern], names: Mapping[str, Kind], fields: list[str]
 ) -> Diagnostic:
+    part, last = run[0], run[-1].span
+    if len(run) > 1:
+        span = replace(part.span, end_line=last.end_line, end_column=last.end_column)
+        message = "there are no rules " + ", ".join(f"`{one.name}`" for one in run)
+        hint = f'if this is a text, put it in quotes: "{" ".join(one.name for one in run)}"'
+        return Diagnostic("undefined-rule", message, span, hint)
+    if part.name in RESERVED and part.name not in fields:
+        hint = _WORDS.get(part.name, f'if this is a text, put it in quotes: "{part.name}"')
+        return Diagnostic("undefined-rule", f"`{part.name}` cannot stand here", part.span, hint)
     if part.name in names:
         written = f"one_of({part.name})" if names[part.name].is_list else "{" + part.name + "}"
         message = f"`{part.name}` is a value, not a rule"
@@ -77,17 +131,22 @@ def _undefined(
     if part.name in fields:
         message = f"`{part.name}` is a field, not a rule"
         return Diagnostic("value-as-rule", message, part.span, "write `{" + part.name + "}` for its text")
-    hint = did_you_mean(part.name, rules)
+    close = closest(part.name, rules)
+    hint = f"did you mean `{close}`?" if close else f'if this is a text, put it in quotes: "{part.name}"'
     return Diagnostic("undefined-rule", f"there is no rule `{part.name}`", part.span, hint)
 
 
-def _value(name: str, span: Span, names: Mapping[str, Kind], wanted_list: bool) -> Iterator[Diagnostic]:
+def _value(
+    name: str, span: Span, names: Mapping[str, Kind], wanted_list: bool, written: bool = False
+) -> Iterator[Diagnostic]:
+    """A name that is no value, or of the wrong kind; `written`: a text in quotes could stand there as well."""
     kind = names.get(name)
     if kind is None:
         same = [known for known in names if names[known].is_list == wanted_list]
-        yield Diagnostic(
-            "unknown-name", f"there is no value `{name}` in scope", span, did_you_mean(name, same or names)
-        )
+        hint = did_you_mean(name, same or names)
+        if written and closest(name, same) is None:
+            hint = f'if this is a text, put it in quotes: "{name}"'
+        yield Diagnostic("unknown-name", f"there is no value `{name}`", span, hint)
     elif kind.is_list and not wanted_list:
         yield Diagnostic("wrong-type", f"`{name}` is a list; one text is wanted", span, f"write `one_of({name})`")
     elif wanted_list and not kind.is_list:
@@ -111,23 +170,30 @@ def _constraint(constraint: Constraint, tree: Tree, names: Mapping[str, Kind]) -
     for simple in simple_predicates(constraint.predicate):
         spoken = subjects(simple)
         if isinstance(simple, Predicts | Confidence):
-            yield from _asked(simple, fields, names)
+            yield from _asked(simple, tree, names)
         elif spoken[0] in fields:
             yield from _operand(simple, names, set(fields))
         elif spoken[0] in names:
             yield from _scoped(simple, names, set(fields))
         else:
-            message = f"`{spoken[0]}` is not what the program writes"
-            yield Diagnostic("unknown-field", message, simple.span, did_you_mean(spoken[0], fields))
+            yield _no_field(spoken[0], simple.span, tree)
             yield from _operand(simple, names, set(fields))
 
 
-def _asked(simple: Predicts | Confidence, fields: list[str], names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+def _no_field(name: str, span: Span, tree: Tree) -> Diagnostic:
+    fields = [field.name for field in tree.fields]
+    if name in graph.rules_of(tree):
+        message = f"`{name}` is a part of what the program writes; a constraint speaks of the whole text"
+        return Diagnostic("unknown-field", message, span, f"write `{'` or `'.join(fields)}`")
+    return Diagnostic("unknown-field", f"the program writes no `{name}`", span, did_you_mean(name, fields))
+
+
+def _asked(simple: Predicts | Confidence, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    fields = [field.name for field in tree.fields]
     word = "confidence" if isinstance(simple, Confidence) else "judge" if simple.judge else "predicts"
     wrong = [name for name in simple.subjects if name not in fields]
     if wrong:
-        message = f"`{wrong[0]}` is not what the program writes"
-        yield Diagnostic("unknown-field", message, simple.span, did_you_mean(wrong[0], fields))
+        yield _no_field(wrong[0], simple.span, tree)
     elif set(simple.subjects) != set(fields):
         message = f"the classifier reads {len(fields)} texts, `{word}` names {len(set(simple.subjects))}"
         yield Diagnostic("wrong-arguments", message, simple.span, f"name them all: `{word}({', '.join(fields)})`")
@@ -143,7 +209,7 @@ def _scoped(simple: Simple | Asked, names: Mapping[str, Kind], fields: set[str])
     """A predicate about a value in scope."""
     name = subjects(simple)[0]
     if name not in names:
-        yield Diagnostic("unknown-name", f"there is no value `{name}` in scope", simple.span, did_you_mean(name, names))
+        yield Diagnostic("unknown-name", f"there is no value `{name}`", simple.span, did_you_mean(name, names))
         return
     kind = names[name]
     if kind.is_list and not isinstance(simple, Contains):
@@ -167,7 +233,7 @@ def _operand(simple: Simple | Asked, names: Mapping[str, Kind], fields: set[str]
             message = f"`{compared.name}` is one text; a list is wanted"
             yield Diagnostic("wrong-type", message, compared.span, f"write `{_with_text(simple, compared.name)}`")
         return
-    found = list(_value(compared.name, compared.span, names, wanted_list=not compared.single))
+    found = list(_value(compared.name, compared.span, names, wanted_list=not compared.single, written=True))
     for one in found:
         if one.code == "wrong-type":
             yield Diagnostic(one.code, one.message, one.span, f"write `{_other_form(simple, compared)}`")

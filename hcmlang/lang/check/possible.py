@@ -16,6 +16,8 @@ from hcmlang.lang.syntax import Constraint, Count, Field, Not, Tree
 
 #: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
 _MAX_STATES = 6_000
+#: Constraints that are compared with each other; those after them are left to a run as well.
+_MOST_CONSTRAINTS = 30
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
@@ -29,7 +31,7 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
-    wanted = [one for one in tree.constraints if one.kind != "prefer"]
+    wanted = [one for one in tree.constraints if one.kind != "prefer"][:_MOST_CONSTRAINTS]
     lists = {name: list(texts) for name, texts in tree.lists}
     found: list[tuple[Constraint, Machine]] = []
     for constraint in wanted:

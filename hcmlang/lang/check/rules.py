@@ -11,13 +11,14 @@ from hcmlang.lang.evaluate import decide
 from hcmlang.lang.free_text import sentence_words
 from hcmlang.lang.scope import RESERVED, Kind, Value
 from hcmlang.lang.syntax import Alternation, Field, FreeText, Member, Pattern, Predicate, Reference, Rule, Tree
+from hcmlang.lang.syntax import Value as ScopeValue
 from hcmlang.lang.walk import operand, simple_predicates
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     """Mistakes in how the rules hang together."""
     yield from _named(tree, names)
-    yield from _unused(tree)
+    yield from _unused(tree, names)
     yield from _endless(tree)
     yield from _free_text(tree)
     yield from _alternatives(tree, names)
@@ -35,25 +36,33 @@ def _named(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
             message = f"`{rule.name}` is a word of the language"
             yield Diagnostic("reserved-name", message, rule.span, "choose another name")
         elif rule.name in names:
-            hint = "choose another name; the value itself is written `{" + rule.name + "}`"
-            yield Diagnostic("reserved-name", f"`{rule.name}` is a value in scope", rule.span, hint)
+            value = f"one_of({rule.name})" if names[rule.name].is_list else "{" + rule.name + "}"
+            hint = f"choose another name; the value itself is written `{value}`"
+            yield Diagnostic("reserved-name", f"`{rule.name}` is the name of a value", rule.span, hint)
         first.setdefault(rule.name, rule)
     fields = [field.name for field in tree.fields]
     for number, field in enumerate(tree.fields):
         if field.name in fields[:number]:
-            yield Diagnostic("duplicate-rule", "two fields of the record have the same name", field.span)
+            message = "two fields of the record have the same name"
+            yield Diagnostic("duplicate-rule", message, field.span, "choose another name")
         elif field.name in names or field.name in RESERVED:
             hint = "choose another name"
             yield Diagnostic("reserved-name", f"`{field.name}` cannot name a field", field.span, hint)
 
 
-def _unused(tree: Tree) -> Iterator[Diagnostic]:
+def _unused(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    """Rules that lead nowhere; not where a name is misspelt, which may be meant for one of them."""
     rules = graph.rules_of(tree)
     reached = {field.name for field in tree.fields if rules.get(field.name) is field.pattern}
     for field in tree.fields:
         reached |= graph.reached(field.pattern, rules)
+    pieces = [part for body in graph.bodies(tree) for part in graph.parts(body)]
+    values = {part.name for part in pieces if isinstance(part, ScopeValue)}
+    used = values.union(part.name for part in pieces if isinstance(part, Reference))
+    if not used <= rules.keys() | names.keys() | {field.name for field in tree.fields}:
+        return
     for rule in tree.rules:
-        if rule.name not in reached and rule.span.source == tree.fields[0].span.source:
+        if rule.name not in reached and rule.name not in values and rule.span.source == tree.fields[0].span.source:
             hint = f"use it in `{tree.fields[0].name}`, or remove it"
             yield Diagnostic("unused-rule", f"the rule `{rule.name}` is never used", rule.span, hint, "warning")
 
@@ -62,17 +71,56 @@ def _endless(tree: Tree) -> Iterator[Diagnostic]:
     rules = graph.rules_of(tree)
     ending, uses = graph.productive(rules), graph.uses(rules)
     left = graph.left_recursive(rules)
+    places: dict[str, Span] = {}
+    for rule in tree.rules:
+        places.setdefault(rule.name, rule.span)
+    for circle in _circles({name: used - ending for name, used in uses.items() if name not in ending}, list(places)):
+        shown = _listed(circle)
+        verb = (
+            f"the rule {shown} never comes to an end" if len(circle) == 1 else f"the rules {shown} never come to an end"
+        )
+        hint = "give it an alternative that does not lead back to itself"
+        if len(circle) > 1:
+            hint = "they lead back to each other; give one of them an alternative that does not"
+        yield Diagnostic("endless-rule", verb, places[circle[0]], hint)
     for rule in tree.rules:
         if rule.name not in ending:
-            hint = "give it an alternative that does not lead back to itself"
-            yield Diagnostic("endless-rule", f"the rule `{rule.name}` never comes to an end", rule.span, hint)
-        elif rule.shared and rule.name in graph.reachable(rule.name, uses):
+            continue
+        if rule.shared and rule.name in graph.reachable(rule.name, uses):
             hint = f"a choice that is made once cannot depend on itself; write `{rule.name} := ...`"
             yield Diagnostic("endless-rule", f"the rule `{rule.name}` leads back to itself", rule.span, hint)
         elif rule.name in left:
             hint = 'write a repetition, `"a" ("b")*`, or put what recurs last'
             message = f"the rule `{rule.name}` begins with itself"
             yield Diagnostic("left-recursion", message, rule.span, hint)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:5])
+    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _circles(edges: Mapping[str, set[str]], order: list[str]) -> Iterator[list[str]]:
+    """Groups of rules that lead back to themselves, without those that only lead to one; each in the given order."""
+    left = {name: set(used) & edges.keys() for name, used in edges.items()}
+    users: dict[str, set[str]] = {name: set() for name in left}
+    for name, used in left.items():
+        for other in used:
+            users[other].add(name)
+    outside = [name for name in left if not users[name]]
+    while outside:
+        gone = outside.pop()
+        for other in left.pop(gone):
+            users[other].discard(gone)
+            if not users[other]:
+                outside.append(other)
+    number = {name: at for at, name in enumerate(order)}
+    for name in order:
+        if name in left:
+            group = {name} | graph.reachable(name, left)
+            yield sorted(group & left.keys(), key=lambda one: number[one])
+            for one in group:
+                left.pop(one, None)
 
 
 def _free_text(tree: Tree) -> Iterator[Diagnostic]:

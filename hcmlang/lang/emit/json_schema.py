@@ -15,7 +15,7 @@ MAX_LISTED = 200
 
 def to_json_schema(fields: Mapping[str, Definitions]) -> dict[str, Any]:
     """The schema. A field is exact where all its texts are listed (`enum`); elsewhere its `pattern` is exact but not kept
-    by every server, and left out for rules that recur, so texts must be tested."""
+    by every server, and left out for rules that recur or repeat an earlier field, so texts must be tested."""
     properties = {name: field_schema(definitions) for name, definitions in fields.items()}
     return {"type": "object", "properties": properties, "required": list(fields), "additionalProperties": False}
 
@@ -32,7 +32,7 @@ def field_schema(definitions: Definitions) -> dict[str, Any]:
 
 
 def texts(definitions: Definitions, limit: int) -> list[str] | None:
-    """All texts of the definitions; None where there are more than `limit`."""
+    """All texts of the definitions; None where there are more than `limit`, or a value is not known yet."""
     if definitions.recursive:
         return None
     try:
@@ -68,7 +68,7 @@ def _texts(plain: Plain, rules: Mapping[str, Plain], limit: int) -> set[str]:
         return found
     if isinstance(plain, Use):
         return _texts(rules[plain.name], rules, limit)
-    raise TypeError("a value is not known yet")
+    raise TooLarge
 
 
 def _few(found: set[str], limit: int) -> set[str]:

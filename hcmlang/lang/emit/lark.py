@@ -45,7 +45,7 @@ def to_lark(definitions: Definitions, masks: Sequence[str] = (), accepts_empty: 
         alternatives.append('""')
     lines.insert(0, (f"start: {' | '.join(alternatives)}", ""))
     for name in writer.needed(definitions.start):
-        lines.append((f"{writer.name(name)}: {writer.expression(definitions.rules[name])}", name.rstrip("_")))
+        lines.append((f"{writer.name(name)}: {writer.expression(definitions.rules[name])}", name.rstrip()))
     return Grammar("\n".join(line for line, _ in lines) + "\n", tuple(rule for _, rule in lines))
 
 

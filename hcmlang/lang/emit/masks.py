@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import regex as library
+
 from hcmlang.lang.emit.classes import rust, rust_class, space_chars, text, word_chars
 from hcmlang.lang.machines import spellings
+from hcmlang.lang.regex_machine import Unsupported, parsed
 from hcmlang.lang.syntax import (
     Combined,
     Constant,
@@ -55,7 +58,10 @@ def _regex(predicate: Predicate, alphabet: str) -> str:
     if isinstance(predicate, Edge) and predicate.phrase.name is None:
         return _phrase(predicate.phrase.texts[0], predicate.side, alphabet)
     if isinstance(predicate, Matches):
-        return f"{_ANY}({_Translation(predicate.ignore_case).sequence(_parser.parse(predicate.regex))}){_ANY}"
+        try:
+            return f"{_ANY}({_Translation(predicate.ignore_case).sequence(parsed(predicate.regex))}){_ANY}"
+        except Unsupported as error:
+            raise NoMask(str(error)) from error
     raise NoMask("it is no regular expression")
 
 
@@ -102,8 +108,8 @@ class _Translation:
     def __init__(self, ignore_case: bool) -> None:
         self._ignore_case = ignore_case
 
-    def sequence(self, parsed: Any) -> str:
-        return "".join(self._part(str(operation), argument) for operation, argument in parsed)
+    def sequence(self, operations: Any) -> str:
+        return "".join(self._part(str(operation), argument) for operation, argument in operations)
 
     def _part(self, operation: str, argument: Any) -> str:
         if operation == "LITERAL":
@@ -125,7 +131,7 @@ class _Translation:
         raise NoMask("its regex uses more than characters, groups and repetition")
 
     def _cases(self, code: int) -> frozenset[str]:
-        return spellings(chr(code)) if self._ignore_case else frozenset(chr(code))
+        return spellings(chr(code), library) if self._ignore_case else frozenset(chr(code))
 
     def _class(self, members: Any) -> str:
         chars: set[str] = set()

@@ -14,7 +14,7 @@ MAX_CHARS = 100_000
 
 def to_regex(definitions: Definitions) -> str:
     """A regex that matches exactly the texts of the definitions. Raises :class:`TooLarge`, and ValueError where rules
-    recur: no regular expression writes these."""
+    recur, which no regular expression writes, or a value is not known yet."""
     if definitions.recursive:
         raise ValueError("rules that lead back to themselves are no regular expression")
     memo: dict[str, str] = {}
@@ -42,7 +42,7 @@ def _expression(plain: Plain, rules: Mapping[str, Plain], memo: dict[str, str]) 
         if plain.name not in memo:
             memo[plain.name] = f"(?:{_expression(rules[plain.name], rules, memo)})"
         return memo[plain.name]
-    raise TypeError("a value is not known yet")
+    raise ValueError("a value is not known yet")
 
 
 def right_linear_regex(grammar: RightLinear) -> str:

@@ -107,7 +107,11 @@ def _slots(pattern: Pattern) -> list[tuple[FreeText, bool]]:
 def _without(pattern: Pattern, rules: Mapping[str, Pattern]) -> Pattern:
     if _free(pattern) is not None or not isinstance(pattern, Items):
         return Items(()) if _free(pattern) is not None else pattern
-    return Items(tuple(item for item in pattern.items if item.glued or _free(item.pattern) is None))
+    items = (
+        item if item.glued or _free(item.pattern) is None else replace(item, pattern=Items(()))
+        for item in pattern.items
+    )
+    return Items(tuple(items))
 
 
 def _filled(pattern: Pattern, shares) -> Pattern:  # type: ignore[no-untyped-def]

@@ -183,14 +183,16 @@ class _Placer:
         """Free text, the phrase, free text; together as long as the free text was to be."""
         if not self._fits(free):
             return None
-        size = len(self._phrase.split())
+        phrase = literal(" ".join(self._phrase.split()))
+        # What stands close to a word before it adds one word less.
+        size = len(self._phrase.split()) - phrase.attached
         low, high = max(0, free.words[0] - size), free.words[1] - size
         part = self._random.random()
-        ranges = share([(0, high), (0, high)], low, high, [part, 1 - part])
+        ranges = share([(int(phrase.attached), high), (0, high)], low, high, [part, 1 - part])
         if ranges is None:
             return None
         before, after = (_optional(replace(free, words=words)) for words in ranges)
-        return Items(tuple(Item(one) for one in (before, literal(self._phrase), after) if one is not None))
+        return Items(tuple(Item(one) for one in (before, phrase, after) if one is not None))
 
 
 def _optional(free: FreeText) -> Pattern | None:

@@ -10,6 +10,7 @@ from hcmlang.lang import bounds, graph
 from hcmlang.lang.automata import Automaton, TooLarge, automaton, search
 from hcmlang.lang.draft import Clause, Draft
 from hcmlang.lang.evaluate import find_phrase
+from hcmlang.lang.free_text import STOPS, stops
 from hcmlang.lang.machines import machine
 from hcmlang.lang.plain import spaced_out
 from hcmlang.lang.syntax import (
@@ -59,10 +60,11 @@ def _pruned(draft: Draft, clause: Clause) -> Draft:
         return draft
     subject = _subject(predicate)
     own = graph.reached(draft.fields[subject], draft.rules)
+    chosen_here = draft.shared & graph.unavoidable(draft.fields[subject], draft.rules)
     for name, pattern in draft.fields.items():
-        # A rule that other fields use as well is free there, unless it is chosen once for all of them.
+        # A rule that other fields use as well is free there, unless it is chosen once for them and always used here.
         if name != subject:
-            own -= graph.reached(pattern, draft.rules) - draft.shared
+            own -= graph.reached(pattern, draft.rules) - chosen_here
     glued = _glued_rules(draft)
     rules: dict[str, Pattern | None] = {
         name: _rewrite(pattern, keep, name in glued) if name in own else pattern
@@ -141,6 +143,8 @@ def _restricted(piece: Pattern, allowed: frozenset[str]) -> Pattern | None:
         return CharClass(chars) if chars else None
     if isinstance(piece, FreeText):
         chars = "".join(char for char in piece.charset if char in allowed)
+        if piece.sentences is not None and not (allowed.intersection(stops(piece)) and chars.strip(STOPS)):
+            return None
         return replace(piece, charset=chars) if chars else None
     return piece
 

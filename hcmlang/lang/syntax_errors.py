@@ -1,0 +1,233 @@
+"""What is wrong with a statement that cannot be read, in the words of somebody who has never seen a parser.
+
+A parser knows which signs it could have gone on with, not what its user meant. So the statement is first compared with
+typical mistakes (:mod:`hcmlang.lang.typical`); what was expected is told only where none of them fits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hcmlang.diagnostics import closest
+from hcmlang.lang.typical import ANYWHERE, IN_CONDITIONS, IN_RULES, MASK, STRAIGHT_QUOTES, Mistake
+
+#: How far before and after the place where reading failed a typical mistake is looked for.
+_NEAR = 400
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A mistake in a text: between which offsets, what, and what to do."""
+
+    begin: int
+    end: int
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A rule, constraint or import that cannot be read. `at` is where reading failed, the length of the text where it ends
+    too early; `expected` are the tokens that it could have gone on with there."""
+
+    text: str
+    masked: str
+    at: int
+    expected: frozenset[str]
+
+    @property
+    def in_condition(self) -> bool:
+        before = self.masked[: self.at + 1]
+        return re.search(r"\A\s*(require|forbid|prefer)\b|\bwhen\b[^|]*\Z", before) is not None
+
+    @property
+    def first_word(self) -> re.Match[str] | None:
+        return re.match(r"\s*([A-Za-z_]\w*)", self.masked)
+
+
+_OPAQUE = re.compile(r'"(?:[^"\\\n]|\\.)*"|/(?:[^/\\\n]|\\.)+/|#[^\n]*')
+
+
+def mask(text: str) -> str:
+    """The text, of the same length, with what stands in quotes and regexes made unreadable, and comments blank."""
+
+    def masked(found: re.Match[str]) -> str:
+        part = found[0]
+        return " " * len(part) if part[0] == "#" else part[0] + MASK * (len(part) - 2) + part[0]
+
+    return _OPAQUE.sub(masked, text)
+
+
+def explain(statement: Statement) -> Wrong:
+    """The likely mistake."""
+    table = IN_CONDITIONS if statement.in_condition else IN_RULES
+    return (
+        _quotes(statement)
+        or _keyword(statement)
+        or _typical(statement, (*ANYWHERE, *table))
+        or _brackets(statement)
+        or _misspelt(statement)
+        or _unexpected(statement)
+    )
+
+
+def _typical(statement: Statement, table: tuple[Mistake, ...]) -> Wrong | None:
+    """The first mistake of the table that reading failed in."""
+    at, end = statement.at, len(statement.masked)
+    for mistake in table:
+        for found in mistake.pattern.finditer(statement.masked, max(0, at - _NEAR), min(end, at + _NEAR)):
+            if found.start() <= at < found.end() or at == found.end() == end:
+                message, hint = (_filled(words, found, statement.text) for words in (mistake.message, mistake.hint))
+                begin, after = found.span("at")
+                return Wrong(begin, max(after, begin + 1), message, hint)
+    return None
+
+
+def _filled(words: str, found: re.Match[str], text: str) -> str:
+    """The words with `<group>` replaced by what stands there in the text, on one line."""
+    for group in found.re.groupindex:
+        words = words.replace(f"<{group}>", " ".join(text[slice(*found.span(group))].split()))
+    return words
+
+
+# ------------------------------------------------------------------------------------------------- quotes and brackets
+
+
+def _quotes(statement: Statement) -> Wrong | None:
+    """A quote or a regex that is never closed, in the line where reading failed."""
+    at, masked = statement.at, statement.masked
+    begin, end = masked.rfind("\n", 0, at) + 1, masked.find("\n", at)
+    line = masked[begin : len(masked) if end < 0 else end]
+    if '"' in re.sub(rf'"{MASK}*"', "", line):
+        first = begin + line.index('"')
+        curly = re.search("[“”„]", statement.text[begin : begin + len(line)])
+        if curly is not None:
+            message = f"`{curly[0]}` neither begins nor ends a text"
+            return Wrong(begin + curly.start(), begin + curly.end(), message, STRAIGHT_QUOTES)
+        if line.count('"') == 1:
+            return Wrong(first, first + 1, "this quote is never closed", 'a text ends with `"` in the same line')
+        hint = 'a text begins and ends with `"`; a quote inside a text is written `\\"`'
+        return Wrong(first, begin + len(line.rstrip()), "a quote is missing in this line", hint)
+    if masked[at : at + 1] == "/" and masked[at + 1 : at + 2] not in ("/", "*"):
+        return Wrong(at, at + 1, "this regex is never closed", "a regex ends with `/` in the same line")
+    return None
+
+
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+def _brackets(statement: Statement) -> Wrong | None:
+    """Brackets that do not pair, where that is why reading failed."""
+    opened: list[int] = []
+    for found in re.finditer(r"[()\[\]{}]", statement.masked[: statement.at + 1]):
+        char, offset = found[0], found.start()
+        if char in _CLOSING:
+            opened.append(offset)
+        elif not opened:
+            return Wrong(offset, offset + 1, f"no bracket is open that this `{char}` could close", "remove it")
+        elif char != (right := _CLOSING[statement.masked[opened[-1]]]):
+            message = f"`{statement.masked[opened[-1]]}` cannot be closed with `{char}`"
+            return Wrong(offset, offset + 1, message, f"write `{right}`")
+        else:
+            opened.pop()
+    if opened:
+        begin, sign = opened[-1], statement.masked[opened[-1]]
+        unfinished = statement.at == begin and _CLOSING[sign] not in statement.masked[begin:]
+        if unfinished or statement.at == len(statement.masked):
+            return Wrong(begin, begin + 1, f"this `{sign}` is never closed", f"add `{_CLOSING[sign]}`")
+    return None
+
+
+# --------------------------------------------------------------------------------------------------------------- words
+
+_STATEMENTS = ("require", "forbid", "prefer", "import")
+#: The predicates that are written as functions.
+PREDICATES = ("words", "chars", "sentences", "novelty", "similarity", "predicts", "confidence", "judge")
+_KEYWORDS = ("contains", "matches", "starts", "ends", "with", "uses", "only", "in", "and", "or", "not", "when")
+
+
+def misspelt_keyword(line: str) -> str | None:
+    """The word that a statement was probably meant to begin with, where it begins with another one."""
+    word = re.match(r"\s*([A-Za-z_]\w{4,8})[ \t]+([A-Za-z_(\"])", line)
+    if word is None or word[1] in _STATEMENTS:
+        return None
+    close = closest(word[1], _STATEMENTS)
+    likely = close is not None and close[0] == word[1][0].lower() and (word[2] == '"') == (close == "import")
+    return close if likely else None
+
+
+def _keyword(statement: Statement) -> Wrong | None:
+    """A statement that begins with a misspelt word."""
+    word, close = statement.first_word, misspelt_keyword(statement.masked)
+    if word is None or close is None:
+        return None
+    return Wrong(*word.span(1), f"`{word[1]}` is no word of the language", f"did you mean `{close}`?")
+
+
+def _misspelt(statement: Statement) -> Wrong | None:
+    """A word that is close to one that could stand there, or to a function."""
+    at = statement.at
+    word = re.compile(r"[A-Za-z_]\w*").match(statement.masked, at)
+    if word is not None:
+        known = [one for one in _KEYWORDS if one.upper() in statement.expected]
+        if (close := closest(word[0], known)) is not None:
+            return Wrong(*word.span(), f"`{word[0]}` is no word of the language", f"did you mean `{close}`?")
+    called = re.search(r"([A-Za-z_]\w*)\s*\Z", statement.masked[:at])
+    if called is not None and statement.in_condition and statement.masked[at : at + 1] == "(":
+        known = list(PREDICATES)
+        close = closest(called[1], known)
+        hint = f"did you mean `{close}`?" if close else "there are " + ", ".join(f"`{one}`" for one in known)
+        return Wrong(*called.span(1), f"there is no predicate `{called[1]}`", hint)
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------- what is left
+
+#: What could have stood there, told by a token that is expected only then; the first that fits is said.
+_EXPECTED = (
+    ("VBAR", "", "a rule goes on with a text, a name or `|`; a text stands in quotes"),
+    ("ONE_OF", "VBAR", 'a text in quotes or the name of a rule stands here, such as `"a"` or `part`'),
+    ("NOT", "", 'a condition stands here, such as `text contains "a"` or `words(text) in 5..30`'),
+    ("CONTAINS", "", 'say what holds of it: `== "a"`, `contains "a"`, `starts with "a"`, `matches /a/`'),
+    ("AND", "", "the condition is complete before this; add `and` or `or`, or begin a new line"),
+    ("KIND", "", 'a rule is written `text := "a" | "b"`, a constraint `require words(text) in 5..30`'),
+    ("NUMBER", "", "a number stands here"),
+    ("REGEX", "", "a regex stands here, such as `/[a-z]+/`"),
+    ("STRING", "", 'a text in quotes stands here, such as `"a"`'),
+    ("RULE_NAME", "", 'a field stands here, such as `premise := "a"`'),
+    ("NAME", "", "a name stands here"),
+    ("QUANTITY", "", "`any` or `all` stands here"),
+    ("IN", "", "write `in 5..30`, `== 5`, `<= 30` or `>= 5`"),
+    ("WITH", "", "write `with`"),
+    ("ONLY", "", "write `only`"),
+)
+_SIGNS = {
+    "RPAR": ")",
+    "RBRACE": "}",
+    "RSQB": "]",
+    "COMMA": ",",
+    "LPAR": "(",
+    "LBRACE": "{",
+    "COLON": ":",
+    "ASSIGN": ":=",
+}
+
+
+def _unexpected(statement: Statement) -> Wrong:
+    begin = statement.at
+    if begin >= len(statement.masked):
+        return Wrong(begin, begin + 1, "something is missing here", _expectation(statement.expected))
+    word = re.compile(r'[A-Za-z_][\w.]*|\d[\w.]*|"[^"\n]*"|[<>=!:]+|.', re.DOTALL).match(statement.masked, begin)
+    end = word.end() if word is not None else begin + 1
+    shown = statement.text[begin:end]
+    message = f"`{shown}` cannot stand here" if shown.isprintable() else "this invisible character cannot stand here"
+    return Wrong(begin, end, message, _expectation(statement.expected) if shown.isprintable() else "remove it")
+
+
+def _expectation(expected: frozenset[str]) -> str | None:
+    for token, unless, words in _EXPECTED:
+        if token in expected and unless not in expected:
+            return words
+    signs = [f"`{sign}`" for token, sign in _SIGNS.items() if token in expected]
+    return f"expected here: {' or '.join(signs)}" if signs else None

@@ -1,0 +1,262 @@
+"""What a program defines and names, and where, also while it is being typed and cannot be parsed.
+
+It is read token by token, so that one unfinished rule hides nothing of the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from hcmlang.lsp.documents import Files, real
+
+TokenKind = Literal["comment", "string", "regex", "value", "count", "number", "name", "sign"]
+
+_TOKEN = re.compile(
+    r"""(?P<comment>\#[^\n]*)
+    |(?P<string>"(?:[^"\\\n]|\\.)*"?)
+    |(?P<regex>/(?:[^/\\\n]|\\.)+/i?|/[^\n]*)
+    |(?P<value>\{[ \t]*[A-Za-z_][\w.]*[ \t]*\})
+    |(?P<count>\{\s*\d+\s*(?:,\s*\d*\s*)?\})
+    |(?P<number>\d+(?:\.\d+)?)
+    |(?P<name>[A-Za-z_][\w]*(?:\.\w*)*)
+    |(?P<sign>:=|==|!=|<=|>=|\.\.|[^\s\w])
+    """,
+    re.VERBOSE,
+)
+_NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w*)*")
+_CONSTRAINTS = ("require", "forbid", "prefer")
+
+
+@dataclass(frozen=True)
+class Token:
+    kind: TokenKind
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    @property
+    def closed(self) -> bool:
+        """Whether a text or regex has its second quote."""
+        if self.kind == "string":
+            return re.fullmatch(r'"(?:[^"\\]|\\.)*"', self.text) is not None
+        return self.kind != "regex" or re.fullmatch(r"/(?:[^/\\]|\\.)+/i?", self.text) is not None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A rule, or a field of a record: the place of its name, and where it ends."""
+
+    name: str
+    start: int
+    stop: int
+    is_field: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.name)
+
+
+@dataclass(frozen=True)
+class Import:
+    """A file that is imported, with the place of its quoted path; a word list has a name."""
+
+    path: str
+    start: int
+    end: int
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """A name as it stands in a program: an `option` of free text is none of the program's own names."""
+
+    name: str
+    start: int
+    role: Literal["name", "value", "definition", "option"] = "name"
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.name)
+
+
+@dataclass(frozen=True)
+class Index:
+    """A program, by its tokens."""
+
+    text: str
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        found = []
+        for match in _TOKEN.finditer(self.text):
+            kind: TokenKind = match.lastgroup  # type: ignore[assignment]
+            found.append(Token(kind, match[0], match.start()))
+        return tuple(found)
+
+    @cached_property
+    def code(self) -> tuple[Token, ...]:
+        """The tokens without comments."""
+        return tuple(token for token in self.tokens if token.kind != "comment")
+
+    @cached_property
+    def statements(self) -> tuple[int, ...]:
+        """Where, in :attr:`code`, the rules, constraints and imports begin; fields of a record are within theirs."""
+        found: list[int] = []
+        depth = 0
+        for number, token in enumerate(self.code):
+            if token.kind == "sign":
+                depth = max(0, depth + (token.text in "([{") - (token.text in ")]}"))
+            elif token.kind == "name":
+                following = self._at(number + 1)
+                begins = (
+                    token.text in _CONSTRAINTS
+                    or (token.text == "import" and following[:1] in ('"', "") and self._begins_line(token))
+                    or (
+                        following in (":=", "=")
+                        and (depth == 0 or (self._begins_line(token) and not self._in_record(number)))
+                    )
+                )
+                if begins:
+                    found.append(number)
+                    depth = 0
+        return tuple(found)
+
+    @cached_property
+    def rules(self) -> tuple[Definition, ...]:
+        """The rules in their order; a record is none."""
+        return tuple(one for one in self._defined if one.name)
+
+    @cached_property
+    def fields(self) -> tuple[Definition, ...]:
+        """What the program writes: the fields of its record, or its first rule."""
+        if self._record:
+            begin, end = self._record
+            return tuple(self._fields_between(begin, end))
+        return self.rules[:1]
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        found = []
+        for number in self.statements:
+            if self.code[number].text == "import" and self._kind(number + 1) == "string":
+                path = self.code[number + 1]
+                named = self._at(number + 2) == "as" and self._kind(number + 3) == "name"
+                name = self._at(number + 3) if named else None
+                found.append(Import(path.text.strip('"'), path.start, path.end, name))
+        return tuple(found)
+
+    @cached_property
+    def occurrences(self) -> tuple[Occurrence, ...]:
+        """Every name in the program with its place."""
+        found = []
+        for number, token in enumerate(self.code):
+            following = self._at(number + 1)
+            if token.kind == "value":
+                if match := _NAME.search(token.text):
+                    found.append(Occurrence(match[0], token.start + match.start(), "value"))
+            elif token.kind == "name":
+                defines = following in (":=", "=")
+                role: Literal["name", "definition", "option"] = "definition" if defines else "name"
+                found.append(Occurrence(token.text, token.start, "option" if following == ":" else role))
+        return tuple(found)
+
+    def occurrence_at(self, offset: int) -> Occurrence | None:
+        return next((one for one in self.occurrences if one.start <= offset <= one.end), None)
+
+    def definition(self, name: str) -> Definition | None:
+        """The rule or field of this name."""
+        return next((one for one in (*self.fields, *self.rules) if one.name == name), None)
+
+    def token_at(self, offset: int) -> Token | None:
+        """The token that a place stands within, comments included."""
+        return next((one for one in self.tokens if one.start < offset < one.end), None)
+
+    # ------------------------------------------------------------------------------------------------------------ parts
+
+    @cached_property
+    def _record(self) -> tuple[int, int] | None:
+        """The tokens between the braces of the record that the program begins with."""
+        for number, token in enumerate(self.code):
+            if token.text in ("record",) and self._at(number - 1) == ":=" and self._at(number + 1) == "{":
+                depth = 1
+                for end in range(number + 2, len(self.code)):
+                    depth += (self.code[end].text == "{") - (self.code[end].text == "}")
+                    if depth == 0 or self.code[end].text in _CONSTRAINTS:
+                        return number + 2, end
+                return number + 2, len(self.code)
+            if token.text == ":=" and self._at(number + 1) not in ("record", "("):
+                return None
+        return None
+
+    def _in_record(self, number: int) -> bool:
+        return self._record is not None and self._record[0] <= number < self._record[1]
+
+    @cached_property
+    def _defined(self) -> tuple[Definition, ...]:
+        found = []
+        bounds = [*self.statements, len(self.code)]
+        for first, after in pairwise(bounds):
+            if self._at(first + 1) in (":=", "=") and not (self._record and first < self._record[0] <= after):
+                found.append(Definition(self.code[first].text, self.code[first].start, self.code[after - 1].end))
+        return tuple(found)
+
+    def _fields_between(self, begin: int, end: int) -> Iterator[Definition]:
+        starts = [number for number in range(begin, end) if self._at(number + 1) == ":="]
+        for first, after in zip(starts, [*starts[1:], end], strict=True):
+            last = self.code[after - 1 - (self.code[after - 1].text == ",")]
+            yield Definition(self.code[first].text, self.code[first].start, last.end, is_field=True)
+
+    def _at(self, number: int) -> str:
+        return self.code[number].text if 0 <= number < len(self.code) else ""
+
+    def _kind(self, number: int) -> str:
+        return self.code[number].kind if 0 <= number < len(self.code) else ""
+
+    def _begins_line(self, token: Token) -> bool:
+        return not self.text[self.text.rfind("\n", 0, token.start) + 1 : token.start].strip()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What the imports of a program bring: each name with the file that it stands in."""
+
+    rules: dict[str, tuple[Path, Index, Definition]]
+    lists: dict[str, tuple[Path, tuple[str, ...]]]
+
+
+def imported(index: Index, path: Path, files: Files) -> Imported:
+    """The rules and word lists that a program imports, directly and through others."""
+    found = Imported({}, {})
+    waiting, seen = [(index, path)], {real(path)}
+    while waiting and len(seen) < 100:
+        here, file = waiting.pop(0)
+        for one in here.imports:
+            target = imported_path(one, file)
+            text = files.text(target)
+            if text is None:
+                continue
+            if one.name is not None:
+                lines = (line.strip() for line in text.splitlines())
+                words = tuple(line for line in lines if line and not line.startswith("#"))
+                found.lists.setdefault(one.name, (target, words))
+            elif target not in seen:
+                seen.add(target)
+                other = Index(text)
+                for rule in other.rules:
+                    found.rules.setdefault(rule.name, (target, other, rule))
+                waiting.append((other, target))
+    return found
+
+
+def imported_path(one: Import, file: Path) -> Path:
+    """Paths are relative to the file that imports."""
+    return real(file.parent / one.path)
