@@ -62,9 +62,13 @@ class Origin:
     line: int = 1
     column: int = 1
     indent: int = 0
+    whole: Span | None = None
+    """Where positions inside the text are no positions in the file (escapes, folded lines): the place of all of it."""
 
     def span(self, line: int, column: int, end_line: int, end_column: int) -> Span:
         """The place in the file of a stretch of the text, both in lines and columns from 1."""
+        if self.whole is not None:
+            return self.whole
 
         def place(at_line: int, at_column: int) -> tuple[int, int]:
             shift = self.column - 1 if at_line == 1 else self.indent

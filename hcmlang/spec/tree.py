@@ -37,8 +37,13 @@ class ScalarNode:
         """Where this text begins, for a part that parses it on its own."""
         source, line = self.span.source, self.span.line
         if not self.block:
-            quoted = (source.line(line) or "")[self.span.column - 1 : self.span.column] in ('"', "'")
-            return Origin(source, line, self.span.column + quoted)
+            written = source.line(line) or ""
+            start = self.span.column - 1
+            start += written[start : start + 1] in ('"', "'")
+            as_it_is = written[start : start + len(self.text)] == self.text
+            first = min(self.span.end_column, len(written) + 1) if self.span.end_line == line else len(written) + 1
+            whole = Span.point(source, line, self.span.column, max(1, first - self.span.column))
+            return Origin(source, line, start + 1, whole=None if as_it_is else whole)
         for offset, content in enumerate(self.text.splitlines()):
             written = source.line(line + 1 + offset) or ""
             if content.strip() and written.endswith(content):
@@ -280,7 +285,9 @@ class _Builder:
     def _span(self, first: yaml.Event, last: yaml.Event | None = None) -> Span:
         start: Any = first.start_mark
         end: Any = (last or first).end_mark
-        return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        # What is left out (`key:` without a value) stands between two characters; one column is shown.
+        width = (start.line, start.column) == (end.line, end.column)
+        return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1 + width)
 
     def _report(self, code: str, message: str, span: Span, hint: str) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, hint))

@@ -212,3 +212,9 @@ def test_a_schema_leaves_repeated_fields_open() -> None:
     with pytest.raises(DiagnosticError, match="not known yet"):
         compiled.to_regex("b")
     assert compiled.to_regex("b", {"a": "x"}) == "x z"
+
+
+def test_what_may_be_left_out_and_holds_a_forbidden_word_is_left_out() -> None:
+    program = bound('text := "a"? ("b" | "c")\nforbid text contains "a"\nrequire text contains "b"')
+    assert {program.draw(Random(seed))["text"] for seed in range(20)} == {"b"}
+    assert {one.level for one in program.compile(lang.Row(1)).guarantees} == {"by construction"}

@@ -29,12 +29,14 @@ class Editor(BaseLanguageClient):
     def __init__(self) -> None:
         super().__init__("editor", "1")
         self.found: dict[str, types.PublishDiagnosticsParams] = {}
+        self.history: list[types.PublishDiagnosticsParams] = []
         self.told = asyncio.Event()
         self.log: list[str] = []
 
         @self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def publish(params: types.PublishDiagnosticsParams) -> None:
             self.found[params.uri] = params
+            self.history.append(params)
             self.told.set()
 
         @self.feature(types.WINDOW_LOG_MESSAGE)
@@ -235,23 +237,32 @@ def test_other_documents_are_left_alone(folder: Path) -> None:
     session(story, folder)
 
 
-def test_a_mistake_of_the_server_is_logged_and_it_goes_on(folder: Path) -> None:
-    pytest.importorskip("pygls")
-    script = folder / "broken.py"
-    script.write_text(
-        "from hcmlang.lsp import analysis, hover, server\n"
-        "def fails(*args): raise ZeroDivisionError('planted')\n"
-        "hover.hover = fails\n"
-        "known = analysis.analyse\n"
-        "analysis.analyse = lambda d, *rest: fails() if 'planted' in d.text else known(d, *rest)\n"
-        "server.start()\n"
-    )
+def changed_session(changes: str, story: Callable[[Editor], Awaitable[None]], folder: Path) -> None:
+    """A session with a server of which some parts do something else."""
+    script = folder / "changed.py"
+    script.write_text(f"from hcmlang.lsp import analysis, hover, server\n{changes}\nserver.start()\n")
 
     async def play() -> None:
         editor = Editor()
         await editor.start_io(sys.executable, str(script), cwd=folder)
         await asyncio.wait_for(editor.initialize_async(types.InitializeParams(types.ClientCapabilities())), WAIT)
         editor.initialized(types.InitializedParams())
+        await story(editor)
+        await editor.end()
+
+    asyncio.run(play())
+
+
+FAILING = """
+def fails(*args): raise ZeroDivisionError("planted")
+hover.hover = fails
+known = analysis.analyse
+analysis.analyse = lambda document, *rest: fails() if "planted" in document.text else known(document, *rest)
+"""
+
+
+def test_a_mistake_of_the_server_is_logged_and_it_goes_on(folder: Path) -> None:
+    async def story(editor: Editor) -> None:
         uri = editor.open(folder / "main.hcm", "text := gone\n", "hcm")
         await editor.codes(uri, "undefined-rule")
         asked = types.HoverParams(types.TextDocumentIdentifier(uri), types.Position(0, 0))
@@ -263,9 +274,33 @@ def test_a_mistake_of_the_server_is_logged_and_it_goes_on(folder: Path) -> None:
         editor.change(uri, 3, 'text := "a"\n')
         await editor.codes(uri)
         editor.log.clear()
-        await editor.end()
 
-    asyncio.run(play())
+    changed_session(FAILING, story, folder)
+
+
+SLOW = """
+import time
+known = analysis.analyse
+def slow(document, *rest):
+    if "slow" in document.text:
+        server.server.window_log_message(server.types.LogMessageParams(server.types.MessageType.Log, "slow"))
+        time.sleep(1)
+    return known(document, *rest)
+analysis.analyse = slow
+"""
+
+
+def test_what_is_stale_is_not_told(folder: Path) -> None:
+    async def story(editor: Editor) -> None:
+        uri = editor.open(folder / "main.hcm", "text := gone # slow\n", "hcm")
+        while not editor.log:
+            await asyncio.sleep(0.02)
+        editor.change(uri, 2, 'text := "a"\n')
+        await editor.codes(uri)
+        assert [one for one in editor.history if one.diagnostics] == []
+        editor.log.clear()
+
+    changed_session(SLOW, story, folder)
 
 
 def test_it_ends_when_the_editor_is_gone(folder: Path) -> None:

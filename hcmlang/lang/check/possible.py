@@ -12,22 +12,32 @@ from hcmlang.lang.evaluate import fill
 from hcmlang.lang.machines import Machine, machine
 from hcmlang.lang.plain import Definitions, Unknown, spaced_out
 from hcmlang.lang.scope import Kind
-from hcmlang.lang.syntax import Constraint, Count, Field, Not, Tree
+from hcmlang.lang.syntax import CharClass, Constraint, Count, Field, FreeText, Literal, Not, OneOf, Pattern, Tree
+from hcmlang.lang.syntax import Value as ScopeValue
 
 #: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
 _MAX_STATES = 6_000
 #: Constraints that are compared with each other; those after them are left to a run as well.
 _MOST_CONSTRAINTS = 30
+#: What writes something, literals apart.
+_PIECES = (CharClass, ScopeValue, OneOf, FreeText)
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     """Constraints that contradict the rules or each other. Only what is proven is reported."""
     rules = graph.rules_of(tree)
     for field in tree.fields:
-        if bounds.chars(field.pattern, rules).high == 0:
+        if not _writes(field.pattern, rules):
             yield Diagnostic("nothing-to-write", f"`{field.name}` writes only the empty text", field.span)
         else:
             yield from _field(tree, field)
+
+
+def _writes(pattern: Pattern, rules: Mapping[str, Pattern]) -> bool:
+    """Whether there is anything but empty texts in a pattern and the rules it leads to."""
+    bodies = (pattern, *(rules[name] for name in graph.reached(pattern, rules)))
+    pieces = (part for body in bodies for part in graph.parts(body))
+    return any(part.text if isinstance(part, Literal) else isinstance(part, _PIECES) for part in pieces)
 
 
 def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
