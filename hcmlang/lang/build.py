@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lark import Token
@@ -97,6 +100,14 @@ def literal(text: str) -> syntax.Literal:
     return syntax.Literal(text, attached=text.startswith(ATTACHED) or text[:1].isspace())
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without Python's remarks on regexes that may mean something else one day."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
 def _number(digits: str) -> int:
     """A whole number as written; one that is larger than any that is allowed anywhere stays so."""
     return int(digits) if len(digits) < 8 else 10_000_000
@@ -137,6 +148,7 @@ class Builder:
             elif fields or rules:
                 hint = "move it to the top; the first rule says what is written"
                 self.report("record-not-first", "a record can only be the first rule", record, hint)
+                rules.append(syntax.Rule(str(name), syntax.Literal(""), False, self.span(name)))
             else:
                 fields = tuple(self.field(child) for child in record.children)
         return syntax.Tree(fields, tuple(rules), tuple(constraints), tuple(imports), temperature=self.temperature)
@@ -254,7 +266,8 @@ class Builder:
                 "write the letters you want: /[A-Za-z]/",
             )
         try:
-            return to_pattern(body)
+            with _quietly():
+                return to_pattern(body)
         except UnsupportedRegex as error:
             self._bad_regex(error, token)
             return syntax.Literal("")
@@ -334,7 +347,8 @@ class Builder:
 
     def charset(self, token: Token) -> str:
         try:
-            return characters(_unquote(token))
+            with _quietly():
+                return characters(_unquote(token))
         except UnsupportedRegex as error:
             hint = "write the characters, and ranges of them, as in a regex: `a-z ,.'`"
             self.report("bad-charset", f"these characters cannot be used: {_in_words(error)[0]}", token, hint)
@@ -391,7 +405,8 @@ class Builder:
         body, _, flag = str(token)[1:].rpartition("/")
         body = body.replace("\\/", "/")
         try:
-            re.compile(body)
+            with _quietly():
+                re.compile(body)
         except (re.error, RecursionError, OverflowError) as error:
             self._bad_regex(error, token)
             body = ""

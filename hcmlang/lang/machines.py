@@ -273,8 +273,7 @@ class _Phrases:
         self._parts: list[list[frozenset[str] | None]] = []
         self._bounds: list[tuple[bool, bool]] = []
         self._first: dict[str, list[int]] = {}
-        for phrase in phrases:
-            words = phrase.split()
+        for words in map(str.split, phrases):
             if not words:
                 continue
             parts: list[frozenset[str] | None] = []
@@ -286,7 +285,9 @@ class _Phrases:
             self._parts.append(parts)
             self._bounds.append((words[0][0].isalnum(), words[-1][-1].isalnum()))
         self.special = frozenset(char for parts in self._parts for part in parts for char in part or ())
-        self.start: State = (False, frozenset[tuple[int, int]](), True)
+        # Every text contains the empty one.
+        everything = any(not phrase.strip() for phrase in phrases)
+        self.start: State = everything or (False, frozenset[tuple[int, int]](), True)
 
     def step(self, state: State, char: str) -> State:
         if state is True:

@@ -49,9 +49,10 @@ def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diag
     The key does not depend on layout and comments. Where a rule or constraint cannot be read, the tree has the others,
     and the rule's name with an empty text, so that it is not missed elsewhere.
     """
-    if (refused := _too_large(text, origin)) is not None:
+    size = len(text)
+    text = "\n".join(text[: MAX_CHARS + 1].splitlines())
+    if (refused := _too_long(size, origin) or _too_nested(text, origin)) is not None:
         return None, "", [refused]
-    text = "\n".join(text.splitlines())
     found: list[Diagnostic] = []
     error: UnexpectedInput | None = None
     try:
@@ -170,20 +171,22 @@ def _stand_in(statement: str) -> str:
     return head[0] + body + "\n" * (statement.count("\n") - head[0].count("\n"))
 
 
-def _too_large(text: str, origin: Origin) -> Diagnostic | None:
-    if len(text) > MAX_CHARS:
-        message = f"the program has {len(text):,} characters; {MAX_CHARS:,} are allowed"
-        return Diagnostic("too-large", message, origin.span(1, 1, 1, 2), "long lists belong into the data")
+def _too_long(size: int, origin: Origin) -> Diagnostic | None:
+    if size <= MAX_CHARS:
+        return None
+    message = f"the program has {size:,} characters; {MAX_CHARS:,} are allowed"
+    return Diagnostic(
+        "too-large", message, origin.span(1, 1, 1, 2), 'long lists are imported: `import "words.txt" as my_words`'
+    )
+
+
+def _too_nested(text: str, origin: Origin) -> Diagnostic | None:
     depth = 0
     for offset, char in enumerate(text):
         depth += (char in "({[") - (char in ")}]")
         if depth > MAX_DEPTH:
             line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+            span = origin.span(line, column, line, column + 1)
             hint = "give the inner parts rules of their own"
-            return Diagnostic(
-                "too-deep",
-                f"more than {MAX_DEPTH} open brackets",
-                origin.span(line, column, line, column + 1),
-                hint,
-            )
+            return Diagnostic("too-deep", f"more than {MAX_DEPTH} open brackets", span, hint)
     return None

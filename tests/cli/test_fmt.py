@@ -181,14 +181,19 @@ def test_an_explicit_indentation(write: Write) -> None:
     assert path.read_text() == 'generate:\n  program: |1\n   text := "a"\n   b := "c"\n'
 
 
+def test_a_spec_without_a_line_end_at_its_end(write: Write) -> None:
+    path = write("spec.yaml", 'generate:\n  program: |\n    text:="a"\n    b:="c"')
+    assert run(path).exit_code == 0
+    assert path.read_text() == 'generate:\n  program: |\n    text := "a"\n    b := "c"'
+
+
 def test_programs_by_name(write: Write) -> None:
-    text = (
-        'generate:\n  program:\n    one: &one |\n      text:="a"\n    file: prompts/a.hcm\n    two: |-\n     a:="b"\n'
-        "    again: *one\n"
-    )
+    one = '      text:="a"\n\n\n      b:="c"\n', '      text := "a"\n\n      b := "c"\n'
+    two = '     a:="b"\n', '     a := "b"\n'
+    text = f"generate:\n  program:\n    one: &one |\n{one[0]}    file: a.hcm\n    two: |-\n{two[0]}    again: *one\n"
     path = write("spec.yaml", text)
     assert run(path).exit_code == 0
-    assert path.read_text() == text.replace('text:="a"', 'text := "a"').replace('a:="b"', 'a := "b"')
+    assert path.read_text() == text.replace(*one).replace(*two)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -39,19 +38,15 @@ def in_time(what: str, seconds: float = SECONDS) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def timed(action: Callable[[], object]) -> float:
-    start = time.process_time()
-    action()
-    return time.process_time() - start
-
-
 def assert_inside(diagnostics: list[Diagnostic]) -> None:
     """Every diagnostic stands at a place that its file has."""
+    lines_of: dict[str, list[str]] = {}
     for diagnostic in diagnostics:
         span = diagnostic.span
         if span is None:
             continue
-        lines = span.source.text.splitlines() or [""]
+        lines = lines_of.setdefault(span.source.name, []) or span.source.text.splitlines() or [""]
+        lines_of[span.source.name] = lines
         where = f"{diagnostic.code} at {span}-{span.end_line}:{span.end_column}: {diagnostic.message}"
         assert 1 <= span.line <= span.end_line <= len(lines), where
         assert 1 <= span.column <= len(lines[span.line - 1]) + 1, where

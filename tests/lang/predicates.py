@@ -96,6 +96,9 @@ def occurrences(phrase: str, text: str) -> list[tuple[int, int]]:
     """Where a phrase stands as a whole, from and to: its words one after the other, any spaces between them. At an end
     of the phrase that is a letter or a digit, no letter, digit or `_` may go on."""
     parts = words(phrase)
+    if not parts:
+        # The empty text is in every text, at every place.
+        return [(place, place) for place in range(len(text) + 1)]
     found = []
     for begin in range(len(text)):
         end = _follow(parts, text, begin)
@@ -122,7 +125,7 @@ def _follow(parts: list[str], text: str, at: int) -> int | None:
             if at >= len(text) or not _same(char, text[at]):
                 return None
             at += 1
-    return at if parts else None
+    return at
 
 
 def _same(first: str, second: str) -> bool:

@@ -22,13 +22,13 @@ from llguidance import LLMatcher
 
 from hcmlang import lang
 from hcmlang.diagnostics import DiagnosticError, Origin, Source
-from hcmlang.lang import parse
+from hcmlang.lang import bounds, parse, syntax
 from hcmlang.lang.emit.trial import bytes_tokenizer
-from hcmlang.lang.graph import reached, recursive
+from hcmlang.lang.graph import parts, reached, recursive
 from tests.lang.definition import Meaning, TooMany, instances
 from tests.lang.gbnf import joined, read_gbnf
-from tests.lang.generated import generate, small_programs, usable
-from tests.lang.predicates import holds, kept
+from tests.lang.generated import SMALL, generate, small_programs, usable
+from tests.lang.predicates import holds, kept, occurs, words
 from tests.lang.programs import SCOPE, bound
 
 NIGHTLY = bool(os.environ.get("HCMLANG_NIGHTLY"))
@@ -145,12 +145,25 @@ def compare(one: lang.BoundProgram, row: lang.Row, seen: Counter[str]) -> None:
                 break
             near = close_to(written, Random(1)) | written
             _compare(compiled, field, given, expected, near)
+            if len(compiled.fields) == 1:
+                seen["promises"] += _promises(one, compiled, expected)
             seen[dialect] += 1
             seen["texts"] += len(expected)
             seen["strings"] += len(near)
             seen[f"{dialect} masked"] += bool(compiled.draft.masks.get(field))
             seen["refused by masks"] += len(written) - len(expected)
             given[field] = sorted(expected)[0]
+
+
+def _promises(one: lang.BoundProgram, compiled: lang.CompiledProgram, texts: set[str]) -> int:
+    """How many constraints are kept by construction; all the texts keep them."""
+    promised = 0
+    for constraint, guarantee in zip(one.program.tree.constraints, compiled.guarantees, strict=False):
+        if guarantee.level == "by construction":
+            promised += 1
+            for text in texts:
+                assert kept(constraint, {compiled.fields[0]: text}, SCOPE), (compiled.dialect, constraint.source, text)
+    return promised
 
 
 def _compare(
@@ -265,6 +278,37 @@ def test_binding_loses_no_text_that_keeps_the_constraints() -> None:
     print(f"\nbinding: {dict(seen)}")
     assert seen["programs"] >= 1.2 * PROGRAMS
     assert seen["refused: impossible-constraint"] + seen["refused: contradiction"] >= 0.04 * PROGRAMS
+
+
+def test_what_is_proven_of_rules_holds_for_all_their_texts() -> None:
+    """Lengths lie within their bounds, unavoidable phrases are in every text."""
+    seen: Counter[str] = Counter()
+    for seed in range(PROGRAMS):
+        one = usable(generate(Random(seed), small=True))
+        if one.bound is None:
+            continue
+        draft = one.bound.draft("sampler")
+        for name, pattern in draft.fields.items():
+            if any(isinstance(part, syntax.Value) for body in (pattern, *draft.rules.values()) for part in parts(body)):
+                continue
+            try:
+                texts = Meaning(draft.rules, SCOPE, {}).texts(pattern, LIMIT)
+            except TooMany:
+                continue
+            sizes = {bounds.words: lambda text: len(words(text)), bounds.chars: len}
+            for measure, size in sizes.items():
+                found = measure(pattern, draft.rules)
+                assert found.low <= min(map(size, texts)), (one.text, name)
+                assert max(map(size, texts)) <= found.high, (one.text, name)
+                seen["tight"] += found.high == max(map(size, texts))
+            for phrase in SMALL:
+                if bounds.always_contains(pattern, draft.rules, (phrase,)):
+                    seen["unavoidable"] += 1
+                    assert all(occurs(phrase, text) for text in texts), (one.text, name, phrase)
+            seen["fields"] += 1
+    assert seen["fields"] >= 0.6 * PROGRAMS
+    assert seen["unavoidable"] >= 0.2 * PROGRAMS
+    assert seen["tight"] >= 0.5 * seen["fields"]
 
 
 RECURSIVE = [

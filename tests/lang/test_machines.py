@@ -37,7 +37,7 @@ texts = st.lists(
 ).map("".join)
 phrases = st.one_of(
     st.sampled_from(
-        ["not", "so", "a", "not so", "so?", "'s", "a ", "_a", "s k", "İ", "K", "ω", "½", "n. o", "aa", "a aa"]
+        ["not", "so", "a", "", " ", "not so", "so?", "'s", "a ", "_a", "s k", "İ", "K", "ω", "½", "n. o", "aa", "a aa"]
     ),
     st.text(chars, min_size=1, max_size=4).filter(lambda text: bool(text.strip())),
 )
@@ -145,6 +145,7 @@ def matching(regex: str, ignore: bool = False) -> syntax.Predicate:
 @many
 @example(contains("k"), "a \u212a")
 @example(contains("ω"), "\u2126")
+@example(contains(" "), "a")
 @example(matching("(?i)so"), "SO")
 @example(matching("i", True), "\u0131")
 @example(matching("I", True), "\u0130")

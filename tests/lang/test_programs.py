@@ -11,6 +11,8 @@ from hcmlang import lang
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call
 from hcmlang.engines.sampler import Sampler
+from hcmlang.engines.walk import walk
+from hcmlang.lang.emit.trial import bytes_tokenizer
 from tests.lang.programs import SCOPE, bound, draws, read
 
 
@@ -218,3 +220,17 @@ def test_what_may_be_left_out_and_holds_a_forbidden_word_is_left_out() -> None:
     program = bound('text := "a"? ("b" | "c")\nforbid text contains "a"\nrequire text contains "b"')
     assert {program.draw(Random(seed))["text"] for seed in range(20)} == {"b"}
     assert {one.level for one in program.compile(lang.Row(1)).guarantees} == {"by construction"}
+
+
+def test_an_instance_whose_mask_would_leave_nothing_is_tested_instead() -> None:
+    """The phrase that is placed excludes the length in some instances; their grammar stays usable."""
+    program = bound('text := ("a" | "b b b" | "c")\nrequire text contains any ["a", "b"]\nrequire words(text) == 3')
+    levels = set()
+    for index in range(6):
+        compiled = program.compile(lang.Row(index, index), "lark")
+        (text,) = (walk(compiled, "text", {}, bytes_tokenizer(), lambda allowed, _: int(allowed[0])),)
+        level = compiled.guarantees[1].level
+        levels.add(level)
+        assert (compiled.violated({"text": text}) is None) == (text == "b b b")
+        assert level == "checked" or text == "b b b"
+    assert levels == {"by construction", "checked"}

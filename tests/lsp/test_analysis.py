@@ -77,7 +77,7 @@ def test_a_program_is_checked_with_the_labels_of_the_spec_that_names_it(folder: 
     assert codes(workspace, opened(workspace, program)) == ["impossible-guard"]
     assert set(workspace.diagnostics()) == {program}, "a spec that is not open is not told"
     spec.write_text("hcmlang: 1\ngenerate: {program: ../prompts/reviews.hcm}\n")
-    assert codes(workspace, opened(workspace, program, "text := gone\n")) == ["undefined-rule"]
+    assert codes(workspace, opened(workspace, program, 'text := "a" | gone\n')) == ["undefined-rule"]
 
 
 def test_an_imported_file_is_read_as_it_is_open(folder: Path) -> None:
@@ -116,7 +116,7 @@ def test_only_what_depends_on_a_change_is_checked_again(folder: Path, monkeypatc
     checked: list[Path] = []
     real_check = Workspace._check
     monkeypatch.setattr(Workspace, "_check", lambda self, root: checked.append(root) or real_check(self, root))
-    opened(workspace, first, "text := gone\n")
+    opened(workspace, first, 'text := "a" | gone\n')
     assert checked == [first]
     assert (codes(workspace, first), codes(workspace, second)) == (["undefined-rule"], [])
 
@@ -124,7 +124,7 @@ def test_only_what_depends_on_a_change_is_checked_again(folder: Path, monkeypatc
 def test_a_mistake_in_the_checks_costs_one_document(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, errors = Workspace(), []
     first, second = folder / "first.hcm", folder / "second.hcm"
-    opened(workspace, first, "text := gone\n")
+    opened(workspace, first, 'text := "a" | gone\n')
     real_check = Workspace._check
 
     def fails(self: Workspace, root: Path) -> object:
@@ -133,7 +133,7 @@ def test_a_mistake_in_the_checks_costs_one_document(folder: Path, monkeypatch: p
         return real_check(self, root)
 
     monkeypatch.setattr(Workspace, "_check", fails)
-    workspace.open(Document(second, "text := lost\n"))
+    workspace.open(Document(second, 'text := "a" | lost\n'))
     workspace.refresh(None, errors.append)
     assert [type(error) for error in errors] == [ZeroDivisionError]
     assert (codes(workspace, first), codes(workspace, second)) == (["undefined-rule"], ["undefined-rule"])

@@ -175,7 +175,7 @@ def test_a_file_that_is_named_is_told_and_cleared(folder: Path) -> None:
     head, _, tail = SPEC.partition("  program: |\n")
     spec = head + "  program: reviews.hcm\n" + tail[tail.index("arms:") :]
     program = folder / "reviews.hcm"
-    program.write_text("text := gone\n")
+    program.write_text('text := "a" | gone\n')
 
     async def story(editor: Editor) -> None:
         spec_uri = editor.open(folder / "spec.yaml", spec)
@@ -195,9 +195,9 @@ def test_a_file_that_is_named_is_told_and_cleared(folder: Path) -> None:
 
 def test_while_typing_only_the_last_text_is_told(folder: Path) -> None:
     async def story(editor: Editor) -> None:
-        uri = editor.open(folder / "main.hcm", "text := gone\n", "hcm")
+        uri = editor.open(folder / "main.hcm", 'text := "a" | gone\n', "hcm")
         for version in range(2, 60):
-            editor.change(uri, version, "text := gone\n" * (version % 3 + 1))
+            editor.change(uri, version, 'text := "a" | gone\n' * (version % 3 + 1))
             await asyncio.sleep(0.005)
         editor.change(uri, 60, 'text := "a"\n')
         seen: list[int | None] = []
@@ -230,7 +230,7 @@ def test_other_documents_are_left_alone(folder: Path) -> None:
         assert isinstance(items, types.CompletionList)
         assert not items.items
         untitled = "untitled:Untitled-1"
-        item = types.TextDocumentItem(untitled, "hcm", 1, "text := gone\n")
+        item = types.TextDocumentItem(untitled, "hcm", 1, 'text := "a" | gone\n')
         editor.text_document_did_open(types.DidOpenTextDocumentParams(item))
         await editor.codes(untitled, "undefined-rule")
 
@@ -263,7 +263,7 @@ analysis.analyse = lambda document, *rest: fails() if "planted" in document.text
 
 def test_a_mistake_of_the_server_is_logged_and_it_goes_on(folder: Path) -> None:
     async def story(editor: Editor) -> None:
-        uri = editor.open(folder / "main.hcm", "text := gone\n", "hcm")
+        uri = editor.open(folder / "main.hcm", 'text := "a" | gone\n', "hcm")
         await editor.codes(uri, "undefined-rule")
         asked = types.HoverParams(types.TextDocumentIdentifier(uri), types.Position(0, 0))
         assert await editor.text_document_hover_async(asked) is None
@@ -292,7 +292,7 @@ analysis.analyse = slow
 
 def test_what_is_stale_is_not_told(folder: Path) -> None:
     async def story(editor: Editor) -> None:
-        uri = editor.open(folder / "main.hcm", "text := gone # slow\n", "hcm")
+        uri = editor.open(folder / "main.hcm", 'text := "a" | gone # slow\n', "hcm")
         while not editor.log:
             await asyncio.sleep(0.02)
         editor.change(uri, 2, 'text := "a"\n')

@@ -24,6 +24,12 @@ def check(tree: Tree, scope: Mapping[str, Kind], complete: bool = True) -> list[
         return large
     if complete:
         return [diagnostic for one in CHECKS for diagnostic in one(tree, scope)]
-    unread = any(one.name is None for one in tree.imports)
     found = [*rules.check(tree, scope), *names.check(tree, scope)]
-    return [d for d in found if d.severity == "error" and not (unread and d.code == "undefined-rule")]
+    imports = any(one.name is None for one in tree.imports)
+    return [one for one in found if one.severity == "error" and not _may_be_unread(one, imports)]
+
+
+def _may_be_unread(diagnostic: Diagnostic, imports: bool) -> bool:
+    """Whether what is missing may stand in what could not be read: a rule in an imported file, a list in an import."""
+    meant = (diagnostic.hint or "").startswith("did you mean")
+    return diagnostic.code in (("undefined-rule", "unknown-name") if imports else ("unknown-name",)) and not meant

@@ -12,13 +12,28 @@ from hcmlang.lang.evaluate import fill
 from hcmlang.lang.machines import Machine, machine
 from hcmlang.lang.plain import Definitions, Unknown, spaced_out
 from hcmlang.lang.scope import Kind
-from hcmlang.lang.syntax import CharClass, Constraint, Count, Field, FreeText, Literal, Not, OneOf, Pattern, Tree
+from hcmlang.lang.syntax import (
+    CharClass,
+    Constraint,
+    Count,
+    Field,
+    FreeText,
+    Literal,
+    Not,
+    OneOf,
+    Pattern,
+    Reference,
+    Tree,
+)
 from hcmlang.lang.syntax import Value as ScopeValue
+from hcmlang.lang.walk import operand, simple_predicates
 
 #: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
 _MAX_STATES = 6_000
 #: Constraints that are compared with each other; those after them are left to a run as well.
 _MOST_CONSTRAINTS = 30
+#: Texts that a constraint may compare with; one with a longer list is left to a run.
+_MOST_TEXTS = 5_000
 #: What writes something, literals apart.
 _PIECES = (CharClass, ScopeValue, OneOf, FreeText)
 
@@ -37,7 +52,12 @@ def _writes(pattern: Pattern, rules: Mapping[str, Pattern]) -> bool:
     """Whether there is anything but empty texts in a pattern and the rules it leads to."""
     bodies = (pattern, *(rules[name] for name in graph.reached(pattern, rules)))
     pieces = (part for body in bodies for part in graph.parts(body))
-    return any(part.text if isinstance(part, Literal) else isinstance(part, _PIECES) for part in pieces)
+    return any(bool(part.text) if isinstance(part, Literal) else _is_piece(part, rules) for part in pieces)
+
+
+def _is_piece(part: Pattern, rules: Mapping[str, Pattern]) -> bool:
+    """Whether the part writes something itself; a rule that is missing would."""
+    return isinstance(part, _PIECES) or (isinstance(part, Reference) and part.name not in rules)
 
 
 def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
@@ -46,6 +66,8 @@ def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
     found: list[tuple[Constraint, Machine]] = []
     for constraint in wanted:
         predicate = fill(constraint.predicate, lists)
+        if sum(len(other.texts) for one in simple_predicates(predicate) if (other := operand(one))) > _MOST_TEXTS:
+            continue
         made = machine(Not(predicate) if constraint.kind == "forbid" else predicate, field.name)
         if made is not None:
             found.append((constraint, made))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hcmlang.lang.automata import TooLarge, automaton, product
+from hcmlang.lang.automata import TooLarge, automaton, product, search
 from hcmlang.lang.draft import Clause, Draft
 from hcmlang.lang.emit import masks
 from hcmlang.lang.emit.classes import alphabet
@@ -29,6 +29,11 @@ MAX_RULE_STATES = 200
 #: States of the rules and constraints together, for GBNF and for a regex.
 MAX_GBNF_STATES = 500
 MAX_REGEX_STATES = 40
+#: States of the rules, and of the walk, up to which it is made sure that a mask leaves something to write.
+MAX_SEARCHED = 2_000
+
+#: What an instance was given, a phrase in one place for example, may exclude what another constraint wants of it.
+NOTHING_LEFT = "what was chosen for this instance leaves no text that keeps it"
 
 
 def run(draft: Draft) -> Draft:
@@ -87,7 +92,17 @@ def _lark(definitions: Definitions, predicates: list[Predicate], name: str) -> s
         masks.mask(predicates[-1], alphabet(definitions))
     except masks.NoMask as error:
         return str(error)
-    return None
+    return None if _possible(definitions, predicates, name) else NOTHING_LEFT
+
+
+def _possible(definitions: Definitions, predicates: list[Predicate], name: str) -> bool:
+    """Whether some text keeps all the predicates, as far as a short search tells."""
+    try:
+        written = automaton(definitions, MAX_SEARCHED)
+        machines = [m for p in predicates if (m := machine(p, name)) is not None]
+        return search(written, machines, MAX_SEARCHED, shortest=False) is not None
+    except TooLarge:
+        return True
 
 
 def _product(limit: int) -> Callable[[Definitions, list[Predicate], str], str | None]:
