@@ -23,6 +23,8 @@ COMMANDS = {
     "check": "Find every mistake in a spec, its program and its data columns.",
     "plan": "Show what a run would do: the steps, the defaults filled in, the guarantees.",
     "sample": "Draw texts from a program, to see what it writes.",
+    "fmt": "Put programs into one layout, in their files and within specs.",
+    "lsp": "Serve an editor: mistakes while you type, completion, hover, navigation.",
     "run": "Run a spec: train, find confident mistakes, generate, retrain, report.",
     "report": "Show the results of a run in the terminal and name its HTML report.",
     "schema": "Print the JSON Schema of specs, for completion in an editor.",

@@ -160,7 +160,7 @@ def _trace(came: dict, state: tuple[int, tuple[State, ...]]) -> str:  # type: ig
 def _kinds() -> tuple[tuple[str, ...], ...]:
     """Many characters of each kind, for edges that take any."""
     found: dict[str, list[str]] = {}
-    for char in map(chr, range(0x3100)):
+    for char in map(chr, range(0x800)):
         found.setdefault(kind(char), []).append(char)
     return tuple(tuple(chars) for chars in found.values())
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from hcmlang.lang.evaluate import find_phrase
+from hcmlang.lang.evaluate import find_any
 from hcmlang.lang.free_text import WORD_CHARS, sentence_words
+from hcmlang.lang.graph import recursive
 from hcmlang.lang.syntax import (
     Alternation,
     CharClass,
@@ -65,7 +66,7 @@ def words(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
             low, high = each[0] * text.sentences[0], each[1] * text.sentences[1]
         return Range(max(0, low - close), high)
 
-    return _measure(pattern, rules, _Sizes(literal, Range(0, 1), free), close=False)
+    return _Measure(rules, literal, Range(0, 1), free).of(pattern, close=False)
 
 
 def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
@@ -82,79 +83,90 @@ def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
             least, most = text.chars or (1, 1)
         return Range(least, most + (not close))
 
-    return _measure(pattern, rules, _Sizes(literal, Range(1, 2), free), close=False)
+    return _Measure(rules, literal, Range(1, 2), free).of(pattern, close=False)
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    """How large the pieces are: a literal and a free text by whether they stand close to what is before, a character."""
+class _Measure:
+    """Measures patterns, each part once. The pieces are measured by `literal` and `free` (by whether they stand close to
+    what is before them) and `char`; what recurs may be of any size."""
 
-    literal: Callable[[str, bool], Range]
-    char: Range
-    free: Callable[[FreeText, bool], Range]
+    def __init__(
+        self,
+        rules: Mapping[str, Pattern],
+        literal: Callable[[str, bool], Range],
+        char: Range,
+        free: Callable[[FreeText, bool], Range],
+    ) -> None:
+        self._rules = rules
+        self._literal = literal
+        self._char = char
+        self._free = free
+        self._recursive = recursive(rules)
+        #: By identity, since parts that are equal may be many and large; the part is kept so that it stays what it is.
+        self._known: dict[tuple[int, bool], tuple[Pattern, Range]] = {}
 
+    def of(self, pattern: Pattern, close: bool) -> Range:
+        """`close`: no space stands before the pattern. A part that may be empty adds nothing at least."""
+        key = (id(pattern), close)
+        if key not in self._known:
+            self._known[key] = (pattern, self._measure(pattern, close))
+        return self._known[key][1]
 
-def _measure(
-    pattern: Pattern,
-    rules: Mapping[str, Pattern],
-    sizes: _Sizes,
-    close: bool,
-    inside: frozenset[str] = frozenset(),
-) -> Range:
-    """`close`: no space stands before the pattern. A part that may be empty adds nothing at least."""
-
-    def of(part: Pattern, close: bool) -> Range:
-        return _measure(part, rules, sizes, close, inside)
-
-    if isinstance(pattern, Literal):
-        return sizes.literal(pattern.text, close or pattern.attached)
-    if isinstance(pattern, CharClass):
-        return sizes.char
-    if isinstance(pattern, Value | OneOf):
-        return ANYTHING
-    if isinstance(pattern, FreeText):
-        return sizes.free(pattern, close)
-    if isinstance(pattern, Reference):
-        if pattern.name in inside or pattern.name not in rules:
+    def _measure(self, pattern: Pattern, close: bool) -> Range:
+        if isinstance(pattern, Literal):
+            return self._literal(pattern.text, close or pattern.attached)
+        if isinstance(pattern, CharClass):
+            return self._char
+        if isinstance(pattern, Value | OneOf):
             return ANYTHING
-        return _measure(rules[pattern.name], rules, sizes, close, inside | {pattern.name})
-    if isinstance(pattern, Alternation):
-        ranges = [of(choice.pattern, close) for choice in pattern.choices]
-        return Range(min(r.low for r in ranges), max(r.high for r in ranges))
-    if isinstance(pattern, Repeat):
+        if isinstance(pattern, FreeText):
+            return self._free(pattern, close)
+        if isinstance(pattern, Reference):
+            unknown = pattern.name not in self._rules or pattern.name in self._recursive
+            return ANYTHING if unknown else self.of(self._rules[pattern.name], close)
+        if isinstance(pattern, Alternation):
+            ranges = [self.of(choice.pattern, close) for choice in pattern.choices]
+            return Range(min(r.low for r in ranges), max(r.high for r in ranges))
+        if isinstance(pattern, Repeat):
+            return self._repeat(pattern, close)
+        total = NOTHING
+        for number, item in enumerate(pattern.items):
+            if number > 0 and (item.glued or close):
+                # Whether its glue counts depends on what was written before it, so both ways are possible.
+                total += Range(self.of(item.pattern, True).low, self.of(item.pattern, False).high)
+            else:
+                total += self.of(item.pattern, close and number == 0)
+        return total
+
+    def _repeat(self, pattern: Repeat, close: bool) -> Range:
         if pattern.high == 0:
             return NOTHING
-        first, glued, spaced = of(pattern.pattern, close), of(pattern.pattern, True), of(pattern.pattern, False)
+        first, glued = self.of(pattern.pattern, close), self.of(pattern.pattern, True)
+        spaced = self.of(pattern.pattern, False)
         later = Range(glued.low, spaced.high) if pattern.glued or close else spaced
         rest = later.times(max(0, pattern.low - 1), pattern.high - 1)
         return Range(first.low if pattern.low else 0, first.high) + rest
-    total = NOTHING
-    for number, item in enumerate(pattern.items):
-        if number > 0 and (item.glued or close):
-            # Whether its glue counts depends on what was written before it, so both ways are possible.
-            total += Range(of(item.pattern, True).low, of(item.pattern, False).high)
-        else:
-            total += of(item.pattern, close and number == 0)
-    return total
 
 
 def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]) -> bool:
     """Whether every text has at least one of the phrases, because no way through the rules avoids them all."""
-    return _certain(pattern, rules, phrases, frozenset())
+    found = find_any(phrases)
+    known: dict[str, bool] = {}
 
-
-def _certain(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...], inside: frozenset[str]) -> bool:
-    if isinstance(pattern, Literal):
-        return any(find_phrase(phrase)(pattern.text) for phrase in phrases)
-    if isinstance(pattern, Reference):
-        known = pattern.name in rules and pattern.name not in inside
-        return known and _certain(rules[pattern.name], rules, phrases, inside | {pattern.name})
-    if isinstance(pattern, Alternation):
-        return all(_certain(choice.pattern, rules, phrases, inside) for choice in pattern.choices)
-    if isinstance(pattern, Repeat):
-        return pattern.low > 0 and not pattern.glued and _certain(pattern.pattern, rules, phrases, inside)
-    if isinstance(pattern, Sequence):
+    def certain(part: Pattern) -> bool:
+        if isinstance(part, Literal):
+            return found(part.text)
+        if isinstance(part, Reference):
+            if part.name not in known:
+                known[part.name] = False  # while it is looked into: what only leads back to itself proves nothing
+                known[part.name] = part.name in rules and certain(rules[part.name])
+            return known[part.name]
+        if isinstance(part, Alternation):
+            return all(certain(choice.pattern) for choice in part.choices)
+        if isinstance(part, Repeat):
+            return part.low > 0 and not part.glued and certain(part.pattern)
         # What is glued to another part may become part of a longer word, so it proves nothing.
-        glued = any(item.glued for item in pattern.items)
-        return not glued and any(_certain(item.pattern, rules, phrases, inside) for item in pattern.items)
-    return False
+        loose = isinstance(part, Sequence) and not any(item.glued for item in part.items)
+        return loose and isinstance(part, Sequence) and any(certain(item.pattern) for item in part.items)
+
+    return certain(pattern)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -52,6 +52,36 @@ def find_phrase(phrase: str, side: str = "") -> Callable[[str], bool]:
     begin, end = (r"\A" if side == "starts" else ""), (r"\Z" if side == "ends" else "")
     search = re.compile(begin + before + parts + after + end, re.IGNORECASE).search
     return lambda text: search(text) is not None
+
+
+#: From this many phrases on, a text is looked through for their beginnings instead of once for each.
+_MANY_PHRASES = 64
+
+
+def find_any(phrases: Sequence[str], side: str = "") -> Callable[[str], bool]:
+    """A function that tells whether a text contains any of the phrases, as :func:`find_phrase` does one by one."""
+    if len(phrases) < _MANY_PHRASES:
+        finds = [find_phrase(phrase, side) for phrase in phrases]
+        return lambda text: any(find(text) for find in finds)
+    by_word: dict[str, list[str]] = {}
+    others: list[str] = []
+    for phrase in phrases:
+        # A phrase that begins with a word can only stand where a text has this word. With `_` it may end within one.
+        begins = re.match(r"\s*(\w+)", phrase) if phrase.isascii() and "_" not in phrase else None
+        (by_word.setdefault(begins[1].lower(), []) if begins else others).append(phrase)
+    rest = find_any(others[: _MANY_PHRASES - 1], side) if others else None
+    more = [find_phrase(phrase, side) for phrase in others[_MANY_PHRASES - 1 :]]
+
+    def found(text: str) -> bool:
+        words = {word.casefold() for word in re.findall(r"\w+", text)}
+        near = [phrase for word in words for phrase in by_word.get(word, ())]
+        spaced = f" {text.lower()} "
+        # Between spaces a phrase surely stands as a whole; that is quicker to see than to compile its regex.
+        listed = not side and any(f" {phrase.lower()} " in spaced for phrase in near)
+        listed = listed or any(find_phrase(phrase, side)(text) for phrase in near)
+        return listed or (rest is not None and rest(text)) or any(find(text) for find in more)
+
+    return found
 
 
 def count_sentences(text: str) -> int:
@@ -205,10 +235,11 @@ def _phrases(predicate: Contains | Edge) -> Test:
     every = isinstance(predicate, Contains) and predicate.quantity == "all"
     if names.name is not None:
         return lambda fields: find_phrase(fields[str(names.name)], side)(fields[name])
-    finds = [find_phrase(phrase, side) for phrase in names.texts]
     if every:
+        finds = [find_phrase(phrase, side) for phrase in names.texts]
         return lambda fields: all(find(fields[name]) for find in finds)
-    return lambda fields: any(find(fields[name]) for find in finds)
+    found = find_any(names.texts, side)
+    return lambda fields: found(fields[name])
 
 
 def _texts(names: Names, fields: Mapping[str, str]) -> tuple[str, ...]:

@@ -123,13 +123,21 @@ class _Builder:
         self._rules = rules
         #: Names that are made up hold a space, so that no rule is called the same.
         self._names: dict[object, str] = {}
+        self._known: dict[tuple[int, bool], tuple[Pattern, Plain | None]] = {}
         self.made: dict[str, Plain | None] = {}
         #: Which rule a definition comes from, where it is one.
         self.origin: dict[str, str] = {}
         self.empty = graph.nullable_rules(rules)
 
     def text(self, pattern: Pattern, spaced: bool) -> Plain | None:
-        """An expression for the non-empty texts of a pattern; None where it has none."""
+        """An expression for the non-empty texts of a pattern, built once; None where it has none."""
+        key = (id(pattern), spaced)
+        if key not in self._known:
+            # The pattern is kept with the result, so that its identity stays its own.
+            self._known[key] = (pattern, self._text(pattern, spaced))
+        return self._known[key][1]
+
+    def _text(self, pattern: Pattern, spaced: bool) -> Plain | None:
         if isinstance(pattern, Literal):
             lead = " " if spaced and not pattern.attached else ""
             return Text(lead + pattern.text) if pattern.text else None

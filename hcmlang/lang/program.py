@@ -13,7 +13,7 @@ from typing import Literal as Either
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Span, has_errors
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.lang import bounds, check, graph, parse
-from hcmlang.lang.automata import MAX_STATES, RightLinear, TooLarge, automaton, product
+from hcmlang.lang.automata import RightLinear, TooLarge, automaton, product
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Clause, Dialect, Draft, Row
 from hcmlang.lang.draw import Drawer
@@ -30,6 +30,7 @@ from hcmlang.lang.imports import Reader, read_file, read_imports
 from hcmlang.lang.machines import machine
 from hcmlang.lang.passes import BINDING, PLACING
 from hcmlang.lang.passes.fill import draft_of
+from hcmlang.lang.passes.intersect import MAX_GBNF_STATES, MAX_REGEX_STATES, MAX_RULE_STATES
 from hcmlang.lang.plain import Definitions, spaced_out
 from hcmlang.lang.scope import Kind, Value
 from hcmlang.lang.syntax import Confidence, FreeText, Literal, Novelty, Pattern, Predicate, Predicts, Tree
@@ -71,11 +72,10 @@ def read_tree(
             place = origin.span(1, 1, 1, 2)
             diagnostics.append(Diagnostic("no-rules", "the program has no rules", place, hint))
         return None, scope, "", diagnostics
-    if not has_errors(diagnostics):
-        try:
-            diagnostics += check.check(tree, scope)
-        except RecursionError:
-            diagnostics.append(Diagnostic("too-deep", "the rules are nested too deeply", origin.span(1, 1, 1, 2)))
+    try:
+        diagnostics += check.check(tree, scope, complete=not has_errors(diagnostics))
+    except RecursionError:
+        diagnostics.append(Diagnostic("too-deep", "the rules are nested too deeply", origin.span(1, 1, 1, 2)))
     return tree, scope, content_key([key, *keys]) if keys else key, diagnostics
 
 
@@ -349,9 +349,14 @@ class CompiledProgram:
     def to_gbnf(self, field: str, given: Mapping[str, str] | None = None) -> str:
         """The field as a grammar in GBNF, which llama.cpp reads."""
         definitions = self.definitions(field, given)
-        if self.draft.masks.get(field):
-            return right_linear_gbnf(self._product(field, definitions))
-        return to_gbnf(definitions)
+        if not self.draft.masks.get(field):
+            return to_gbnf(definitions)
+        try:
+            return right_linear_gbnf(self._product(field, definitions, MAX_GBNF_STATES))
+        except TooLarge as error:
+            message = f"`{field}` and its constraints together are too large for a grammar without intersections"
+            hint = "compile the program for the dialect `gbnf`, which leaves such constraints to be checked"
+            raise DiagnosticError(Diagnostic("no-grammar", message, hint=hint)) from error
 
     def to_regex(self, field: str, given: Mapping[str, str] | None = None) -> str:
         """The field as one regular expression, to be matched against the whole text.
@@ -361,10 +366,10 @@ class CompiledProgram:
         definitions = self.definitions(field, given)
         try:
             if self.draft.masks.get(field):
-                return right_linear_regex(self._product(field, definitions))
+                return right_linear_regex(self._product(field, definitions, MAX_REGEX_STATES))
             return to_regex(definitions)
-        except (ValueError, TooLarge) as error:
-            why = str(error) or "it would be too large"
+        except (ValueError, TooLarge, RecursionError) as error:
+            why = str(error) if isinstance(error, ValueError) else "it would be too large"
             message = f"`{field}` cannot be written as a regular expression: {why}"
             hint = "an engine that takes grammars can write it"
             raise DiagnosticError(Diagnostic("no-regex", message, hint=hint)) from error
@@ -373,9 +378,9 @@ class CompiledProgram:
         """All fields as a JSON Schema."""
         return to_json_schema({name: self.definitions(name) for name in self.fields})
 
-    def _product(self, field: str, definitions: Definitions) -> RightLinear:
+    def _product(self, field: str, definitions: Definitions, limit: int) -> RightLinear:
         machines = [m for p in self.draft.masks[field] if (m := machine(p, field)) is not None]
-        return product(automaton(definitions), machines, MAX_STATES)
+        return product(automaton(definitions, MAX_RULE_STATES), machines, limit)
 
 
 def _names_in(predicate: Predicate) -> set[str]:

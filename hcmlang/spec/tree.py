@@ -321,8 +321,8 @@ _ADVICE = (
 
 def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
-        before = source.text[: error.position]
-        at = Span.point(source, before.count("\n") + 1, error.position - before.rfind("\n"))
+        lines = (source.text[: error.position] + ".").splitlines()
+        at = Span.point(source, len(lines), len(lines[-1]))
         return Diagnostic("yaml-syntax", "this character is not allowed in YAML", at, "remove it, or write it escaped")
     problem = str(getattr(error, "problem", None) or error)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

@@ -73,11 +73,13 @@ Mark = Callable[..., Marked]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the data of the spec."""
+    """A folder with the spec and its data, and nothing beside it."""
+    folder = real(tmp_path) / "work" / "project"
+    folder.mkdir(parents=True)
     for name in ("train.tsv", "test.tsv"):
-        (tmp_path / name).write_text("text\tlabel\ngood\tpositive\nbad\tnegative\n")
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return real(tmp_path)
+        (folder / name).write_text("text\tlabel\ngood\tpositive\nbad\tnegative\n")
+    (folder / "spec.yaml").write_text(SPEC)
+    return folder
 
 
 @pytest.fixture

@@ -52,7 +52,12 @@ def run(draft: Draft) -> Draft:
             continue
         definitions = spaced_out(pattern, draft.rules)
         for number, clause in enumerate(clauses):
-            if clause.settled or not draft.required(clause) or machine(clause.predicate, name) is None:
+            if clause.settled or not draft.required(clause):
+                continue
+            if masks.phrases_in(clause.predicate) > MAX_PHRASES:
+                clauses[number] = clause.because(f"more than {MAX_PHRASES} phrases make the mask slow")
+                continue
+            if machine(clause.predicate, name) is None:
                 continue
             if clause.predicate in draft.refused:
                 clauses[number] = clause.because("a trial has shown that the token mask does not bear it")

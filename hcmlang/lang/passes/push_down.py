@@ -9,7 +9,8 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang import bounds, graph
 from hcmlang.lang.automata import Automaton, TooLarge, automaton, search
 from hcmlang.lang.draft import Clause, Draft
-from hcmlang.lang.evaluate import find_phrase
+from hcmlang.lang.emit.masks import phrases_in
+from hcmlang.lang.evaluate import find_any
 from hcmlang.lang.free_text import STOPS, stops
 from hcmlang.lang.machines import machine
 from hcmlang.lang.plain import spaced_out
@@ -31,6 +32,8 @@ from hcmlang.lang.syntax import (
 from hcmlang.lang.transform import change_parts, prune
 
 _MAX_STATES = 4_000
+#: Phrases that a predicate may look for to be walked through together with the rules.
+_MAX_PHRASES = 2_000
 
 #: What becomes of a piece of text, and whether its neighbours may stand close to it; None where it cannot stay.
 Keep = Callable[[Pattern, bool], Pattern | None]
@@ -99,11 +102,9 @@ def _filter(predicate: Predicate) -> Keep | None:
     if isinstance(predicate, Not) and isinstance(predicate.part, Contains) and predicate.part.phrases.name is None:
         if predicate.part.quantity == "all" and len(predicate.part.phrases.texts) > 1:
             return None
-        finds = [find_phrase(phrase) for phrase in predicate.part.phrases.texts]
+        found = find_any(predicate.part.phrases.texts)
         return lambda piece, glued: (
-            None
-            if isinstance(piece, Literal) and any(find(_as_it_stands(piece.text, glued)) for find in finds)
-            else piece
+            None if isinstance(piece, Literal) and found(_as_it_stands(piece.text, glued)) else piece
         )
     return None
 
@@ -157,6 +158,8 @@ def _settled(draft: Draft, clause: Clause, automata: dict[str, Automaton | None]
         return clause
     clause = settle_by_bounds(clause, draft.fields, draft.rules)
     if clause.settled:
+        return clause
+    if phrases_in(clause.predicate) > _MAX_PHRASES:
         return clause
     for name in draft.fields:
         refutation = machine(Not(clause.predicate), name)
