@@ -1,11 +1,10 @@
 """The constraint language: what may be written (rules) and what must hold (constraints). Reference: docs/language.md."""
 
+from hcmlang.lang.compiled import CompiledProgram, Guarantee
 from hcmlang.lang.draft import DIALECTS, Dialect, Row
 from hcmlang.lang.evaluate import Ask
 from hcmlang.lang.program import (
     BoundProgram,
-    CompiledProgram,
-    Guarantee,
     Program,
     analyse,
     read_tree,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.lang.predicates import subjects
 from hcmlang.lang.scope import Value
 from hcmlang.lang.syntax import (
     Asked,
@@ -28,7 +29,6 @@ from hcmlang.lang.syntax import (
     Simple,
     UsesOnly,
 )
-from hcmlang.lang.walk import subjects
 
 _SECONDS = 1.0
 

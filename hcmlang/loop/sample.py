@@ -152,7 +152,7 @@ def draw_samples(
 
 
 def _asked(predicate: Any) -> list[Any]:
-    from hcmlang.lang.walk import simple_predicates
+    from hcmlang.lang.predicates import simple_predicates
 
     return list(simple_predicates(predicate))
 

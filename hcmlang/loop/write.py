@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from hcmlang.engines.base import Call, Completion, Engine, Message
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
+from hcmlang.lang.predicates import simple_predicates
 from hcmlang.lang.syntax import Asked, Novelty, Predicts
-from hcmlang.lang.walk import simple_predicates
 from hcmlang.loop.ask import Asker
 
 #: Texts among which the one that keeps most preferences is taken.

@@ -66,7 +66,8 @@ def _texts(names: syntax.Names, fields: Mapping[str, str], scope: Scope) -> tupl
 
 def words(text: str) -> list[str]:
     """The runs of characters that are no spaces."""
-    found, inside = [], False
+    found: list[str] = []
+    inside = False
     for char in text:
         if char.isspace():
             inside = False

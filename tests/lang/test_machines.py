@@ -96,7 +96,7 @@ def valid(regex: str) -> bool:
 
 
 counts = st.builds(
-    lambda measure, ends: syntax.Count(measure, "text", *ends, SPAN),
+    lambda measure, ends: syntax.Count(measure, "text", ends[0], ends[1], SPAN),
     st.sampled_from(["words", "chars", "sentences"]),
     ranges,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,12 @@ def after(text: str, last: str) -> str:
     """The draft after a pass and all before it."""
     program, found = read(text)
     assert program is not None, found
-    dialects = {one: one for one in DIALECTS}
-    wanted = re.search(r"# dialect: (\w+)", text)
-    dialect: Dialect = dialects[wanted[1]] if wanted else "sampler"  # type: ignore[index]
+    dialect: Dialect = next((one for one in DIALECTS if f"# dialect: {one}\n" in text), "sampler")
     draft = draft_of(program.tree, SCOPE | {"hypothesis.triggers": ["not", "the plot", "never"]}, dialect)
     for number, (name, one) in enumerate(zip(NAMES, PASSES, strict=True)):
         draft = one(draft)
         if number + 1 == len(BINDING):
-            draft = draft.__class__(**{**draft.__dict__, "row": Row(1, 0)})
+            draft = replace(draft, row=Row(1, 0))
         if name == last:
             break
     return show(draft)

@@ -195,6 +195,7 @@ def test_flags_inside_a_regex_count() -> None:
     assert bound(text).compile(lang.Row(1)).violated({"text": "SO"}) is None
 
 
+@pytest.mark.filterwarnings("ignore:Possible nested set")
 @pytest.mark.parametrize(
     ("regex", "text"), [("x{e}", "x{e}"), ("[[:a:]x", ":x"), (r"a\{e}", "a{e}"), ("[]a]{1,}b", "]b")]
 )

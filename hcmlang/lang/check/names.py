@@ -8,6 +8,7 @@ from itertools import islice
 
 from hcmlang.diagnostics import Diagnostic, Span, closest, did_you_mean
 from hcmlang.lang import graph
+from hcmlang.lang.predicates import operand, simple_predicates, subjects
 from hcmlang.lang.scope import RESERVED, Kind
 from hcmlang.lang.syntax import (
     Alternation,
@@ -27,7 +28,6 @@ from hcmlang.lang.syntax import (
     Tree,
     Value,
 )
-from hcmlang.lang.walk import operand, simple_predicates, subjects
 
 #: Undefined rules that are told; where nothing is defined, the first few are enough.
 _MOST_UNDEFINED = 20

@@ -11,6 +11,7 @@ from hcmlang.lang.automata import Automaton, TooLarge, automaton, search
 from hcmlang.lang.evaluate import fill
 from hcmlang.lang.machines import Machine, machine
 from hcmlang.lang.plain import Definitions, Unknown, spaced_out
+from hcmlang.lang.predicates import operand, simple_predicates
 from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import (
     CharClass,
@@ -26,7 +27,6 @@ from hcmlang.lang.syntax import (
     Tree,
 )
 from hcmlang.lang.syntax import Value as ScopeValue
-from hcmlang.lang.walk import operand, simple_predicates
 
 #: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
 _MAX_STATES = 6_000

@@ -9,10 +9,10 @@ from hcmlang.diagnostics import Diagnostic, Span
 from hcmlang.lang import graph
 from hcmlang.lang.evaluate import decide
 from hcmlang.lang.free_text import sentence_words
+from hcmlang.lang.predicates import operand, simple_predicates
 from hcmlang.lang.scope import RESERVED, Kind, Value
 from hcmlang.lang.syntax import Alternation, Field, FreeText, Member, Pattern, Predicate, Reference, Rule, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
-from hcmlang.lang.walk import operand, simple_predicates
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:

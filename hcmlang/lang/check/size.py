@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hcmlang.diagnostics import Diagnostic, Span
 from hcmlang.lang import graph
 from hcmlang.lang.free_text import WORD_CHARS
+from hcmlang.lang.predicates import simple_predicates
 from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import Alternation, FreeText, Literal, Pattern, Reference, Repeat, Sequence, Tree
-from hcmlang.lang.walk import simple_predicates
 
 #: Levels of rules and brackets, one within the other.
 MAX_LEVELS = 200

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hcmlang.lang.draft import Draft
+from hcmlang.lang.predicates import simple_predicates
 from hcmlang.lang.syntax import Contains, Count, Matches, Member, Novelty, Predicate, Predicts, Similarity, UsesOnly
-from hcmlang.lang.walk import simple_predicates
 
 #: Rough cost of one test, in units of counting words. A corpus costs a search, a classifier or a judge a call.
 _COSTS: tuple[tuple[type, int], ...] = (
