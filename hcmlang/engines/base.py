@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
+from hcmlang.diagnostics import Diagnostic
 from hcmlang.lang import CompiledProgram, Dialect
 
 
@@ -36,12 +37,14 @@ class Completion:
     key: str
     fields: Mapping[str, str]
     """The text of each field of the program; one field, named after the first rule, where it has no record."""
-    finish: Literal["stop", "length"] = "stop"
-    """`length`: cut before the grammar was complete, because of a limit on tokens."""
+    finish: Literal["stop", "length", "refused"] = "stop"
+    """`length`: cut before the grammar was complete, because of a limit on tokens. `refused`: the engine gave up on the
+    grammar; `error` says why."""
     tokens: int = 0
     """Written by a language model."""
     logprobs: Mapping[str, float] = field(default_factory=dict)
     """Of each field, the log-probability of its tokens among those that the grammar allowed."""
+    error: Diagnostic | None = None
 
 
 @dataclass(frozen=True)

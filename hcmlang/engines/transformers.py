@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import transformers
@@ -47,19 +47,16 @@ class LocalModel:
 
     def complete(self, calls: Sequence[Call]) -> Iterator[Completion]:
         """Answer the calls, each as soon as its text ends. The fields of a record are written one after the other, each
-        in the sight of those before it.
-
-        Raises :class:`DiagnosticError` where llguidance refuses a grammar.
-        """
+        in the sight of those before it."""
         states = {call.key: _State(call) for call in calls}
         count = max((len(call.program.fields) for call in calls), default=0)
         for number in range(count):
-            current = [state for state in states.values() if number < len(state.names)]
+            current = [one for one in states.values() if number < len(one.names) and one.error is None]
             requests = [self._request(state, number) for state in current]
             for output in self.decoder.decode(requests):
                 state = states[output.key]
                 self._take(state, number, output)
-                if number == len(state.names) - 1:
+                if number == len(state.names) - 1 or state.error is not None:
                     yield state.completion()
 
     def judge(self, messages: Sequence[Sequence[Message]], labels: Sequence[str]) -> list[Judgement]:
@@ -107,7 +104,8 @@ class LocalModel:
     def _take(self, state: _State, number: int, output: Output) -> None:
         field = state.names[number]
         if output.finish == "refused":
-            raise DiagnosticError(state.call.program.refused(field, state.grammars[field], output.error))
+            state.error = state.call.program.refused(field, state.grammars[field], output.error)
+            return
         state.fields[field] = self._text(output.tokens)
         state.logprobs[field] = sum(output.logprobs)
         state.tokens += len(output.tokens)
@@ -140,10 +138,11 @@ class _State:
         self.grammars: dict[str, Any] = {}
         self.tokens = 0
         self.cut = False
+        self.error: Diagnostic | None = None
 
     def completion(self) -> Completion:
-        finish = "length" if self.cut else "stop"
-        return Completion(self.call.key, self.fields, finish, self.tokens, self.logprobs)  # type: ignore[arg-type]
+        finish: Literal["stop", "length", "refused"] = "refused" if self.error else "length" if self.cut else "stop"
+        return Completion(self.call.key, self.fields, finish, self.tokens, self.logprobs, self.error)
 
 
 # -------------------------------------------------------------------------------------------------------------- loading

@@ -19,7 +19,7 @@ class Walk:
     dialect: ClassVar[Dialect] = "lark"
 
     def complete(self, calls: Sequence[Call]) -> Iterator[Completion]:
-        """Answer the calls in order. Raises :class:`DiagnosticError` as :func:`walk`."""
+        """Answer the calls in order."""
         return (self._complete(call) for call in calls)
 
     def _complete(self, call: Call) -> Completion:
@@ -27,7 +27,10 @@ class Walk:
         fields: dict[str, str] = {}
         for field in call.program.fields:
             pick = lambda allowed, _: int(random.choice(allowed))  # noqa: E731
-            fields[field] = walk(call.program, field, fields, trial.bytes_tokenizer(), pick)
+            try:
+                fields[field] = walk(call.program, field, fields, trial.bytes_tokenizer(), pick)
+            except DiagnosticError as error:
+                return Completion(call.key, fields, "refused", error=error.diagnostics[0])
         return Completion(call.key, fields)
 
 

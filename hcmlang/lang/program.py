@@ -178,11 +178,16 @@ class BoundProgram:
     def draft(self, dialect: Dialect) -> Draft:
         """What all instances have in common, as the passes of `BINDING` leave it."""
         if dialect not in self._drafts:
-            draft = draft_of(self.program.tree, self.scope, dialect)
-            for one in BINDING:
-                draft = one(draft)
+            draft = replace(self._bound, dialect=dialect)
             self._drafts[dialect] = self._tried(draft) if dialect == "lark" else draft
         return self._drafts[dialect]
+
+    @cached_property
+    def _bound(self) -> Draft:
+        draft = draft_of(self.program.tree, self.scope, "sampler")
+        for one in BINDING:
+            draft = one(draft)
+        return draft
 
     def _tried(self, draft: Draft) -> Draft:
         """The draft with the predicates marked that llguidance does not bear in a mask, the dearest first."""

@@ -6,9 +6,10 @@ All instances that are still open are written in one wave after the other, so th
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call, Completion, Engine, Message
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
@@ -18,8 +19,8 @@ from hcmlang.loop.ask import Asker
 
 #: Texts among which the one that keeps most preferences is taken.
 PREFERENCE_TRIES = 5
-#: What is said of a text that was cut before it was complete.
-CUT = "engine.max_tokens"
+#: What is said of a text that is not complete: it was cut, or its grammar was too much for the engine.
+_UNFINISHED = {"length": "engine.max_tokens", "refused": "the engine gave up on the grammar"}
 #: Of the interval within which the share of texts that pass must lie.
 CONFIDENCE = 0.95
 
@@ -79,6 +80,8 @@ def write(
 
     A group is given up as soon as, with 95% confidence, less than one text in `attempts` of it would pass: then its
     instances would mostly fail anyway. `asker` answers what takes a corpus or the classifier.
+
+    Raises :class:`DiagnosticError` where the engine can use none of the grammars.
     """
     waiting = [_Open(one, one.program.compile(_row(one, 0), engine.dialect)) for one in wanted]
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
@@ -91,6 +94,7 @@ def write(
             for one in waiting
         ]
         completions = {completion.key: completion for completion in engine.complete(calls)}
+        _refused(completions.values(), attempt)
         _prepare(waiting, completions, asker)
         left: list[_Open] = []
         for one in waiting:
@@ -119,6 +123,13 @@ def _row(wanted: Wanted, attempt: int) -> Row:
     return Row(derive_seed("row", wanted.seed, attempt), wanted.index + attempt)
 
 
+def _refused(completions: Collection[Completion], attempt: int) -> None:
+    """What an engine cannot use at all is a mistake in the program; a single row may fail and be tried anew."""
+    errors = [completion.error for completion in completions if completion.error is not None]
+    if attempt == 0 and errors and len(errors) == len(completions):
+        raise DiagnosticError(errors[0])
+
+
 def _prepare(waiting: Sequence[_Open], completions: Mapping[str, Completion], asker: Asker | None) -> None:
     """Texts that need the classifier or a judge and pass all that is cheaper go there together."""
     if asker is None:
@@ -128,7 +139,7 @@ def _prepare(waiting: Sequence[_Open], completions: Mapping[str, Completion], as
     for one in waiting:
         completion = completions[one.wanted.key]
         asked = [s for r in one.program.residuals for s in simple_predicates(r.predicate) if isinstance(s, Asked)]
-        if not asked or completion.finish == "length" or one.program.violated(completion.fields) is not None:
+        if not asked or completion.finish != "stop" or one.program.violated(completion.fields) is not None:
             continue
         for predicate in asked:
             if isinstance(predicate, Predicts) and predicate.judge:
@@ -146,7 +157,7 @@ def _test(one: _Open, completion: Completion, asker: Asker | None, tally: _Tally
     one.draws += 1
     tally.draws += 1
     fields = completion.fields
-    violated = CUT if completion.finish == "length" else one.program.violated(fields)
+    violated = _UNFINISHED.get(completion.finish) or one.program.violated(fields)
     if violated is None and asker is not None:
         violated = one.program.violated(fields, asker)
     if violated is not None:

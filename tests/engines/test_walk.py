@@ -9,6 +9,7 @@ from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call
 from hcmlang.engines.walk import Walk
 from hcmlang.lang.emit.lark import Grammar
+from hcmlang.loop.write import Wanted, write
 from tests.lang.programs import bound
 
 
@@ -67,5 +68,10 @@ def test_masks_that_fail_their_trial_are_tested_instead() -> None:
 def test_a_text_without_end_is_a_diagnostic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hcmlang.lang.emit.trial.MAX_TOKENS", 5)
     program = bound('text := ("a" | "b"){30}').compile(lang.Row(1), "lark")
+    (completion,) = Walk().complete([Call("x", program, 1)])
+    assert completion.finish == "refused"
+    assert completion.error is not None
+    assert completion.error.message == "`text` has no end after 5 tokens"
+    wanted = [Wanted("x", "x", bound('text := ("a" | "b"){30}'), 1, 0)]
     with pytest.raises(DiagnosticError, match="`text` has no end after 5 tokens"):
-        list(Walk().complete([Call("x", program, 1)]))
+        list(write(Walk(), wanted, 3, None))
