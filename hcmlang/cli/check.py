@@ -17,8 +17,14 @@ from hcmlang.loop.check import check_file
 @set_option
 @json_option
 def check(spec: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Find every mistake in SPEC, its program and its data columns, without running anything."""
-    _, diagnostics = check_file(spec, overrides)
+    """Find every mistake in SPEC, its program and its data columns, without running anything. A .hcm file is checked as
+    far as that goes without a spec."""
+    if spec.suffix == ".hcm":
+        from hcmlang.loop.sample import check_program
+
+        diagnostics = check_program(spec)
+    else:
+        _, diagnostics = check_file(spec, overrides)
     found = in_order(diagnostics)
     if as_json:
         click.echo(render_json(found))

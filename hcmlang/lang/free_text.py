@@ -54,7 +54,8 @@ def _fill(start: list[int], caps: list[int], total: int, weights: Many[float]) -
     for number, weight in enumerate(weights):
         more = min(caps[number] - numbers[number], max(0, int(missing * weight)))
         numbers[number] += more
-    for number in range(len(numbers)):
+    # What rounding left goes to those that lost most by it.
+    for number in sorted(range(len(numbers)), key=lambda i: -(missing * weights[i] % 1)):
         numbers[number] += max(0, min(caps[number] - numbers[number], total - sum(numbers)))
     return numbers
 

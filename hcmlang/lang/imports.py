@@ -48,7 +48,10 @@ def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found
         except (OSError, ValueError, RuntimeError) as error:
             found.diagnostics.append(_unreadable(one, error))
             continue
-        if one.name is not None:
+        if one.name is not None and path.suffix == ".hcm":
+            hint = f'write `import "{one.path}"`: its rules have names of their own'
+            found.diagnostics.append(Diagnostic("wrong-type", f"{one.path} is a program, no word list", one.span, hint))
+        elif one.name is not None:
             _word_list(one, path, read, found)
         elif path.suffix != ".hcm":
             hint = f'a program ends with .hcm; a word list is given a name: `import "{one.path}" as my_words`'

@@ -121,7 +121,15 @@ def draw_samples(
     if target is not None and target not in labels:
         hint = did_you_mean(target, labels)
         raise DiagnosticError(Diagnostic("unknown-label", f"there is no label `{target}`", hint=hint), EXIT_SPEC)
+    if len(set(labels)) < 2:
+        message = "a program is written for two labels at least"
+        raise DiagnosticError(Diagnostic("labels", message, hint="--labels negative,positive"), EXIT_SPEC)
     given = dict(_value(text) for text in values)
+    for name in given:
+        if name not in program.names:
+            hint = did_you_mean(name, sorted(known for known in program.names if known))
+            message = f"the program does not speak of `{name}`"
+            raise DiagnosticError(Diagnostic("unknown-name", message, hint=hint), EXIT_SPEC)
     wanted: list[Wanted] = []
     written_for: dict[str, str] = {}
     refused: list[DiagnosticError] = []
@@ -144,7 +152,10 @@ def draw_samples(
     if not wanted:
         raise refused[0]
     made = {one.key: one for one in write(_engine(engine, model), wanted, ATTEMPTS, None)}
-    texts = tuple(Sample(written_for[key], made[key].fields, _why(made[key])) for key in sorted(made, key=int))
+    texts = tuple(
+        Sample(written_for[key], made[key].fields, "" if made[key].fields is not None else _why(made[key]))
+        for key in sorted(made, key=int)
+    )
     some = next(iter(made.values())).program
     left_out = tuple(c.source for c in program.tree.constraints if any(a in _asked(c.predicate) for a in program.asked))
     guarantees = tuple(one for one in some.guarantees if one.constraint not in left_out)
@@ -155,6 +166,18 @@ def _asked(predicate: Any) -> list[Any]:
     from hcmlang.lang.predicates import simple_predicates
 
     return list(simple_predicates(predicate))
+
+
+def check_program(file: Path) -> list[Diagnostic]:
+    """Every mistake in a `.hcm` file that can be told without a spec: its labels may be any."""
+    try:
+        text = read_file(file)
+    except FileNotFoundError:
+        return [Diagnostic("missing-file", f"there is no file {file}")]
+    except (OSError, UnicodeDecodeError) as error:
+        return [Diagnostic("unreadable-file", f"cannot read {file}: {error}")]
+    names = {name: lang.Kind(kind.is_list, None, kind.meaning) for name, kind in lang.default_names(()).items()}
+    return lang.analyse(text, Origin(Source(str(file), text)), names)[1]
 
 
 def _why(written: Written) -> str:

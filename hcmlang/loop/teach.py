@@ -97,7 +97,8 @@ def generate(work: Work) -> None:
                 instances[written.key] = _instance(hypothesis, name, one, written, work.config["fields"])
             else:
                 reason = "hopeless" if written.hopeless else "constraint failed"
-                unwritten.append(Unwritten(hypothesis.id, reason, written.hopeless or _why(written)))
+                why = f"{written.hopeless}; {_why(written)}" if written.hopeless else _why(written)
+                unwritten.append(Unwritten(hypothesis.id, reason, why))
     write_jsonl(work.out / INSTANCES, [instances[key] for key in wanted if key in instances])
     write_jsonl(work.out / REJECTED, unwritten)
 

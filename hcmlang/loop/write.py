@@ -111,7 +111,7 @@ def write(
             why = given_up.get(one.wanted.group, "")
             if why or attempt == attempts - 1:
                 advance(1)
-                yield _result(one, why)
+                yield _result(one, why, asker)
             else:
                 waiting.append(one)
         if not waiting:
@@ -173,7 +173,7 @@ def _test(one: _Open, completion: Completion, asker: Asker | None, tally: _Tally
     if one.best is not None:
         one.since_best += 1
         if one.since_best >= PREFERENCE_TRIES or last:
-            return _accepted(one, asker)
+            return _accepted_still(one, asker)
     return None
 
 
@@ -185,9 +185,20 @@ def _accepted(one: _Open, asker: Asker | None) -> Written:
     return Written(one.wanted.key, fields, program, one.draws, one.reasons)
 
 
-def _result(one: _Open, why: str) -> Written:
-    if one.best is not None:
-        return Written(one.wanted.key, one.best[1], one.best[2], one.draws, one.reasons)
+def _accepted_still(one: _Open, asker: Asker | None) -> Written | None:
+    """The best text, if what was accepted since does not speak against it (`novelty` of the batch)."""
+    assert one.best is not None
+    violated = one.best[2].violated(one.best[1], asker) if asker is not None else None
+    if violated is None:
+        return _accepted(one, asker)
+    one.reasons[violated] += 1
+    one.best, one.since_best = None, 0
+    return None
+
+
+def _result(one: _Open, why: str, asker: Asker | None) -> Written:
+    if one.best is not None and (accepted := _accepted_still(one, asker)) is not None:
+        return accepted
     return Written(one.wanted.key, None, one.program, one.draws, one.reasons, why)
 
 

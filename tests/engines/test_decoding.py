@@ -198,11 +198,12 @@ def test_a_row_that_is_cut_says_so_and_the_others_go_on() -> None:
 
 def test_a_prompt_longer_than_the_context_and_a_text_that_reaches_its_end() -> None:
     model, tokenizer = tiny.model(VOCABULARY, context=24), parts()[1]
+    longer = "start: FIELD\nFIELD: /[a-z ]{200,300}/\n"
     long, near = (prompt("the film ") * 24)[:24], (prompt("the film ") * 24)[:20]
     outputs = {
         output.key: output
         for output in Decoder(model, tokenizer, 4).decode(
-            [Request("long", long, LONG, Sampling(), 0), Request("near", near, LONG, Sampling(), 0)]
+            [Request("long", long, LONG, Sampling(), 0), Request("near", near, longer, Sampling(), 0)]
         )
     }
     assert (outputs["long"].finish, outputs["long"].tokens) == ("length", ())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-ROOT = Path(__file__).parents[2]
 CHAT = (
     "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
@@ -25,7 +25,10 @@ def tokenizer(size: int = 1000, chat: bool = False) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=["<eos>"], initial_alphabet=alphabet, show_progress=False
     )
-    texts = [path.read_text("utf-8") for path in sorted(ROOT.glob("docs/*.md"))]
+    # Made-up text, always the same, so that a change of a page changes no test.
+    random = Random(0)
+    words = ["".join(random.choices("etaoinshrdlu", k=random.randint(2, 7))) for _ in range(600)]
+    texts = [" ".join(random.choices(words, k=12)) for _ in range(1500)]
     made.train_from_iterator(texts + ["the film is not good", "the plot was hardly a surprise"] * 50, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<eos>", pad_token="<eos>", chat_template=CHAT if chat else None

@@ -163,3 +163,10 @@ def test_pairs_are_classified_in_the_order_of_the_columns() -> None:
 
 def _nothing() -> Table:
     raise AssertionError("not asked for")
+
+
+def test_a_preference_does_not_keep_what_the_batch_has_meanwhile() -> None:
+    program = 'text := one_of("a b", "c d", "e f", "g h")\nrequire novelty(text, batch) >= 0.5\n'
+    program += 'prefer similarity(text, "z") >= 0.9'
+    found = [text for text in texts(list(write(Sampler(), wanted(program, 12), 30, asker()))) if text]
+    assert sorted(found) == ["a b", "c d", "e f", "g h"]
