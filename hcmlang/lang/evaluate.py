@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.lang.predicates import subjects
+from hcmlang.lang.predicates import operand, subjects
 from hcmlang.lang.scope import Value
 from hcmlang.lang.syntax import (
     Asked,
@@ -131,7 +131,7 @@ def fill(predicate: Predicate, scope: Mapping[str, Value]) -> Predicate:
     filled = _fill_operand(predicate, scope)
     if isinstance(filled, Novelty | Predicts | Confidence) or subjects(filled)[0] not in scope:
         return filled
-    if (other := _open(filled)) is not None and other.name is not None:
+    if (other := operand(filled)) is not None and other.name is not None:
         return filled
     return Constant(_decided(filled, scope[subjects(filled)[0]]))
 
@@ -163,16 +163,6 @@ def _fill_operand(predicate: Simple | Asked, scope: Mapping[str, Value]) -> Simp
     if isinstance(predicate, Confidence):
         return replace(predicate, label=fill_names(predicate.label, scope))
     return predicate
-
-
-def _open(predicate: Simple) -> Names | None:
-    if isinstance(predicate, Member):
-        return predicate.texts
-    if isinstance(predicate, Contains):
-        return predicate.phrases
-    if isinstance(predicate, Edge):
-        return predicate.phrase
-    return predicate.other if isinstance(predicate, Similarity) else None
 
 
 def _decided(predicate: Simple, value: Value) -> bool:
