@@ -1,11 +1,11 @@
 """Constrained decoding of many texts at once: one forward pass a step for all rows, one grammar for each.
 
 A step feeds every row its new tokens, computes the rows' token masks in threads while the model runs, and samples one
-token for each row from its own random stream. Tokens that a grammar forces are appended without sampling and fed together
-in the next step. A row that ends makes room for a waiting one; what prompts share is computed once.
+token for each row from its own random stream. Tokens that a grammar forces are appended without sampling and fed several
+in a step where enough rows have some. A row that ends makes room for a waiting one; what prompts share is computed once.
 
-Rows of different lengths stand in one cache. What is new is aligned to the right, so that the last column holds the last
-token of each row; columns that are empty for a row are masked.
+Rows of different lengths stand in one cache, a block of memory that is written in place. What is new is aligned to the
+right, so that the last column holds the last token of each row; columns that are empty for a row are masked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from random import Random
 from typing import Any, Literal
 
@@ -24,11 +25,18 @@ import numpy as np
 import torch
 from llguidance import LLExecutor, LLMatcher, LLTokenizer
 from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
 #: Prompts whose cache is kept for later rows.
 _KEPT_PREFIXES = 8
+#: Columns that a cache has beyond what is needed when it is made.
+_SPARE_COLUMNS = 96
+#: A step feeds a further token of each row where at least this part of the rows has one; the others are filled up.
+_FILLED = 1 / 8
+#: Probabilities are added up in blocks of so many tokens.
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -217,12 +225,12 @@ class Decoder:
         """Feed what is pending, sample a token for each row; the outputs of rows that have ended."""
         clock = time.perf_counter
         started = clock()
-        bits = np.zeros((len(batch.rows), (self._vocabulary + 31) // 32), dtype=np.int32)
-        todo = [(row.matcher, number) for number, row in enumerate(batch.rows)]
+        ids, attention, positions = batch.feed()
+        bits = np.full((len(batch.rows), (self._vocabulary + 31) // 32), -1, dtype=np.int32)
+        todo = [(row.matcher, number) for number, row in enumerate(batch.rows) if not row.pending]
         masks = thread.submit(
             self._executor.unsafe_compute_mask_ptr, todo, bits.ctypes.data, bits.shape[1] * 4, bits.shape[0]
         )
-        ids, attention, positions = batch.feed()
         self.statistics.bookkeeping += clock() - started
         started = clock()
         try:
@@ -238,7 +246,7 @@ class Decoder:
             forward_done = clock()
             masks.result()
         self.statistics.forward += forward_done - started
-        logits = _masked(logits.float(), bits, self._vocabulary)
+        logits = _masked(logits.float(), bits)
         self.statistics.masks += clock() - forward_done
         started = clock()
         tokens, logprobs = _sample(logits, batch.rows)
@@ -250,21 +258,17 @@ class Decoder:
         return ended
 
     def _take(self, batch: _Batch, tokens: Sequence[int], logprobs: Sequence[float]) -> list[Output]:
-        ended: list[Output] = []
-        kept: list[int] = []
+        """Take the tokens of the rows that have nothing pending; the outputs of those that end."""
+        ended: dict[int, Output] = {}
         for number, (row, token, logprob) in enumerate(zip(batch.rows, tokens, logprobs, strict=True)):
-            output = self._advance(row, token, logprob)
-            if output is None:
-                kept.append(number)
-            else:
-                ended.append(output)
-        batch.keep(kept)
-        return ended
+            output = None if row.pending else self._advance(row, token, logprob)
+            if output is not None:
+                ended[number] = output
+        batch.drop(ended)
+        return list(ended.values())
 
     def _advance(self, row: _Row, token: int, logprob: float) -> Output | None:
         """Take a sampled token and what it forces; the output, if the row has ended."""
-        row.length += len(row.pending)
-        row.pending = []
         if row.matcher.is_error():
             return Output(row.request.key, tuple(row.tokens), tuple(row.logprobs), "refused", row.matcher.get_error())
         if token != self._tokenizer.eos_token:
@@ -302,130 +306,215 @@ class Decoder:
             torch.cuda.empty_cache()
 
 
+@dataclass
+class _Window:
+    """The part of the cache's memory that is in use: the first `rows` rows, the columns from `left` to `end`, of which the
+    current step writes the last `fed`."""
+
+    rows: int = 0
+    left: int = 0
+    end: int = 0
+    fed: int = 0
+
+
+class _Layer(DynamicLayer):  # type: ignore[misc]
+    """A layer's keys and values, written in place into memory that is larger than what is used of it."""
+
+    def __init__(self, window: _Window) -> None:
+        super().__init__()
+        self._window = window
+        self.memory: list[torch.Tensor] = []
+        """Of keys and values, each (rows, heads, columns, size)."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the states of the columns that this step feeds; the states of all columns in use."""
+        del args, kwargs
+        window = self._window
+        if not self.memory:  # the prompts are of one token: no prefix has told the sizes
+            self.reserve([key_states, value_states], window.rows, 0, 0, window.end + _SPARE_COLUMNS)
+        for memory, states in zip(self.memory, (key_states, value_states), strict=True):
+            memory[: window.rows, :, window.end - window.fed : window.end] = states
+        self.keys, self.values = (part[: window.rows, :, window.left : window.end] for part in self.memory)
+        self.is_initialized = True
+        return self.keys, self.values
+
+    def get_seq_length(self) -> int:
+        """The columns from before this step."""
+        return self._window.end - self._window.left - self._window.fed
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """How many columns a mask is for, and the first of them."""
+        return self.get_seq_length() + query_length, 0
+
+    def reserve(self, like: Sequence[torch.Tensor], rows: int, old: int, start: int, columns: int) -> None:
+        """Memory for so many rows and columns, where the first `old` rows of the window stand from column `start` on."""
+        window, before = self._window, self.memory
+        self.memory = []
+        for number, states in enumerate(like):
+            # Zeros: what is masked has no weight, but must be numbers.
+            made = states.new_zeros((rows, states.shape[1], columns, states.shape[3]))
+            if before and old:
+                used = before[number][:old, :, window.left : window.end]
+                made[:old, :, start : start + used.shape[2]] = used
+            self.memory.append(made)
+
+
 class _Batch:
     """The rows that stand side by side, their cache, and which of its columns each row uses."""
 
     def __init__(self, device: torch.device) -> None:
         self.rows: list[_Row] = []
-        self.cache: Any = None
         self._device = device
+        self._window = _Window()
+        self.cache = Cache(layer_class_to_replicate=partial(_Layer, self._window))
         self._used = np.zeros((0, 0), dtype=bool)
+        """Of each row and column of the memory."""
 
     def add(self, rows: list[_Row], prefix: DynamicCache | None) -> None:
         """Put rows with the same prompt, whose cache is `prefix`, beside those that are there."""
         size = prefix.get_seq_length() if prefix is not None else 0
-        width = max(size, self._used.shape[1])
-        used = np.zeros((len(rows), width), dtype=bool)
-        used[:, width - size :] = True
-        before = np.zeros((len(self.rows), width), dtype=bool)
-        before[:, width - self._used.shape[1] :] = self._used
-        if width:
-            self.cache = _beside(self.cache, prefix, len(self.rows), len(rows), width)
-        self._used = np.concatenate([before, used])
+        old, new = len(self.rows), len(self.rows) + len(rows)
+        layers = prefix.layers if prefix is not None else ()
+        while len(self.cache.layers) < len(layers):
+            self.cache.layers.append(_Layer(self._window))
+        if new > self._used.shape[0] or size > self._window.end or (size and not self.cache.layers[0].memory):
+            self._reserve([(layer.keys, layer.values) for layer in layers], new, size, 0)
+        window = self._window
+        columns = slice(window.end - size, window.end)
+        for number, layer in enumerate(layers):
+            for memory, states in zip(self.cache.layers[number].memory, (layer.keys, layer.values), strict=True):
+                memory[old:new, :, columns] = states
+        self._used[old:new] = False
+        self._used[old:new, columns] = True
+        window.left = min(window.left, columns.start) if old else columns.start
         self.rows += rows
+        window.rows = new
 
     def feed(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Ids, attention mask and positions of what is pending; the columns count as used from here on."""
-        count = max(len(row.pending) for row in self.rows)
+        """Ids, attention mask and positions of what the next step feeds: pending tokens of each row, at the right.
+
+        They count as seen from here on.
+        """
+        sizes = [len(row.pending) for row in self.rows]
+        # Where few rows have much pending, it is fed in several steps, so that not all rows are filled up to it.
+        count = 1
+        while sum(size > count for size in sizes) >= _FILLED * len(sizes):
+            count += 1
+        window = self._window
+        if window.end + count > self._used.shape[1]:
+            self._reserve([layer.memory for layer in self.cache.layers], len(self.rows), 0, count)
         ids = np.zeros((len(self.rows), count), dtype=np.int64)
-        new = np.zeros((len(self.rows), count), dtype=bool)
         positions = np.zeros((len(self.rows), count), dtype=np.int64)
+        window.end, window.fed = window.end + count, count
         for number, row in enumerate(self.rows):
-            size = len(row.pending)
-            ids[number, count - size :] = row.pending
-            new[number, count - size :] = True
-            positions[number, count - size :] = np.arange(row.length, row.length + size)
-        self._used = np.concatenate([self._used, new], axis=1)
-        if self.cache is None:
-            self.cache = DynamicCache()
-        attention = torch.from_numpy(self._used.astype(np.int64)).to(self._device)
-        return torch.from_numpy(ids).to(self._device), attention, torch.from_numpy(positions).to(self._device)
+            fed = row.pending[:count]
+            first = count - len(fed)
+            ids[number, first:] = fed
+            positions[number, first:] = range(row.length, row.length + len(fed))
+            self._used[number, window.end - len(fed) : window.end] = True
+            row.pending = row.pending[count:]
+            row.length += len(fed)
+        attention = self._used[: window.rows, window.left : window.end].astype(np.int64)
+        ready = (torch.from_numpy(made).to(self._device) for made in (ids, attention, positions))
+        return next(ready), next(ready), next(ready)
 
-    def keep(self, kept: list[int]) -> None:
-        """Drop the other rows, and columns on the left that nobody uses any more."""
-        if len(kept) == len(self.rows):
-            return
-        self.rows = [self.rows[number] for number in kept]
-        self._used = self._used[kept]
-        if not kept:
-            self.cache, self._used = None, np.zeros((0, 0), dtype=bool)
-            return
-        index = torch.tensor(kept, device=self._device)
-        columns = self._used.any(axis=0)
-        left = int(columns.argmax()) if columns.any() else 0
-        for layer in self.cache.layers:
-            layer.keys = layer.keys[index, :, left:]
-            layer.values = layer.values[index, :, left:]
-        self._used = self._used[:, left:]
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Take rows out; the last rows move to their places. Columns on the left that nobody uses any more go too."""
+        window = self._window
+        for number in sorted(numbers, reverse=True):
+            last = len(self.rows) - 1
+            if number < last:
+                self.rows[number] = self.rows[last]
+                self._used[number] = self._used[last]
+                for layer in self.cache.layers:
+                    for memory in layer.memory:
+                        memory[number, :, window.left : window.end] = memory[last, :, window.left : window.end]
+            self._used[last] = False
+            self.rows.pop()
+            window.rows = last
+        used = self._used[: window.rows].any(axis=0)
+        window.left = int(used.argmax()) if used.any() else window.end
 
-
-def _beside(cache: Any, prefix: Any, old: int, new: int, width: int) -> DynamicCache:
-    """One cache of `width` columns with `old` rows of the one and `new` copies of the other."""
-    like = prefix if prefix is not None else cache
-    joined = DynamicCache()
-    for number, layer in enumerate(like.layers):
-        parts = []
-        for name in ("keys", "values"):
-            shape = getattr(layer, name)
-            rows = []
-            if old:
-                rows.append(_padded(getattr(cache.layers[number], name) if cache else None, shape, old, width))
-            source = getattr(prefix.layers[number], name).expand(new, -1, -1, -1) if prefix is not None else None
-            rows.append(_padded(source, shape, new, width))
-            parts.append(torch.cat(rows) if len(rows) > 1 else rows[0])
-        joined.update(parts[0], parts[1], number)
-    return joined
-
-
-def _padded(source: torch.Tensor | None, like: torch.Tensor, rows: int, width: int) -> torch.Tensor:
-    """The source with empty columns on its left."""
-    heads, size = like.shape[1], like.shape[3]
-    if source is not None and source.shape[2] == width:
-        return source.contiguous()
-    made = like.new_zeros((rows, heads, width, size))
-    if source is not None:
-        made[:, :, width - source.shape[2] :] = source
-    return made
+    def _reserve(self, like: Sequence[Sequence[torch.Tensor]], rows: int, before: int, after: int) -> None:
+        """Memory for so many rows, `before` columns up to the window's end, and `after` columns beyond it."""
+        window, old = self._window, len(self.rows)
+        width = window.end - window.left if old else 0
+        rows = max(rows, self._used.shape[0])
+        start = max(0, before - width)
+        columns = start + width + max(after, _SPARE_COLUMNS)
+        for layer, states in zip(self.cache.layers, like or [layer.memory for layer in self.cache.layers], strict=True):
+            if states:
+                layer.reserve(states, rows, old, start, columns)
+        used = np.zeros((rows, columns), dtype=bool)
+        used[:old, start : start + width] = self._used[:old, window.left : window.left + width]
+        self._used = used
+        window.left, window.end = start, start + width
 
 
 # ------------------------------------------------------------------------------------------------------------- sampling
 
 
-def _masked(logits: torch.Tensor, bits: np.ndarray, vocabulary: int) -> torch.Tensor:
+def _masked(logits: torch.Tensor, bits: np.ndarray) -> torch.Tensor:
     """Logits with minus infinity for tokens that a row's mask does not allow."""
-    if logits.device.type == "cpu":
-        refused = ~np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little", count=vocabulary).view(bool)
-        return logits.masked_fill_(torch.from_numpy(refused), -math.inf)
     mask = torch.from_numpy(bits).to(logits.device, non_blocking=True)
-    index = torch.arange(vocabulary, device=logits.device)
-    allowed = (mask[:, index >> 5] >> (index & 31).to(torch.int32)) & 1
-    return logits.masked_fill_(allowed == 0, -math.inf)
+    # Added eight at once, from a table: on a CPU several times faster than to fill in where a condition holds.
+    eights = torch.nn.functional.embedding(mask.view(torch.uint8).int(), _table(logits.device))
+    return logits.add_(eights.flatten(1)[:, : logits.shape[1]])
+
+
+@lru_cache(maxsize=2)
+def _table(device: torch.device) -> torch.Tensor:
+    """For each byte of a mask what is added to the logits of its eight tokens."""
+    with torch.inference_mode(False):
+        bits = (torch.arange(256).unsqueeze(1) >> torch.arange(8)) & 1
+        return torch.zeros(256, 8).masked_fill(bits == 0, -math.inf).to(device)
 
 
 def _sample(logits: torch.Tensor, rows: Sequence[_Row]) -> tuple[list[int], list[float]]:
     """A token for each row by inversion of its distribution at a number from its own stream, and its log-probability
-    among the allowed tokens."""
+    among the allowed tokens. Rows that have tokens pending draw nothing; theirs have no meaning."""
     for number, row in enumerate(rows):
         if row.request.sampling.repetition_penalty != 1.0:
             _penalize(logits[number], row)
     settings = [row.request.sampling for row in rows]
-    temperatures = torch.tensor([s.temperature or 1.0 for s in settings], device=logits.device).unsqueeze(1)
-    probabilities = torch.softmax(logits / temperatures, dim=-1)
+    if any(setting.temperature not in (0, 1) for setting in settings):
+        logits = logits / torch.tensor([s.temperature or 1.0 for s in settings], device=logits.device).unsqueeze(1)
+    probabilities = torch.softmax(logits, dim=-1)
     for number, setting in enumerate(settings):
         if setting.top_k or setting.top_p < 1 or setting.min_p:
             probabilities[number] = _narrowed(probabilities[number], setting)
-    drawn = torch.tensor([row.random.random() for row in rows], dtype=torch.float64, device=logits.device)
-    cumulated = probabilities.cumsum(dim=-1, dtype=torch.float64)
-    picked = torch.searchsorted(cumulated, (drawn * cumulated[:, -1]).unsqueeze(1), right=True).squeeze(1)
-    likeliest = probabilities.argmax(dim=-1)
-    greedy = torch.tensor([s.temperature == 0 for s in settings], device=logits.device)
-    last = probabilities.shape[1] - 1
-    tokens = torch.where(greedy, likeliest, picked.clamp(max=last))
-    # A number at the very edge may fall on a token that is not allowed.
+    drawn = [0.0 if row.pending else row.random.random() for row in rows]
+    tokens = _inverted(probabilities, drawn)
     chosen = probabilities.gather(1, tokens.unsqueeze(1)).squeeze(1)
-    tokens = torch.where(chosen > 0, tokens, likeliest)
-    logprobs = probabilities.gather(1, tokens.unsqueeze(1)).squeeze(1).log()
-    return tokens.tolist(), logprobs.tolist()
+    greedy = torch.tensor([setting.temperature == 0 for setting in settings], device=logits.device)
+    # A number at the very edge may fall on a token that is not allowed.
+    if (likeliest := greedy | (chosen <= 0)).any():
+        tokens = torch.where(likeliest, probabilities.argmax(dim=-1), tokens)
+        chosen = probabilities.gather(1, tokens.unsqueeze(1)).squeeze(1)
+    return tokens.tolist(), chosen.log().tolist()
+
+
+def _inverted(probabilities: torch.Tensor, drawn: Sequence[float]) -> torch.Tensor:
+    """For each row the first token up to which the probabilities add up to more than its number: first the block of tokens
+    is found, then the token within it, so that only blocks are added up with double precision."""
+    size, exact = probabilities.shape[1], torch.float32 if probabilities.device.type == "mps" else torch.float64
+    whole = size // _BLOCK
+    sums = probabilities[:, : whole * _BLOCK].reshape(-1, whole, _BLOCK).sum(dim=-1)
+    sums = torch.cat([sums, probabilities[:, whole * _BLOCK :].sum(dim=-1, keepdim=True)], dim=1).to(exact)
+    cumulated = sums.cumsum(dim=-1)
+    wanted = (torch.tensor(drawn, dtype=exact, device=cumulated.device) * cumulated[:, -1]).unsqueeze(1)
+    block = torch.searchsorted(cumulated, wanted, right=True).clamp(max=sums.shape[1] - 1)
+    wanted = wanted - (cumulated - sums).gather(1, block)
+    index = block * _BLOCK + torch.arange(_BLOCK, device=probabilities.device)
+    within = probabilities.gather(1, index.clamp(max=size - 1)).to(exact).masked_fill(index >= size, 0).cumsum(dim=-1)
+    # What rounding leaves beyond the block's sum belongs to its last token that has a probability.
+    last = torch.searchsorted(within, within[:, -1:].contiguous())
+    token: torch.Tensor = (
+        block * _BLOCK + torch.minimum(torch.searchsorted(within, wanted, right=True), last)
+    ).squeeze(1)
+    return token.clamp(max=size - 1)
 
 
 def _penalize(logits: torch.Tensor, row: _Row) -> None:
