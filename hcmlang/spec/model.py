@@ -218,6 +218,47 @@ class TransformersEngine(Model):
     """Compile the model with `torch.compile`: slow to begin with, faster for long runs."""
 
 
+class Price(Model):
+    """What a hosted model costs, in US dollars for a million tokens."""
+
+    input: Annotated[float, Field(ge=0)]
+    """For tokens that the model reads."""
+    output: Annotated[float, Field(ge=0)]
+    """For tokens that it writes."""
+
+
+class OpenAIEngine(Model):
+    """A model behind any server that speaks the OpenAI chat protocol: OpenAI, vLLM, llama.cpp, SGLang, Ollama."""
+
+    kind: Literal["openai"]
+    """The engine with a model on a server."""
+    model: str
+    """The model's name on the server."""
+    base_url: str = "https://api.openai.com/v1"
+    """Where the server is, up to and with `/v1`."""
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
+    """The environment variable that holds the key. Keys are never read from a file, nor written to one."""
+    constraints: Literal["auto", "structured_outputs", "grammar", "json_schema", "none"] = "auto"
+    """How the server is made to keep a program: vLLM's `structured_outputs`, llama.cpp's `grammar`, a JSON Schema in
+    `response_format`, or not at all, so that answers are only tested. `auto` asks the server."""
+    concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Calls under way at once, at most; fewer while the server says that it is too much."""
+    timeout: Annotated[float, Field(gt=0)] = 120
+    """Seconds in which one attempt must be answered."""
+    deadline: Annotated[float, Field(gt=0)] = 900
+    """Seconds after which a call is given up, all its attempts and waits included."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Below 1 likely tokens are taken more often, at 0 always; a program's own temperature goes first."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Only the likeliest tokens that together have this probability."""
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """An answer that is not complete after this many tokens is thrown away and asked for anew."""
+    price: Price | None = None
+    """What the model costs. Needed under a budget in US dollars; `{input: 0, output: 0}` for a server of one's own."""
+    extra: dict[str, Any] = {}
+    """Further keys of the request's body, such as `reasoning_effort`, as the server wants them."""
+
+
 EngineConfig: TypeAlias = Annotated[SamplerEngine | TransformersEngine, Field(discriminator="kind")]
 
 
