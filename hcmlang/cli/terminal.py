@@ -29,6 +29,7 @@ def terminal_progress() -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[detail]}"),
     )
     with Bars(*columns, console=console, transient=True) as bars:
         yield _RichBars(bars)
@@ -42,12 +43,17 @@ class PlainLines:
 
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
-        started = time.monotonic()
-        yield lambda done: None
+        started, last = time.monotonic(), ""
+
+        def advance(done: int, detail: str = "", /) -> None:
+            nonlocal last
+            last = detail or last
+
+        yield advance
         seconds = time.monotonic() - started
         if seconds >= 1:
             size = f" ({total:,})" if total else ""
-            self.note(f"  {title}{size}: {seconds:.1f} s")
+            self.note(f"  {title}{size}: {seconds:.1f} s" + (f" ({last})" if last else ""))
 
 
 class _RichBars:
@@ -62,8 +68,14 @@ class _RichBars:
 
     @contextmanager
     def task(self, title: str, total: int | None = None) -> Iterator[Advance]:
-        task = self._bars.add_task(title, total=total)
+        task = self._bars.add_task(title, total=total, detail="")
+
+        def advance(done: int, detail: str = "", /) -> None:
+            self._bars.advance(task, done)
+            if detail:
+                self._bars.update(task, detail=detail)
+
         try:
-            yield lambda done: self._bars.advance(task, done)
+            yield advance
         finally:
             self._bars.remove_task(task)

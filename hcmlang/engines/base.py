@@ -61,6 +61,12 @@ class Judge(Protocol):
         """For each conversation the label that a language model gives, one of `labels`."""
 
 
+@runtime_checkable
+class Observed(Protocol):
+    def status(self) -> str:
+        """How it goes, in a few words for people."""
+
+
 class Engine(Protocol):
     dialect: ClassVar[Dialect]
     """What programs are compiled to for it."""

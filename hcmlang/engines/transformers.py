@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -18,10 +16,10 @@ from llguidance.hf import from_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.engines.base import Call, Completion, Judgement, Message
-from hcmlang.engines.decoding import Decoder, Output, Request, Sampling
-from hcmlang.hashing import derive_seed
-from hcmlang.lang import Dialect
+from hcmlang.engines.base import Message
+from hcmlang.engines.decoding import Decoder
+from hcmlang.engines.guided import GuidedModel
+from hcmlang.engines.torch_batch import TorchBatch
 from hcmlang.spec.model import TransformersEngine
 
 #: Rows side by side at most, where memory would allow more: beyond, a step takes as much longer as it brings.
@@ -32,123 +30,29 @@ MEMORY_SHARE = 0.5
 _HINT = "give `engine.model` a hub id (and be online) or a folder with config.json, model.safetensors and a tokenizer"
 
 
-class LocalModel:
-    """Answers calls with a model in this process; see :class:`hcmlang.engines.base.Engine`."""
+class HubTokens:
+    """The tokenizer of a Hugging Face model, with its chat template where it has one."""
 
-    dialect: ClassVar[Dialect] = "lark"
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
 
-    def __init__(self, config: TransformersEngine, model: Any, tokenizer: Any) -> None:
-        self._config = config
-        self._hf = tokenizer
-        self._model = model
-        vocabulary = int(model.get_output_embeddings().weight.shape[0])
-        self._tokenizer = _guided(tokenizer, vocabulary, config.model)
-        self.decoder = Decoder(model, self._tokenizer, config.batch_size or self._rows())
-
-    def complete(self, calls: Sequence[Call]) -> Iterator[Completion]:
-        """Answer the calls, each as soon as its text ends. The fields of a record are written one after the other, each
-        in the sight of those before it."""
-        states = {call.key: _State(call) for call in calls}
-        count = max((len(call.program.fields) for call in calls), default=0)
-        for number in range(count):
-            current = [one for one in states.values() if number < len(one.names) and one.error is None]
-            requests = [self._request(state, number) for state in current]
-            for output in self.decoder.decode(requests):
-                state = states[output.key]
-                self._take(state, number, output)
-                if number == len(state.names) - 1 or state.error is not None:
-                    yield state.completion()
-
-    def judge(self, messages: Sequence[Sequence[Message]], labels: Sequence[str]) -> list[Judgement]:
-        """For each conversation the label that the model prefers of `labels`, and its probability among them: the product
-        of its tokens' probabilities under the grammar that allows only the labels."""
-        quoted = " | ".join('"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"' for label in labels)
-        grammar = f"start: LABEL\nLABEL: {quoted}\n"
-        sampling = Sampling(temperature=0, max_tokens=max(64, *(4 * len(label) for label in labels)))
-        requests = [
-            Request(str(number), tuple(self._prompt(one, "")), grammar, sampling, 0)
-            for number, one in enumerate(messages)
-        ]
-        found: dict[int, Judgement] = {}
-        for output in self.decoder.decode(requests):
-            found[int(output.key)] = Judgement(self._text(output.tokens), math.exp(sum(output.logprobs)))
-        return [found[number] for number in range(len(messages))]
-
-    # -------------------------------------------------------------------------------------------------------- requests
-
-    def _request(self, state: _State, number: int) -> Request:
-        call, field = state.call, state.names[number]
-        begun = "".join(f"{name}: {state.fields[name]}\n" for name in state.names[:number])
-        begun += f"{field}: " if len(state.names) > 1 else ""
-        state.grammars[field] = call.program.lark_grammar(field, state.fields)
-        config = self._config
-        temperature = call.program.temperature if call.program.temperature is not None else config.temperature
-        sampling = Sampling(
-            temperature, config.top_p, config.top_k, config.min_p, config.repetition_penalty, config.max_tokens
-        )
-        seed = derive_seed(call.seed, field)
-        return Request(call.key, tuple(self._prompt(call.messages, begun)), state.grammars[field].text, sampling, seed)
-
-    def _prompt(self, messages: Sequence[Message], begun: str) -> list[int]:
+    def prompt(self, messages: Sequence[Message], begun: str) -> list[int]:
         """Token ids of a conversation, up to where the answer, of which `begun` is there already, goes on."""
         plain = [{"role": message.role, "content": message.content} for message in messages]
-        if self._hf.chat_template and plain:
-            text = self._hf.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
-            ids = self._hf(text + begun, add_special_tokens=False)["input_ids"]
+        if self.tokenizer.chat_template and plain:
+            text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
+            ids = self.tokenizer(text + begun, add_special_tokens=False)["input_ids"]
         else:
             text = "".join(f"{one['content'].strip()}\n\n" for one in plain)
-            ids = self._hf(text + begun)["input_ids"]
-        start = self._hf.bos_token_id if self._hf.bos_token_id is not None else self._hf.eos_token_id
+            ids = self.tokenizer(text + begun)["input_ids"]
+        start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
         return list(ids) or [start]
-
-    def _take(self, state: _State, number: int, output: Output) -> None:
-        field = state.names[number]
-        if output.finish == "refused":
-            state.error = state.call.program.refused(field, state.grammars[field], output.error)
-            return
-        state.fields[field] = self._text(output.tokens)
-        state.logprobs[field] = sum(output.logprobs)
-        state.tokens += len(output.tokens)
-        state.cut = state.cut or output.finish == "length"
-
-    def _text(self, tokens: Sequence[int]) -> str:
-        return str(self._tokenizer.decode_bytes(list(tokens)).decode("utf-8", "replace"))
-
-    def _rows(self) -> int:
-        """How many rows the memory bears."""
-        config = self._model.config
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        element = next(self._model.parameters()).element_size()
-        token = 2 * config.num_hidden_layers * heads * size * element
-        context = min(getattr(config, "max_position_embeddings", 4096) or 4096, 1024 + self._config.max_tokens)
-        return max(1, min(MAX_ROWS, int(_free_memory(self._model.device) * MEMORY_SHARE / (token * context))))
-
-
-@dataclass
-class _State:
-    """A call on its way."""
-
-    call: Call
-
-    def __post_init__(self) -> None:
-        self.names = self.call.program.fields
-        self.fields: dict[str, str] = {}
-        self.logprobs: dict[str, float] = {}
-        self.grammars: dict[str, Any] = {}
-        self.tokens = 0
-        self.cut = False
-        self.error: Diagnostic | None = None
-
-    def completion(self) -> Completion:
-        finish: Literal["stop", "length", "refused"] = "refused" if self.error else "length" if self.cut else "stop"
-        return Completion(self.call.key, self.fields, finish, self.tokens, self.logprobs, self.error)
 
 
 # -------------------------------------------------------------------------------------------------------------- loading
 
 
-def load(config: TransformersEngine) -> LocalModel:
+def load(config: TransformersEngine) -> GuidedModel:
     """The model of a hub id or a local folder. Only safetensors files are read, and no code that comes with a model.
 
     Raises :class:`DiagnosticError` where it does not load, or its tokenizer cannot be guided.
@@ -168,7 +72,21 @@ def load(config: TransformersEngine) -> LocalModel:
         raise DiagnosticError(_not_loaded(config.model, error)) from error
     if config.compile:
         model.forward = torch.compile(model.forward, dynamic=True)
-    return LocalModel(config, model, tokenizer)
+    guided = _guided(tokenizer, int(model.get_output_embeddings().weight.shape[0]), config.model)
+    limit = int(config.memory_gb * 1e9 if config.memory_gb else _free_memory(device) * MEMORY_SHARE)
+    rows = config.batch_size or _rows(model, limit, config.max_tokens)
+    decoder = Decoder(TorchBatch(model, limit=limit), guided, rows, threads=torch.get_num_threads())
+    return GuidedModel(config, HubTokens(tokenizer), guided, decoder)
+
+
+def _rows(model: Any, limit: int, max_tokens: int) -> int:
+    """How many rows of a usual length so much memory holds."""
+    config = model.config
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * config.num_hidden_layers * heads * size * next(model.parameters()).element_size()
+    context = min(getattr(config, "max_position_embeddings", 4096) or 4096, 1024 + max_tokens)
+    return max(1, min(MAX_ROWS, int(limit / (token * context))))
 
 
 def _not_loaded(name: str, error: Exception) -> Diagnostic:

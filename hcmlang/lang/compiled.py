@@ -11,6 +11,7 @@ from typing import Literal as Either
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang.automata import RightLinear, TooLarge, automaton, product
+from hcmlang.lang.bounds import Range, chars
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Clause, Dialect, Draft
 from hcmlang.lang.draw import Drawer
@@ -97,6 +98,10 @@ class CompiledProgram:
             for c in self.draft.clauses
             if not c.settled
         )
+
+    def length(self, field: str) -> Range:
+        """The least and the greatest number of characters that the rules let the field's text have."""
+        return chars(self.draft.fields[field], self.draft.rules)
 
     def draw(self, random: Random) -> dict[str, str]:
         """One text for each field, not tested against the residuals."""

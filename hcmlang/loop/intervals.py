@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hcmlang.loop.measures import Outcome, at_least
-from hcmlang.progress import Advance
+from hcmlang.progress import Advance, nothing_to_show
 
 LEVEL = 0.95
 #: Row weights that are worked on at once: few enough to stay in a processor's cache.
@@ -39,7 +39,7 @@ def intervals(
     tau: float,
     resamples: int,
     seed: int,
-    advance: Advance = lambda done: None,
+    advance: Advance = nothing_to_show,
 ) -> dict[str, dict[str, Interval]] | None:
     """Intervals of `accuracy`, `hcms` (at tau) and `hcms_at_matched_coverage`, averaged over seeds, for each arm.
 

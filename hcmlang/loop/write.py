@@ -5,22 +5,26 @@ All instances that are still open are written in one wave after the other, so th
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.base import Call, Completion, Engine, Message
+from hcmlang.engines.base import Call, Completion, Engine, Message, Observed
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
 from hcmlang.lang.predicates import simple_predicates
 from hcmlang.lang.syntax import Asked, Novelty, Predicts
 from hcmlang.loop.ask import Asker
+from hcmlang.progress import Advance, nothing_to_show
 
 #: Texts among which the one that keeps most preferences is taken.
 PREFERENCE_TRIES = 5
 #: What is said of a text that is not complete: it was cut, or its grammar was too much for the engine.
 _UNFINISHED = {"length": "engine.max_tokens", "refused": "the engine gave up on the grammar"}
+#: Seconds between two reports of how it goes.
+_TOLD_EVERY = 0.25
 #: Of the interval within which the share of texts that pass must lie.
 CONFIDENCE = 0.95
 
@@ -69,12 +73,47 @@ class _Tally:
     passed: int = 0
 
 
+class _Watch:
+    """Tells how the writing goes, a few times a second."""
+
+    def __init__(self, engine: Engine, advance: Advance, tallies: Mapping[str, _Tally]) -> None:
+        self._engine = engine
+        self._advance = advance
+        self._tallies = tallies
+        self._started = self._told = time.monotonic()
+        self._texts = self._tokens = self._done = 0
+
+    def seen(self, completion: Completion) -> None:
+        """Another text has come."""
+        self._texts += 1
+        self._tokens += completion.tokens
+        if time.monotonic() - self._told >= _TOLD_EVERY:
+            self.tell()
+
+    def done(self) -> None:
+        """An instance is settled."""
+        self._done += 1
+
+    def tell(self) -> None:
+        """Texts, the share of those that were tested which passed, tokens a second, and what the engine says."""
+        self._told = now = time.monotonic()
+        parts = [f"{self._texts:,} texts"]
+        if tested := sum(tally.draws for tally in self._tallies.values()):
+            parts.append(f"{sum(tally.passed for tally in self._tallies.values()) / tested:.0%} accepted")
+        if self._tokens:
+            parts.append(f"{self._tokens / max(1e-9, now - self._started):,.0f} tokens/s")
+        if isinstance(self._engine, Observed):
+            parts.append(self._engine.status())
+        self._advance(self._done, ", ".join(parts))
+        self._done = 0
+
+
 def write(
     engine: Engine,
     wanted: Sequence[Wanted],
     attempts: int,
     asker: Asker | None,
-    advance: Callable[[int], None] = lambda done: None,
+    advance: Advance = nothing_to_show,
 ) -> Iterator[Written]:
     """Write every wanted instance within `attempts` draws each, in waves; outcomes in the order in which they are known.
 
@@ -85,37 +124,64 @@ def write(
     """
     waiting = [_Open(one, one.program.compile(_row(one, 0), engine.dialect)) for one in wanted]
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+    watch = _Watch(engine, advance, tallies)
     for attempt in range(attempts):
         if attempt:
             for one in waiting:
                 one.program = one.wanted.program.compile(_row(one.wanted, attempt), engine.dialect)
-        calls = [
-            Call(one.wanted.key, one.program, derive_seed(one.wanted.seed, attempt), one.wanted.messages)
-            for one in waiting
-        ]
-        completions = {completion.key: completion for completion in engine.complete(calls)}
-        _refused(completions.values(), attempt)
-        _prepare(waiting, completions, asker)
+        last = attempt == attempts - 1
         left: list[_Open] = []
-        for one in waiting:
-            tally, last = tallies[one.wanted.group], attempt == attempts - 1
-            done = _test(one, completions[one.wanted.key], asker, tally, last)
+        for one, done in _wave(engine, waiting, attempt, last, asker, tallies, watch):
             if done is None:
                 left.append(one)
             else:
-                advance(1)
+                watch.done()
                 yield done
         given_up = {group: why for group, tally in tallies.items() if (why := _hopeless(tally, attempts))}
         waiting = []
         for one in left:
             why = given_up.get(one.wanted.group, "")
-            if why or attempt == attempts - 1:
-                advance(1)
+            if why or last:
+                watch.done()
                 yield _result(one, why, asker)
             else:
                 waiting.append(one)
+        watch.tell()
         if not waiting:
             return
+
+
+def _wave(
+    engine: Engine,
+    waiting: Sequence[_Open],
+    attempt: int,
+    last: bool,
+    asker: Asker | None,
+    tallies: Mapping[str, _Tally],
+    watch: _Watch,
+) -> Iterator[tuple[_Open, Written | None]]:
+    """Have one text written for each, and test it: the outcome for each, if its text settles it, in their order."""
+    by_key = {one.wanted.key: one for one in waiting}
+    calls = [
+        Call(key, one.program, derive_seed(one.wanted.seed, attempt), one.wanted.messages)
+        for key, one in by_key.items()
+    ]
+    # Where nothing is compared with anything else, texts are tested as they come.
+    at_once = not any(_asked(one.program) for one in waiting)
+    completions: dict[str, Completion] = {}
+    tested: dict[str, Written | None] = {}
+    for completion in engine.complete(calls):
+        key = completion.key
+        completions[key] = completion
+        if at_once:
+            tested[key] = _test(by_key[key], completion, asker, tallies[by_key[key].wanted.group], last)
+        watch.seen(completion)
+    _refused(completions.values(), attempt)
+    _prepare(waiting, completions, asker)
+    for key, one in by_key.items():
+        if not at_once:
+            tested[key] = _test(one, completions[key], asker, tallies[one.wanted.group], last)
+        yield one, tested[key]
 
 
 def _row(wanted: Wanted, attempt: int) -> Row:
@@ -130,6 +196,10 @@ def _refused(completions: Collection[Completion], attempt: int) -> None:
         raise DiagnosticError(errors[0])
 
 
+def _asked(program: CompiledProgram) -> list[Asked]:
+    return [s for r in program.residuals for s in simple_predicates(r.predicate) if isinstance(s, Asked)]
+
+
 def _prepare(waiting: Sequence[_Open], completions: Mapping[str, Completion], asker: Asker | None) -> None:
     """Texts that need the classifier or a judge and pass all that is cheaper go there together."""
     if asker is None:
@@ -138,7 +208,7 @@ def _prepare(waiting: Sequence[_Open], completions: Mapping[str, Completion], as
     judged: list[tuple[Mapping[str, str], Predicts]] = []
     for one in waiting:
         completion = completions[one.wanted.key]
-        asked = [s for r in one.program.residuals for s in simple_predicates(r.predicate) if isinstance(s, Asked)]
+        asked = _asked(one.program)
         if not asked or completion.finish != "stop" or one.program.violated(completion.fields) is not None:
             continue
         for predicate in asked:

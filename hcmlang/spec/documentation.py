@@ -37,8 +37,9 @@ def _docstring(part: ast.stmt) -> str | None:
 
 
 def describe(owner: type[BaseModel], field: str) -> str | None:
-    """The documentation of a field, by its name in the code."""
-    return _documented().get((owner.__name__, field))
+    """The documentation of a field, by its name in the code: where its class has it, or one that this one extends."""
+    documented = _documented()
+    return next((documented[one.__name__, field] for one in owner.__mro__ if (one.__name__, field) in documented), None)
 
 
 def json_schema() -> dict[str, Any]:

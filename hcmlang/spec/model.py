@@ -187,7 +187,24 @@ class SamplerEngine(Model):
     """The engine that needs no model."""
 
 
-class TransformersEngine(Model):
+class DecodedEngine(Model):
+    """How texts are written by a model in this process."""
+
+    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """Below 1 likely tokens are taken more often, at 0 always; a program's own temperature goes first."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Only the likeliest tokens that together have this probability."""
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """Only this many of the likeliest tokens; 0 for all."""
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Only tokens at least this share as likely as the likeliest."""
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Above 1, tokens that occurred become less likely."""
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """A text that is not complete after this many tokens is thrown away and written anew."""
+
+
+class TransformersEngine(DecodedEngine):
     """A local causal language model of Hugging Face, guided token by token by the program."""
 
     kind: Literal["transformers"]
@@ -201,21 +218,26 @@ class TransformersEngine(Model):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Numbers to compute with. `auto`: bfloat16 on CUDA, else float32, in which a text does not depend on its batch."""
     batch_size: Positive | None = None
-    """Texts written side by side. Default: as many as half the free memory holds, 256 at most."""
-    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
-    """Below 1 likely tokens are taken more often, at 0 always; a program's own temperature goes first."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Only the likeliest tokens that together have this probability."""
-    top_k: Annotated[int, Field(ge=0)] = 0
-    """Only this many of the likeliest tokens; 0 for all."""
-    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Only tokens at least this share as likely as the likeliest."""
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
-    """Above 1, tokens that occurred become less likely."""
-    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 256
-    """A text that is not complete after this many tokens is thrown away and written anew."""
+    """Texts written side by side. Default: as many as `memory_gb` holds, 256 at most."""
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """Gigabytes (10^9 bytes) that the texts' keys and values may take. Default: half of what is free."""
     compile: bool = False
     """Compile the model with `torch.compile`: slow to begin with, faster for long runs."""
+
+
+class LlamaCppEngine(DecodedEngine):
+    """A local model in a GGUF file, quantized or not, run by llama.cpp and guided token by token by the program."""
+
+    kind: Literal["llamacpp"]
+    """The engine with a GGUF file; needs `pip install hcmlang[llamacpp]`."""
+    model: str
+    """The GGUF file, relative to where hcmlang is run."""
+    batch_size: Annotated[int, Field(ge=1, le=255)] = 16
+    """Texts written side by side."""
+    context: Annotated[int, Field(ge=64)] = 8192
+    """Tokens that are kept in memory at once, of all texts together; what their prompts share counts once."""
+    gpu_layers: Annotated[int, Field(ge=-1)] = -1
+    """Layers of the model that an accelerator computes, where llama.cpp was built for one; -1 for all."""
 
 
 class Price(Model):
@@ -259,7 +281,7 @@ class OpenAIEngine(Model):
     """Further keys of the request's body, such as `reasoning_effort`, as the server wants them."""
 
 
-EngineConfig: TypeAlias = Annotated[SamplerEngine | TransformersEngine, Field(discriminator="kind")]
+EngineConfig: TypeAlias = Annotated[SamplerEngine | TransformersEngine | LlamaCppEngine, Field(discriminator="kind")]
 
 
 class MinerTeacher(Model):

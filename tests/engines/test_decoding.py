@@ -15,7 +15,9 @@ from scipy.stats import chisquare
 
 from hcmlang import lang
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.decoding import Decoder, Output, Request, Sampling
+from hcmlang.engines.decoding import Decoder, Output, Request
+from hcmlang.engines.sampling import Sampling
+from hcmlang.engines.torch_batch import TorchBatch
 from tests.engines import tiny
 from tests.lang.programs import bound, satisfies
 
@@ -30,9 +32,9 @@ def parts() -> tuple[Any, Any, Any]:
     return tiny.model(VOCABULARY), from_tokenizer(hf, n_vocab=VOCABULARY), hf
 
 
-def decoder(batch: int, **options: Any) -> Decoder:
+def decoder(batch: int, *, replace_rows: bool = True, **options: Any) -> Decoder:
     model, tokenizer, _ = parts()
-    return Decoder(model, tokenizer, batch, **options)
+    return Decoder(TorchBatch(model, **options), tokenizer, batch, replace_rows=replace_rows)
 
 
 def prompt(text: str) -> tuple[int, ...]:
@@ -179,7 +181,9 @@ def test_an_end_of_text_comes_only_where_the_grammar_allows_it() -> None:
     with torch.no_grad():
         model.lm_head.weight[0] = model.lm_head.weight.mean(0) + 5.0  # the model wants to end at once
     outputs = list(
-        Decoder(model, parts()[1], 4).decode([Request(str(i), prompt("x"), LONG, Sampling(), i) for i in range(4)])
+        Decoder(TorchBatch(model), parts()[1], 4).decode(
+            [Request(str(i), prompt("x"), LONG, Sampling(), i) for i in range(4)]
+        )
     )
     assert all(20 <= len(text_of(output)) <= 60 and output.finish == "stop" for output in outputs)
 
@@ -202,7 +206,7 @@ def test_a_prompt_longer_than_the_context_and_a_text_that_reaches_its_end() -> N
     long, near = (prompt("the film ") * 24)[:24], (prompt("the film ") * 24)[:20]
     outputs = {
         output.key: output
-        for output in Decoder(model, tokenizer, 4).decode(
+        for output in Decoder(TorchBatch(model), tokenizer, 4).decode(
             [Request("long", long, LONG, Sampling(), 0), Request("near", near, longer, Sampling(), 0)]
         )
     }
@@ -218,7 +222,9 @@ def test_rows_of_the_vocabulary_without_a_token_are_never_taken() -> None:
         bias.lm_head.weight[len(hf) :] = bias.lm_head.weight.mean(0) + 5.0
     grammar = "start: FIELD\nFIELD: /(?s:.){5,9}/\n"
     outputs = list(
-        Decoder(bias, tokenizer, 3).decode([Request(str(i), (1,), grammar, Sampling(), i) for i in range(6)])
+        Decoder(TorchBatch(bias), tokenizer, 3).decode(
+            [Request(str(i), (1,), grammar, Sampling(), i) for i in range(6)]
+        )
     )
     assert all(token < len(hf) for output in outputs for token in output.tokens)
 
@@ -237,14 +243,16 @@ def test_a_grammar_that_is_refused_is_answered_and_the_others_go_on() -> None:
 def test_when_memory_runs_out_the_batch_is_halved_and_no_row_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     requests, expected = mixed(20), run(mixed(20), 4)
     made = decoder(16)
-    model, limit = made._model, 5
+    batch = made._batch
+    assert isinstance(batch, TorchBatch)
+    model, limit = batch._model, 5
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         if kwargs["input_ids"].shape[0] > limit:
             raise torch.OutOfMemoryError("no room")
         return model(*args, **kwargs)
 
-    monkeypatch.setattr(made, "_model", forward)
+    monkeypatch.setattr(batch, "_model", forward)
     found = {output.key: output for output in made.decode(requests)}
     assert made.batch_size == 4
     assert made.statistics.restarts > 0

@@ -10,7 +10,8 @@ import torch
 from hcmlang import engines, lang
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call, Judge, Message
-from hcmlang.engines.transformers import LocalModel
+from hcmlang.engines.guided import GuidedModel
+from hcmlang.engines.transformers import HubTokens
 from hcmlang.spec.model import TransformersEngine
 from tests.engines import tiny
 from tests.lang.programs import bound
@@ -23,9 +24,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.save(tmp_path_factory.mktemp("model"))
 
 
-def make(folder: Path, **options: object) -> LocalModel:
+def make(folder: Path, **options: object) -> GuidedModel:
     engine = engines.make(TransformersEngine.model_validate({"kind": "transformers", "model": str(folder), **options}))
-    assert isinstance(engine, LocalModel)
+    assert isinstance(engine, GuidedModel)
     return engine
 
 
@@ -56,13 +57,29 @@ def test_the_same_call_gives_the_same_text_whatever_the_batch(folder: Path) -> N
 def test_with_and_without_a_chat_template(folder: Path, tmp_path: Path) -> None:
     chat = make(tiny.save(tmp_path / "chat", chat=True))
     plain = make(folder)
-    ids = chat._prompt(MESSAGES, "begun")
-    assert chat._hf.decode(ids) == (
+    assert isinstance(chat.tokens, HubTokens)
+    assert isinstance(plain.tokens, HubTokens)
+    ids = chat.tokens.prompt(MESSAGES, "begun")
+    assert chat.tokens.tokenizer.decode(ids) == (
         "<system>You write reviews.\n<user>Write one about {{ braces }} and <eos>.\n<assistant>begun"
     )
-    text = plain._hf.decode(plain._prompt(MESSAGES, "begun"))
+    text = plain.tokens.tokenizer.decode(plain.tokens.prompt(MESSAGES, "begun"))
     assert text == "You write reviews.\n\nWrite one about {{ braces }} and <eos>.\n\nbegun"
-    assert plain._prompt((), "") == [0]
+    assert plain.tokens.prompt((), "") == [0]
+
+
+def test_memory_stays_within_its_setting(folder: Path) -> None:
+    """What does not fit is written in smaller batches, with the same texts; what fits not even once is told."""
+    wanted = calls('text := text_of(words: 2..6, charset: "a-z")', 24)
+    free, bound_ = make(folder, batch_size=24), make(folder, batch_size=24, memory_gb=1e-3)
+    texts = [{c.key: c.fields for c in engine.complete(wanted)} for engine in (free, bound_)]
+    assert texts[0] == texts[1]
+    assert 0 < bound_.decoder.memory <= 1e6 < free.decoder.memory
+    assert bound_.decoder.batch_size < 24
+    assert "GB" in bound_.status()
+    with pytest.raises(DiagnosticError, match="are set aside") as error:
+        list(make(folder, memory_gb=1e-5).complete(wanted[:1]))
+    assert "engine.memory_gb" in str(error.value.diagnostics[0].hint)
 
 
 def test_a_text_that_is_cut_says_so(folder: Path) -> None:
