@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding nightly real clean
 
 setup: .venv/ready
 
@@ -44,9 +44,13 @@ bench-startup: setup
 bench-compile: setup
 	$(BIN)/python benchmarks/compile.py
 
+# The local engine beside guidance, Outlines and generate, each in an environment of its own that this makes (build/peers).
+bench-decoding: setup
+	$(BIN)/python benchmarks/decoding.py
+
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup
-	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec
+	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec tests/engines/test_soundness.py
 
 # The three real tasks, from the folder that HCMLANG_DATA names (benchmarks/real/README.md).
 real: setup

@@ -244,15 +244,27 @@ def side_by_side(made: dict[str, Peer], setting: dict[str, Any], repetitions: in
     grammars = setting["grammars"]
     rows = []
     for name, answers in turns.items():
-        parts = ["-"] * 4
+        parts = ["-"] * 5
         if "statistics" in answers[0]:
             parts = [
-                f"{statistics.median(share(answers, p)):.1f}%" for p in ("masks", "bookkeeping", "sampling", "forward")
+                f"{statistics.median(share(answers, p)):.1f}%"
+                for p in ("masks", "bookkeeping", "sampling", "prefill", "forward")
             ]
         texts = all_match(grammars, answers, "one" not in name) if "texts" in answers[0] else "-"
         samples, tokens = spread(rates(answers, "samples")), spread(rates(answers, "tokens"), 0)
         rows.append((name, samples, tokens, *parts, memory(answers), texts))
-    head = ("", "samples/s", "tokens/s", "masks", "bookkeeping", "sampling", "forward", "MB at peak", "match")
+    head = (
+        "",
+        "samples/s",
+        "tokens/s",
+        "masks",
+        "bookkeeping",
+        "sampling",
+        "prefill",
+        "forward",
+        "MB at peak",
+        "match",
+    )
     table(head, rows)
 
     ours, one = turns["hcmlang"], turns["hcmlang, one grammar"]

@@ -11,7 +11,9 @@ from common import load, serve
 from llguidance.hf import from_tokenizer
 from transformers import DynamicCache
 
-from hcmlang.engines.decoding import Decoder, Request, Sampling
+from hcmlang.engines.decoding import Decoder, Request
+from hcmlang.engines.sampling import Sampling
+from hcmlang.engines.torch_batch import TorchBatch
 
 
 def main() -> None:
@@ -33,7 +35,8 @@ def main() -> None:
         requests = [
             Request(str(i), prompt, grammars[i if different else 0], Sampling(), seed * 10_000 + i) for i in range(rows)
         ]
-        decoder = Decoder(model, tokenizer, batch, share_prefixes=share, replace_rows=replace)
+        rows_of = TorchBatch(model, share_prefixes=share)
+        decoder = Decoder(rows_of, tokenizer, batch, threads=torch.get_num_threads(), replace_rows=replace)
         outputs = sorted(decoder.decode(requests), key=lambda output: int(output.key))
         assert all(output.finish == "stop" for output in outputs)
         return {
@@ -42,6 +45,7 @@ def main() -> None:
             "lengths": [len(output.tokens) for output in outputs],
             "texts": [tokenizer.decode_bytes(list(output.tokens)).decode() for output in outputs],
             "statistics": asdict(decoder.statistics),
+            "cache": decoder.memory / 1e6,
         }
 
     def forward(batch: int, steps: int) -> dict[str, Any]:

@@ -17,13 +17,17 @@ from hcmlang.diagnostics import render
 @click.option("--seed", default=0, show_default=True, help="Another seed draws other texts.")
 @click.option(
     "--engine",
-    type=click.Choice(["sampler", "walk", "transformers"]),
+    type=click.Choice(["sampler", "walk", "transformers", "llamacpp"]),
     default="sampler",
     show_default=True,
     help="`sampler` draws from the rules, by their weights. `walk` goes through the compiled grammar byte by byte, "
-    "each allowed byte as likely as any other. `transformers` guides the language model of --model.",
+    "each allowed byte as likely as any other. `transformers` and `llamacpp` guide the language model of --model.",
 )
-@click.option("--model", default=None, help="Hub id or folder of a language model, for --engine transformers.")
+@click.option(
+    "--model",
+    default=None,
+    help="Hub id or folder of a language model, for --engine transformers; a GGUF file for llamacpp.",
+)
 @click.option("--program", default=None, help="Which program of a spec that has several.")
 @click.option("--target", default=None, help="The label to write for; default: each in turn.")
 @click.option(

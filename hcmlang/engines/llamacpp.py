@@ -75,7 +75,7 @@ def load(config: LlamaCppEngine) -> GuidedModel:
         settings.n_gpu_layers = config.gpu_layers if config.gpu_layers >= 0 else 999
         model = native.llama_model_load_from_file(os.fsencode(path), settings)
         if not model:
-            raise DiagnosticError(_not_loaded(config, said[-1] if said else "llama.cpp does not read it"))
+            raise DiagnosticError(_not_loaded(config, said[0] if said else "llama.cpp does not read it"))
         try:
             batch = LlamaBatch(model, config.batch_size, config.context, threads)
         except OutOfMemory as error:

@@ -26,7 +26,7 @@ from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
-from hcmlang.spec.model import TransformersEngine
+from hcmlang.spec.model import LlamaCppEngine, TransformersEngine
 from hcmlang.spec.tree import SequenceNode, parse_tree, plain
 
 #: Texts for one that keeps every constraint.
@@ -113,7 +113,7 @@ def draw_samples(
     values: Sequence[str] = (),
 ) -> Samples:
     """Draw `count` texts, for each label in turn or for `target`; `values` are `NAME=VALUE`; `engine` is `sampler`,
-    `walk` or `transformers` (with `model`).
+    `walk`, `transformers` or `llamacpp` (with `model`).
 
     Raises :class:`DiagnosticError` for unknown names and labels, and where a program can write nothing at all.
     """
@@ -186,12 +186,12 @@ def _why(written: Written) -> str:
 
 
 def _engine(name: str, model: str | None) -> Engine:
-    if name == "transformers":
+    if name in ("transformers", "llamacpp"):
         if model is None:
-            hint = "give a hub id or a folder: --engine transformers --model FOLDER"
-            raise DiagnosticError(
-                Diagnostic("no-model", "the engine `transformers` needs a model", hint=hint), EXIT_SPEC
-            )
+            hint = "give a hub id, a folder or a GGUF file: --model FOLDER"
+            raise DiagnosticError(Diagnostic("no-model", f"the engine `{name}` needs a model", hint=hint), EXIT_SPEC)
+        if name == "llamacpp":
+            return engines.make(LlamaCppEngine(kind="llamacpp", model=model))
         return engines.make(TransformersEngine(kind="transformers", model=model))
     if name == "walk":
         from hcmlang.engines.walk import Walk
