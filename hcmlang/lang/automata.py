@@ -7,7 +7,7 @@ any text, so that "there is no such text" is always a proof and "there is one" o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -51,6 +51,25 @@ class Automaton:
                     seen.add(other)
                     waiting.append(other)
         return tuple(sorted(seen))
+
+    def accepts(self, text: str) -> bool:
+        """Whether the text is one that it writes."""
+        closures: dict[int, tuple[int, ...]] = {}
+
+        def closed(states: Iterable[int]) -> set[int]:
+            found: set[int] = set()
+            for state in states:
+                if state not in closures:
+                    closures[state] = self.closure(state)
+                found.update(closures[state])
+            return found
+
+        current = closed((0,))
+        for char in text:
+            current = closed(
+                {after for one in current for chars, after in self.edges[one] if chars is None or char in chars}
+            )
+        return self.final in current
 
 
 def automaton(definitions: Definitions, limit: int = MAX_STATES) -> Automaton:

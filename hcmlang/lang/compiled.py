@@ -22,7 +22,7 @@ from hcmlang.lang.emit.json_schema import to_json_schema
 from hcmlang.lang.emit.lark import Grammar, to_lark
 from hcmlang.lang.emit.masks import mask
 from hcmlang.lang.emit.regex import right_linear_regex, to_regex
-from hcmlang.lang.emit.trial import refusal
+from hcmlang.lang.emit.trial import accepts, refusal
 from hcmlang.lang.evaluate import Ask, compile_predicate
 from hcmlang.lang.machines import machine
 from hcmlang.lang.passes.intersect import MAX_GBNF_STATES, MAX_REGEX_STATES, MAX_RULE_STATES
@@ -116,6 +116,30 @@ class CompiledProgram:
             if not compile_predicate(residual.predicate, ask)(fields):
                 return residual.source
         return None
+
+    def conforms(self, fields: Mapping[str, str]) -> bool:
+        """Whether the texts are what the grammar allows; what an engine that is not trusted to keep it is tested by. The
+        residuals are not looked at."""
+        given: dict[str, str] = {}
+        for name in self.fields:
+            if name not in fields or not self._accepts(name, fields[name], given):
+                return False
+            if not all(compile_predicate(one)(fields) for one in self.draft.masks.get(name, ())):
+                return False
+            given[name] = fields[name]
+        return True
+
+    def _accepts(self, field: str, text: str, given: Mapping[str, str]) -> bool:
+        """Whether the rules write this text. llguidance is asked only where rules lead back to themselves: it cuts texts into
+        the longest pieces, and refuses some that can be read another way."""
+        definitions = self.definitions(field, given)
+        try:
+            made = automaton(definitions)
+        except TooLarge:
+            made = None
+        if made is not None and made.exact:
+            return made.accepts(text)
+        return accepts(to_lark(definitions).text, text)
 
     def kept_preferences(self, fields: Mapping[str, str], ask: Ask | None = None) -> int:
         """How many preferences hold."""

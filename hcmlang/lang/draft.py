@@ -9,9 +9,10 @@ from typing import Literal
 from hcmlang.diagnostics import Span
 from hcmlang.lang.syntax import Constraint, Pattern, Predicate
 
-#: What the program is compiled to: drawn from directly, or a grammar for an engine that masks tokens.
-Dialect = Literal["sampler", "lark", "gbnf", "regex", "json"]
-DIALECTS: tuple[Dialect, ...] = ("sampler", "lark", "gbnf", "regex", "json")
+#: What the program is compiled to: drawn from directly, or a grammar for an engine that masks tokens; `none` is for an
+#: engine that keeps nothing, whose texts are tested against all of it.
+Dialect = Literal["sampler", "lark", "gbnf", "regex", "json", "none"]
+DIALECTS: tuple[Dialect, ...] = ("sampler", "lark", "gbnf", "regex", "json", "none")
 
 
 @dataclass(frozen=True)

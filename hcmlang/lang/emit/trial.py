@@ -58,6 +58,15 @@ def walk(grammar: str, tokenizer: Any, pick: Pick, step_fuel: int | None = None)
     return Walked(tokens)
 
 
+def accepts(grammar: str, text: str) -> bool:
+    """Whether the text is one of the grammar's; not so where llguidance does not bear the grammar."""
+    from llguidance import LLMatcher
+
+    matcher = LLMatcher(bytes_tokenizer(), LLMatcher.grammar_from_lark(grammar), log_level=0)
+    data = list(text.encode("utf-8", "surrogatepass"))
+    return bool(matcher.try_consume_tokens(data) == len(data) and matcher.is_accepting())
+
+
 @lru_cache(maxsize=1)
 def bytes_tokenizer() -> Any:
     """A tokenizer whose tokens are bytes."""

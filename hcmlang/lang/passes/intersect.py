@@ -40,7 +40,7 @@ def run(draft: Draft) -> Draft:
     """Settle clauses that the token mask of the dialect keeps."""
     if draft.dialect == "sampler" or draft.row is None:
         return draft
-    if draft.dialect == "json":
+    if draft.dialect in ("json", "none"):
         return draft.with_clauses([_unsettled(draft, clause) for clause in draft.clauses])
     keep = {"lark": _lark, "gbnf": _product(MAX_GBNF_STATES), "regex": _product(MAX_REGEX_STATES)}[draft.dialect]
     clauses = list(draft.clauses)
@@ -78,7 +78,9 @@ def _has_earlier(draft: Draft, name: str) -> bool:
 
 
 def _unsettled(draft: Draft, clause: Clause) -> Clause:
-    """The rules themselves are only as sure as the server heeds the schema."""
+    """The rules themselves are only as sure as the server heeds the schema, if it is given one."""
+    if clause.settled and draft.dialect == "none":
+        return replace(clause, settled="", why="the engine keeps nothing by itself")
     listed = [texts(spaced_out(pattern, draft.rules), MAX_LISTED) for pattern in draft.fields.values()]
     if not clause.settled or all(one is not None for one in listed):
         return clause

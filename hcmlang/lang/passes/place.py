@@ -38,8 +38,9 @@ _MAX_DEPTH = 12
 
 
 def run(draft: Draft) -> Draft:
-    """Place a phrase for each `contains any` that the rules do not keep by themselves. Without a row, nothing is placed."""
-    if draft.row is None:
+    """Place a phrase for each `contains any` that the rules do not keep by themselves. Without a row, nothing is placed; nor
+    where the engine keeps nothing: a phrase in one place would only be more to miss."""
+    if draft.row is None or draft.dialect == "none":
         return draft
     clauses = list(draft.clauses)
     for number, clause in enumerate(clauses):

@@ -1,0 +1,53 @@
+"""Programs for engines that keep nothing: nothing is placed or promised, and texts are tested against the rules."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from hcmlang import lang
+from tests.lang.generated import generate, usable
+from tests.lang.programs import bound
+
+TEXT = 'text := text_of(words: 3..8)\nrequire text contains any hypothesis.triggers\nforbid text contains any ["bad"]'
+
+
+def test_nothing_is_promised_where_the_engine_keeps_nothing() -> None:
+    program = bound(TEXT).compile(lang.Row(1, 1), "none")
+    assert {one.level for one in program.guarantees} == {"checked"}
+    assert len(program.residuals) == 2
+    assert program.conforms({"text": "It is not a film, really."})
+    assert not program.conforms({"text": "Two words"})
+    assert not program.conforms({})
+    assert program.violated({"text": "It is a film, really."}) == "require text contains any hypothesis.triggers"
+
+
+def test_a_listed_text_is_promised_by_a_schema_and_not_by_nothing() -> None:
+    text = 'text := "not" | "the plot"\nrequire text contains any hypothesis.triggers'
+    levels = [bound(text).compile(lang.Row(0, 0), dialect).guarantees[0].level for dialect in ("json", "none")]
+    assert levels == ["by construction", "checked"]
+
+
+def test_a_record_conforms_field_by_field() -> None:
+    text = 'pair := record { one := text_of(words: 1..2, charset: "a-z"), two := {one} "too" }'
+    program = bound(text).compile(lang.Row(0, 0), "none")
+    assert program.conforms({"one": "a b", "two": "a b too"})
+    assert not program.conforms({"one": "a b", "two": "a c too"})
+
+
+@pytest.mark.parametrize("dialect", lang.DIALECTS)
+def test_what_is_drawn_conforms(dialect: lang.Dialect) -> None:
+    """The rules of a dialect accept what they draw; but for those that a mask takes more away from, and those that recur,
+    which llguidance reads in one way only."""
+    tried = 0
+    for seed in range(60):
+        one = usable(generate(Random(seed)))
+        if one.bound is None:
+            continue
+        compiled = one.bound.compile(lang.Row(seed, 0), dialect)
+        if compiled.draft.masks or any(compiled.definitions(name).recursive for name in compiled.fields):
+            continue
+        tried += 1
+        assert compiled.conforms(compiled.draw(Random(seed))), one.text
+    assert tried > 20
