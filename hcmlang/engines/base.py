@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from hcmlang.diagnostics import Diagnostic
 from hcmlang.lang import CompiledProgram, Dialect
@@ -37,9 +37,9 @@ class Completion:
     key: str
     fields: Mapping[str, str]
     """The text of each field of the program; one field, named after the first rule, where it has no record."""
-    finish: Literal["stop", "length", "refused"] = "stop"
-    """`length`: cut before the grammar was complete, because of a limit on tokens. `refused`: the engine gave up on the
-    grammar; `error` says why."""
+    finish: Literal["stop", "length", "refused", "unkept"] = "stop"
+    """`length`: cut before the grammar was complete, because of a limit on tokens. `refused`: the engine gave up; `error`
+    says why. `unkept`: the text is none of the program's, as a server wrote it that keeps no grammar."""
     tokens: int = 0
     """Written by a language model."""
     logprobs: Mapping[str, float] = field(default_factory=dict)
@@ -52,7 +52,8 @@ class Judgement:
     """A label, and its probability among those that there are."""
 
     label: str
-    probability: float
+    probability: float | None = None
+    """None where the engine does not tell."""
 
 
 @runtime_checkable
@@ -68,8 +69,9 @@ class Observed(Protocol):
 
 
 class Engine(Protocol):
-    dialect: ClassVar[Dialect]
-    """What programs are compiled to for it."""
+    @property
+    def dialect(self) -> Dialect:
+        """What programs are compiled to for it."""
 
     def complete(self, calls: Sequence[Call]) -> Iterator[Completion]:
         """Answer the calls, in any order. A call's answer does not depend on the calls beside it."""

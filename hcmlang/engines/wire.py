@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -51,12 +52,28 @@ class ChatResponse:
     """From the first attempt to the last byte."""
 
 
+def usage_of(body: Mapping[str, Any]) -> Usage:
+    """What a `chat.completion` object says was used; nothing where it says nothing."""
+    usage = body.get("usage") or {}
+    return Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+
+
 class BudgetSpent(Exception):
     """There is not enough left for another call. `limit` names what is used up: usd, tokens, calls or hours."""
 
     def __init__(self, limit: str, message: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class AnswersWanted(Exception):
+    """The run cannot go on by itself: answers have to come from elsewhere. `files` are the request files, `missing` the
+    number of answers that they still want."""
+
+    def __init__(self, files: Sequence[Path], missing: int) -> None:
+        super().__init__(f"{missing:,} answers are wanted")
+        self.files = tuple(files)
+        self.missing = missing
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The constraint language: what may be written (rules) and what must hold (constraints). Reference: docs/language.md."""
 
-from hcmlang.lang.compiled import CompiledProgram, Guarantee
+from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee
 from hcmlang.lang.draft import DIALECTS, Dialect, Row
 from hcmlang.lang.evaluate import Ask
 from hcmlang.lang.program import (
@@ -14,6 +14,7 @@ from hcmlang.lang.scope import LIST, TEXT, Kind, Value, default_names
 
 __all__ = [
     "DIALECTS",
+    "LEVELS",
     "LIST",
     "TEXT",
     "Ask",

@@ -17,15 +17,15 @@ from hcmlang.lang.draft import Clause, Dialect, Draft
 from hcmlang.lang.draw import Drawer
 from hcmlang.lang.emit.classes import alphabet
 from hcmlang.lang.emit.errors import refused
-from hcmlang.lang.emit.gbnf import right_linear_gbnf, to_gbnf
-from hcmlang.lang.emit.json_schema import to_json_schema
+from hcmlang.lang.emit.gbnf import ANY_LINE, lines_gbnf, right_linear_gbnf, to_gbnf
+from hcmlang.lang.emit.json_schema import MAX_LISTED, texts, to_json_schema
 from hcmlang.lang.emit.lark import Grammar, to_lark
 from hcmlang.lang.emit.masks import mask
 from hcmlang.lang.emit.regex import right_linear_regex, to_regex
 from hcmlang.lang.emit.trial import accepts, refusal
 from hcmlang.lang.evaluate import Ask, compile_predicate
 from hcmlang.lang.machines import machine
-from hcmlang.lang.passes.intersect import MAX_GBNF_STATES, MAX_REGEX_STATES, MAX_RULE_STATES
+from hcmlang.lang.passes.intersect import MAX_GBNF_STATES, MAX_REGEX_STATES, MAX_RULE_STATES, repeats_earlier
 from hcmlang.lang.plain import Definitions, spaced_out
 from hcmlang.lang.predicates import simple_predicates
 from hcmlang.lang.syntax import Confidence, Novelty, Pattern, Predicate, Predicts
@@ -190,6 +190,19 @@ class CompiledProgram:
             message = f"`{field}` and its constraints together are too large for a grammar without intersections"
             hint = "compile the program for the dialect `gbnf`, which leaves such constraints to be checked"
             raise DiagnosticError(Diagnostic("no-grammar", message, hint=hint)) from error
+
+    def to_gbnf_lines(self) -> str:
+        """All fields as a GBNF grammar of a line `NAME: text` for each. A field that repeats the text of an earlier one may
+        be any line, since such a grammar cannot say it."""
+        open_ones = {name for name in self.fields if repeats_earlier(self.draft, name)}
+        return lines_gbnf({name: ANY_LINE if name in open_ones else self.to_gbnf(name) for name in self.fields})
+
+    def listed(self, limit: int = MAX_LISTED) -> list[str] | None:
+        """All texts of a program with one field that is not masked; None where they are more than `limit`."""
+        (field, *others) = self.fields
+        if others or self.draft.masks:
+            return None
+        return texts(self.definitions(field), limit)
 
     def to_regex(self, field: str, given: Mapping[str, str] | None = None) -> str:
         """The field as one regular expression, to be matched against the whole text.

@@ -249,13 +249,28 @@ class Price(Model):
     """For tokens that it writes."""
 
 
-class OpenAIEngine(Model):
+class HostedEngine(Model):
+    """A model that is asked in the OpenAI chat protocol."""
+
+    model: str
+    """The model's name on the server."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Below 1 likely tokens are taken more often, at 0 always; a program's own temperature goes first."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Only the likeliest tokens that together have this probability."""
+    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """An answer that is not complete after this many tokens is thrown away and asked for anew."""
+    price: Price | None = None
+    """What the model costs. Needed under a budget in US dollars; `{input: 0, output: 0}` for a server of one's own."""
+    extra: dict[str, Any] = {}
+    """Further keys of the request's body, such as `reasoning_effort`, as the server wants them."""
+
+
+class OpenAIEngine(HostedEngine):
     """A model behind any server that speaks the OpenAI chat protocol: OpenAI, vLLM, llama.cpp, SGLang, Ollama."""
 
     kind: Literal["openai"]
     """The engine with a model on a server."""
-    model: str
-    """The model's name on the server."""
     base_url: str = "https://api.openai.com/v1"
     """Where the server is, up to and with `/v1`."""
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "OPENAI_API_KEY"
@@ -269,19 +284,34 @@ class OpenAIEngine(Model):
     """Seconds in which one attempt must be answered."""
     deadline: Annotated[float, Field(gt=0)] = 900
     """Seconds after which a call is given up, all its attempts and waits included."""
-    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    """Below 1 likely tokens are taken more often, at 0 always; a program's own temperature goes first."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Only the likeliest tokens that together have this probability."""
-    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 512
-    """An answer that is not complete after this many tokens is thrown away and asked for anew."""
-    price: Price | None = None
-    """What the model costs. Needed under a budget in US dollars; `{input: 0, output: 0}` for a server of one's own."""
-    extra: dict[str, Any] = {}
-    """Further keys of the request's body, such as `reasoning_effort`, as the server wants them."""
 
 
-EngineConfig: TypeAlias = Annotated[SamplerEngine | TransformersEngine | LlamaCppEngine, Field(discriminator="kind")]
+class BatchEngine(HostedEngine):
+    """A model that is asked in files: requests in the format of the OpenAI Batch API are written, the run stops, and goes on
+    when their answers are there. For half the price, for `vllm run-batch`, for a model on a machine without network."""
+
+    kind: Literal["batch"]
+    """The engine with request files."""
+    constraints: Literal["structured_outputs", "grammar", "json_schema", "none"] = "json_schema"
+    """How the model is made to keep a program: vLLM's `structured_outputs`, llama.cpp's `grammar`, a JSON Schema in
+    `response_format`, or not at all, so that answers are only tested."""
+
+
+class ReplayEngine(Model):
+    """Answers from a recording: no network, no cost. A call that was not recorded is an error."""
+
+    kind: Literal["replay"]
+    """The engine with recorded answers."""
+    recording: str
+    """A file that `hcmlang record export` wrote, or the `journal.db` of a run."""
+    engine: Annotated[OpenAIEngine | BatchEngine, Field(discriminator="kind")]
+    """The engine that was recorded, as it stood in its spec."""
+
+
+EngineConfig: TypeAlias = Annotated[
+    SamplerEngine | TransformersEngine | LlamaCppEngine | OpenAIEngine | BatchEngine | ReplayEngine,
+    Field(discriminator="kind"),
+]
 
 
 class MinerTeacher(Model):
@@ -298,7 +328,16 @@ class MinerTeacher(Model):
     """Who writes the instances: `sampler` draws from the program, `transformers` guides a local language model."""
 
 
-TeacherConfig: TypeAlias = MinerTeacher
+class LLMTeacher(Model):
+    """Asks a language model why the HCMs are mistakes, and has it write the instances."""
+
+    kind: Literal["llm"]
+    """The teacher with a language model."""
+    engine: EngineConfig
+    """The language model that is asked, for example `{kind: transformers, model: ...}`."""
+
+
+TeacherConfig: TypeAlias = Annotated[MinerTeacher | LLMTeacher, Field(discriminator="kind")]
 
 
 class Characterize(Model):
@@ -306,6 +345,8 @@ class Characterize(Model):
 
     per_group: Positive = 2
     """Hypotheses for each group of HCMs, at most."""
+    prompt: str | None = None
+    """A `.prompty` file with what a language model is asked about a group, in place of the one that comes with hcmlang."""
     templates: str | None = None
     """A YAML file with a Jinja2 sentence for each kind of finding, in place of the miner's own wording."""
 
@@ -329,8 +370,17 @@ class Generate(Model):
     program: Programs
     """A program of the constraint language, or the name of a `.hcm` file that holds one; or several by name: they take
     turns on each hypothesis that they can serve."""
+    prompt: str | None = None
+    """A `.prompty` file with what a language model is told that writes an instance, in place of the one that comes with
+    hcmlang."""
+    judge_prompt: str | None = None
+    """A `.prompty` file with what a language model is asked that judges a text, in place of the one that comes with
+    hcmlang."""
     per_hypothesis: Positive = 40
     """Instances wanted for each hypothesis."""
+    contrast: Annotated[int, Field(ge=0)] = 0
+    """Control instances wanted for each hypothesis besides: texts that look like the mistakes, but whose label is the one
+    that the classifier gives."""
     attempts: Positive = 50
     """Draws for one instance before it is given up because a constraint keeps failing."""
 
@@ -365,6 +415,20 @@ class Evaluate(Model):
     """Thresholds at which HCMs are counted; `detect.confidence` is always among them."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     """Bootstrap resamples behind each interval."""
+
+
+class Budget(Model):
+    """The most that a run may use up of what costs, all arms and seeds together. What was spent before the run went on
+    counts."""
+
+    usd: Annotated[float, Field(gt=0)] | None = None
+    """US dollars; every model then needs a `price`."""
+    tokens: Positive | None = None
+    """Tokens that models on servers read and write."""
+    calls: Positive | None = None
+    """Calls to models on servers."""
+    hours: Annotated[float, Field(gt=0)] | None = None
+    """Hours of work."""
 
 
 def _as_seeds(value: Any) -> Any:
@@ -411,6 +475,8 @@ class Spec(Model):
     """How often the whole experiment is repeated, or a list of seeds. Intervals need at least two."""
     evaluate: Evaluate = Evaluate()
     """How the arms are compared."""
+    budget: Budget | None = None
+    """The most that a run may spend on models."""
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from hcmlang.lang.automata import RightLinear
 from hcmlang.lang.emit.classes import ranges
 from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use, uses
@@ -32,6 +35,22 @@ def right_linear_gbnf(grammar: RightLinear) -> str:
     if any(target == 0 for steps in grammar.steps for _, target in steps):
         lines.append("s0 ::= root")
     return "\n".join(lines) + "\n"
+
+
+def lines_gbnf(fields: Mapping[str, str]) -> str:
+    """A grammar of a line `NAME: text` for each field, of the fields' own grammars; all are on one line each."""
+    rules, starts = [], []
+    for number, (name, grammar) in enumerate(fields.items()):
+        begin = "" if number == 0 else "\\n"
+        starts.append(f'"{begin}{"".join(map(_quoted, name))}: " f{number}root')
+        rules.append(_RULE.sub(lambda found, n=number: f"f{n}{found[1]}" if found[1] else found[0], grammar))  # type: ignore[misc]
+    return f"root ::= {' '.join(starts)}\n" + "".join(rules)
+
+
+#: A text, a class of characters, or (in group 1) the name of a rule.
+_RULE = re.compile(r"""\"[^"]*"|\[[^\]]*\]|([a-z][a-z0-9]*)""")
+#: Any text in a line.
+ANY_LINE = "root ::= [^\\x0A]+\n"
 
 
 def _expression(plain: Plain, names: dict[str, str]) -> str:

@@ -48,7 +48,7 @@ def run(draft: Draft) -> Draft:
     for name, pattern in draft.fields.items():
         if all(clause.settled for clause in clauses):
             break
-        if _has_earlier(draft, name):
+        if repeats_earlier(draft, name):
             continue
         definitions = spaced_out(pattern, draft.rules)
         for number, clause in enumerate(clauses):
@@ -71,7 +71,7 @@ def run(draft: Draft) -> Draft:
     return replace(draft, clauses=tuple(clauses), masks={name: tuple(found) for name, found in kept.items()})
 
 
-def _has_earlier(draft: Draft, name: str) -> bool:
+def repeats_earlier(draft: Draft, name: str) -> bool:
     """Whether the field repeats the text of an earlier one, so that its grammar is not known before that is written."""
     bodies = [draft.fields[name], *(draft.rules[rule] for rule in reached(draft.fields[name], draft.rules))]
     return any(isinstance(part, Value) for body in bodies for part in parts(body))
