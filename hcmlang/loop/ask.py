@@ -14,6 +14,7 @@ from hcmlang.engines.base import Judge
 from hcmlang.lang.evaluate import words_of
 from hcmlang.lang.syntax import Asked, Confidence, Novelty, Predicts
 from hcmlang.loop.prompt import judge_prompt
+from hcmlang.prompts import Prompt
 
 Row = tuple[str, ...]
 
@@ -50,7 +51,7 @@ class Asker:
 
     `fields` are the program's field names in the order of the task's text columns, `columns`. `train` and `errors` are the rows
     that `novelty` compares with; `batch` grows with :meth:`accept`. `classifier` is called only where a program asks for
-    it, once for all texts that :meth:`prepare` is told of.
+    it, once for all texts that :meth:`prepare` is told of. `judge` is asked with `prompt`, by default hcmlang's own.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Asker:
         classifier: Callable[[], Classifier],
         labels: Sequence[str],
         judge: Judge | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         self._fields = tuple(fields)
         self._columns = tuple(columns)
@@ -69,6 +71,7 @@ class Asker:
         self._make_classifier = classifier
         self._labels = list(labels)
         self._judge = judge
+        self._prompt = prompt
         self._judged: dict[Row, str] = {}
         self._corpora: dict[tuple[str, int], Corpus] = {}
         self._classifier: Classifier | None = None
@@ -91,8 +94,9 @@ class Asker:
             message = "no engine of this arm can judge a text"
             raise DiagnosticError(Diagnostic("no-judge", message, predicate.span))
         new = list(dict.fromkeys(row for fields in rows if (row := self._row(fields)) not in self._judged))
-        prompts = [judge_prompt(self._labels, dict(zip(self._columns, row, strict=True))) for row in new]
-        for row, judgement in zip(new, self._judge.judge(prompts, self._labels) if new else (), strict=True):
+        texts = [dict(zip(self._columns, row, strict=True)) for row in new]
+        asked = [judge_prompt(self._labels, fields, self._prompt) for fields in texts]
+        for row, judgement in zip(new, self._judge.judge(asked, self._labels) if new else (), strict=True):
             self._judged[row] = judgement.label
 
     def accept(self, fields: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hcmlang import prompts
 from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
@@ -25,7 +26,9 @@ def check_file(
     file, diagnostics = read_spec(path, overrides, read=read)
     if file is None:
         return None, diagnostics
-    return file, [*diagnostics, *check_spec(file, read=read or read_file), *_data(file), *_templates(file)]
+    read = read or read_file
+    found = [*check_spec(file, read=read), *_data(file), *_templates(file), *_prompts(file, read)]
+    return file, [*diagnostics, *found]
 
 
 def _sources(file: SpecFile) -> Iterator[tuple[tuple[str, ...], DataSource]]:
@@ -83,3 +86,25 @@ def _templates(file: SpecFile) -> list[Diagnostic]:
         span = file.span("characterize", "templates")
         return [Diagnostic("missing-file", f"there is no file {templates}", span)]
     return check_templates(Path(templates))
+
+
+def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
+    """Mistakes in the prompt files that the spec names."""
+    task, generate = file.spec.task, file.spec.generate
+    named: list[tuple[tuple[str, str], prompts.Purpose, str | None]]
+    named = [(("characterize", "prompt"), "characterize", file.spec.characterize.prompt)]
+    if generate is not None:
+        named.append((("generate", "prompt"), "instances", generate.prompt))
+        named.append((("generate", "judge_prompt"), "judge", generate.judge_prompt))
+    for key, purpose, name in named:
+        if name is None:
+            continue
+        try:
+            text = read(Path(name))
+        except FileNotFoundError:
+            hint = "paths are relative to the spec; without this key, hcmlang's own prompt is used"
+            yield Diagnostic("missing-file", f"there is no prompt {name}", file.span(*key), hint)
+        except (OSError, ValueError) as error:
+            yield Diagnostic("unreadable-file", f"cannot read {name}: {error}", file.span(*key))
+        else:
+            yield from prompts.check_for(purpose, Path(name), text, task.labels, task.text)

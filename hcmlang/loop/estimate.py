@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -12,15 +12,21 @@ from random import Random
 from hcmlang import lang
 from hcmlang.data.sources import read_table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines import dialect_of
+from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
-from hcmlang.spec.model import MinerTeacher, SamplerEngine, Spec, TransformersEngine
+from hcmlang.loop.plan import prompts_of
+from hcmlang.spec.model import BatchEngine, EngineConfig, LLMTeacher, OpenAIEngine, ReplayEngine, SamplerEngine, Spec
+from hcmlang.teachers import llm
 
 #: Where no finished run says better: the share of pool rows that are HCMs, and how many of them make a group.
 HCM_SHARE = 0.05
 HCMS_PER_GROUP = 20
 #: Characters of a token, for engines that count tokens (English text).
 CHARS_PER_TOKEN = 4
+#: Tokens of a model's answer about a group of HCMs.
+ANSWER_TOKENS = 80
+#: Tokens of a prompt that a server reads, with examples and rules.
+PROMPT_TOKENS = 600
 #: Texts drawn from a program to see how many its constraints let pass.
 TRIAL_TEXTS = 100
 
@@ -56,7 +62,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     loads no model and makes no call."""
     arms = [arm for arm in spec.compared if arm in spec.teachers]
     guarantees = {
-        (arm, name): one.guarantees(dialect_of(spec.teachers[arm].engine))
+        (arm, name): _weakest([one.guarantees(dialect) for dialect in dialects_of(spec.teachers[arm].engine)])
         for arm in arms
         for name, one in programs.items()
     }
@@ -87,27 +93,88 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         f"({attempts}) texts for every instance",
     )
 
-    models = [one.engine for arm in arms if isinstance(one := spec.teachers[arm], MinerTeacher)]
+    models = [spec.teachers[arm].engine for arm in arms]
     models = [engine for engine in models if not isinstance(engine, SamplerEngine)]
     written = len(models) / len(arms)
     judged = sum(_judges(program) for program in programs.values()) / len(programs)
-    longest = max((engine.max_tokens for engine in models if isinstance(engine, TransformersEngine)), default=0)
+    longest = max(map(_max_tokens, models), default=0)
     if models:
         basis = (
             *basis,
             f"tokens: {_chars(programs):.0f} characters a text, {CHARS_PER_TOKEN} a token; worst case `max_tokens`",
         )
+    asking = [arm for arm in arms if isinstance(spec.teachers[arm], LLMTeacher)]
+    questions = len(asking) * len(spec.seeds)
+    if asking:
+        calls = f"{usual * questions:,} calls ({most * questions:,} at most, each up to {llm.ATTEMPTS} times)"
+        what = f"one for each hypothesis, {ANSWER_TOKENS} tokens an answer"
+        basis = (*basis, f"the mistakes are explained in {calls} of {_listed(asking)}: {what}")
+    basis = (*basis, *_prompts(spec, arms, programs), *_unsure(spec, arms))
+    each = spec.generate.per_hypothesis + spec.generate.contrast
 
-    def amount(hypotheses: int, texts_each: float, tokens_each: float) -> Amount:
-        instances = hypotheses * times * spec.generate.per_hypothesis if spec.generate else 0
+    def amount(hypotheses: int, texts_each: float, tokens_each: float, answers: float, answer: int) -> Amount:
+        instances = hypotheses * times * each
         texts = round(instances * texts_each)
-        calls = round(texts * written * (1 + judged))
-        tokens = round(texts * written * tokens_each)
-        return Amount(hypotheses * times, instances, texts, calls, round(texts * asks), tokens, 0.0)
+        explained = round(hypotheses * questions * answers)
+        calls = round(texts * written * (1 + judged)) + explained
+        tokens = round(texts * written * tokens_each) + explained * answer
+        usd = sum(_usd(engine, calls, tokens) for engine in models) / max(1, len(models))
+        return Amount(hypotheses * times, instances, texts, calls, round(texts * asks), tokens, usd)
 
     usual_tokens = _chars(programs) / CHARS_PER_TOKEN
-    expected = amount(usual, 1 / max(share, 1 / attempts), usual_tokens)
-    return Estimate(guarantees, acceptance, expected, amount(most, attempts, longest), basis)
+    expected = amount(usual, 1 / max(share, 1 / attempts), usual_tokens, 1, ANSWER_TOKENS)
+    return Estimate(guarantees, acceptance, expected, amount(most, attempts, longest, llm.ATTEMPTS, longest), basis)
+
+
+def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee, ...]:
+    """Of what may be guaranteed, the least."""
+    return tuple(max(same, key=lambda one: lang.LEVELS.index(one.level)) for same in zip(*found, strict=True))
+
+
+def _usd(engine: EngineConfig, calls: int, tokens: int) -> float:
+    """What so many calls cost that write so many tokens; nothing for a model of one's own, or a recording."""
+    if not isinstance(engine, OpenAIEngine | BatchEngine) or engine.price is None:
+        return 0.0
+    return (calls * PROMPT_TOKENS * engine.price.input + tokens * engine.price.output) / 1e6
+
+
+def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
+    """What is found out only when the run begins, or missing to say more."""
+    engines = {arm: spec.teachers[arm].engine for arm in arms}
+    asked = [arm for arm, one in engines.items() if len(dialects_of(one)) > 1]
+    hosted = {arm: one for arm, one in engines.items() if isinstance(one, OpenAIEngine | BatchEngine)}
+    free = [arm for arm, one in hosted.items() if one.price is None]
+    lines = []
+    if asked:
+        lines.append(
+            f"the server of {_listed(asked)} is asked when the run begins what it keeps of a program; the guarantees above are "
+            "the least"
+        )
+    if hosted:
+        lines.append(f"dollars: {PROMPT_TOKENS} tokens a prompt")
+    if free:
+        lines.append(f"no `price` is known for {_listed(free)}: it counts as nothing")
+    return lines
+
+
+def _max_tokens(engine: EngineConfig) -> int:
+    """The most tokens that an engine writes for a text."""
+    if isinstance(engine, ReplayEngine):
+        engine = engine.engine
+    return 0 if isinstance(engine, SamplerEngine) else engine.max_tokens
+
+
+def _prompts(spec: Spec, arms: Sequence[str], programs: Mapping[str, lang.Program]) -> list[str]:
+    """The prompts of each arm that has any, those with the same ones together."""
+    arms_with: dict[tuple[str, ...], list[str]] = {}
+    for arm in arms:
+        titles = tuple(prompt.title for prompt in prompts_of(spec, arm, programs).values())
+        arms_with.setdefault(titles, []).append(arm)
+    return [f"prompts of {_listed(same)}: {', '.join(titles)}" for titles, same in arms_with.items() if titles]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _asks(program: lang.Program) -> int:

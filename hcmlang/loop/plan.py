@@ -6,14 +6,14 @@ whose inputs have not changed is never run twice, and a change runs only what de
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hcmlang import lang
+from hcmlang import lang, prompts
 from hcmlang.data.sources import source_digest, text_digest
 from hcmlang.lang.syntax import Confidence, Novelty, Predicts
-from hcmlang.spec.model import DataSource, SamplerEngine, Spec
+from hcmlang.spec.model import DataSource, LLMTeacher, SamplerEngine, Spec
 
 POOL = "pool"
 TEST = "test"
@@ -45,16 +45,31 @@ def evaluation_sets(spec: Spec) -> tuple[str, ...]:
     return (TEST, *spec.task.challenge)
 
 
-def make_plan(spec: Spec, programs: Mapping[str, lang.Program]) -> tuple[Step, ...]:
+def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> tuple[Step, ...]:
     """All steps of a run, each after its inputs. Reads data files to key them by content; trains nothing.
 
-    `programs` are the spec's checked generation programs by name; none where no arm needs one.
+    `programs` are the spec's checked generation programs by name; none where no arm needs one. `partial` says what the
+    results lack, where the spec is a part of another one.
     """
     steps: list[Step] = list(_reads(spec))
     for seed in spec.seeds:
         steps += _one_seed(spec, programs, seed)
-    steps.append(_results(spec))
+    steps.append(_results(spec, partial))
     return tuple(steps)
+
+
+def within(spec: Spec, done: Collection[str]) -> Spec | None:
+    """The part of a spec whose steps are done (by name): the seeds that all arms have; else the arms that all seeds have.
+    None where not even the baseline has been evaluated."""
+
+    def complete(arm: str, seed: int) -> bool:
+        return all(f"score-{name}/arm={arm}/seed={seed}" in done for name in evaluation_sets(spec))
+
+    seeds = tuple(seed for seed in spec.seeds if all(complete(arm, seed) for arm in spec.compared))
+    if seeds:
+        return spec.model_copy(update={"seeds": seeds, "arms": spec.compared})
+    arms = tuple(arm for arm in spec.compared if all(complete(arm, seed) for seed in spec.seeds))
+    return spec.model_copy(update={"arms": arms}) if "none" in arms else None
 
 
 def _reads(spec: Spec) -> Iterator[Step]:
@@ -134,26 +149,43 @@ def _teach(
         "kind": spec.teachers[teacher].model_dump(mode="json"),
     }
     where = f"arm={teacher}/seed={seed}"
-    templates = spec.characterize.templates
-    config = {
-        **task,
-        "confidence": spec.detect.confidence,
-        "per_group": spec.characterize.per_group,
-        "templates": text_digest(templates),
-    }
+    config = {**task, "confidence": spec.detect.confidence, "per_group": spec.characterize.per_group}
+    used = prompts_of(spec, teacher, programs)
+    if "characterize" in used:
+        config["prompt"] = used["characterize"].key
+    else:
+        config["templates"] = text_digest(spec.characterize.templates)
     yield Step(f"characterize/{where}", "characterize", config, found, {"characterize": spec.characterize})
     keys = {name: program.key for name, program in programs.items()}
-    config = {**task, **spec.generate.model_dump(mode="json", exclude={"program"}), "programs": keys}
+    wanted = spec.generate.model_dump(mode="json", exclude={"program", "prompt", "judge_prompt"})
+    config = {**task, **wanted, "programs": keys}
     config |= {"name": spec.name, "classifier": spec.classifier.model_dump(mode="json")}
+    config |= {f"{name}_prompt": used[name].key for name in ("instances", "judge") if name in used}
     inputs = {"hypotheses": f"characterize/{where}", "groups": found["groups"]}
     inputs |= _asked(programs, found, f"train/seed={seed}")
-    if not isinstance(spec.teachers[teacher].engine, SamplerEngine):
+    if "instances" in used:
         inputs["pool"] = found["pool"]  # a language model is shown examples
-    yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs})
+    yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs, "generate": spec.generate})
     held_out = {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
     config = {**task, **spec.select.model_dump(mode="json")}
     inputs = {"candidates": f"generate/{where}", "train": "read/train", **held_out}
     yield Step(f"select/{where}", "select", config, inputs)
+
+
+def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -> dict[prompts.Purpose, prompts.Prompt]:
+    """The prompts that a teacher's arm uses, by purpose; none where its engine has no model.
+
+    Raises :class:`DiagnosticError` where one cannot be read.
+    """
+    config = spec.teachers[teacher]
+    files: dict[prompts.Purpose, str | None] = {}
+    if isinstance(config, LLMTeacher):
+        files["characterize"] = spec.characterize.prompt
+    if spec.generate is not None and not isinstance(config.engine, SamplerEngine):
+        files["instances"] = spec.generate.prompt
+        if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
+            files["judge"] = spec.generate.judge_prompt
+    return {purpose: prompts.load(purpose, file) for purpose, file in files.items()}
 
 
 def _asked(programs: Mapping[str, lang.Program], found: Mapping[str, str], model: str) -> dict[str, str]:
@@ -177,7 +209,7 @@ def _predict(spec: Spec, name: str, model: str, table: str) -> Step:
     return Step(name, "predict", config, {"model": model, "table": table})
 
 
-def _results(spec: Spec) -> Step:
+def _results(spec: Spec, partial: str) -> Step:
     """The step that gathers everything into the files for people."""
     inputs: dict[str, str] = {
         "train": "read/train",
@@ -206,6 +238,7 @@ def _results(spec: Spec) -> Step:
         "thresholds": list(spec.thresholds),
         "resamples": spec.evaluate.resamples,
         "crossfit": spec.task.data.pool is None,
+        "partial": partial,
     }
     return Step("results", "results", config, inputs)
 

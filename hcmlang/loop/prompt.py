@@ -1,43 +1,42 @@
-"""What a language model is told when it writes an instance, or judges one."""
+"""What a language model is told when it writes an instance, or judges one: prompts with the loop's values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hcmlang import lang
 from hcmlang.engines.base import Message
-
-_WRITER = (
-    "You write test data for text classifiers: short, natural texts, each with a given label, each unlike the others. "
-    "Answer with the text alone."
-)
-_JUDGE = "You label texts. Answer with the label alone."
+from hcmlang.prompts import Prompt, Turn, load, nested, one_line
 
 
 def instance_prompt(
-    scope: Mapping[str, str | list[str]], examples: Sequence[Mapping[str, str]], columns: Sequence[str]
+    scope: Mapping[str, lang.Value],
+    examples: Sequence[Mapping[str, str]],
+    fields: Sequence[str],
+    *,
+    rules: Sequence[str] = (),
+    contrast: bool = False,
+    prompt: Prompt | None = None,
 ) -> tuple[Message, ...]:
-    """The conversation for one instance of a hypothesis: what the classifier gets wrong, examples of it, and the label
-    that is wanted."""
-    labels = ", ".join(scope["labels"])
-    parts = [f"A classifier tells these labels apart: {labels}."]
-    if scope["hypothesis.statement"]:
-        parts.append(f"It has a weakness: {scope['hypothesis.statement']}")
-    if examples:
-        parts.append("Texts that it took for `{}`, though they are `{}`:".format(scope["wrong"], scope["target"]))
-        parts += [_shown(example, columns) for example in examples]
-    what = "text" if len(columns) == 1 else "pair of texts (" + ", ".join(columns) + ")"
-    parts.append(f"Write another {what} of this kind whose label is `{scope['target']}`.")
-    return Message("system", _WRITER), Message("user", "\n".join(parts))
+    """The conversation for one instance with these fields: what the classifier gets wrong, examples of it by field, the
+    label that is wanted, and what the text must keep (`rules`). `scope` may lack what is not known."""
+    known = lang.default_names(scope["labels"])
+    values = nested({name: [] if kind.is_list else "" for name, kind in known.items()} | dict(scope))
+    values |= {
+        "fields": list(fields),
+        "examples": [{name: one_line(text) for name, text in example.items()} for example in examples],
+        "rules": list(rules),
+        "contrast": contrast,
+    }
+    return messages((prompt or load("instances")).render(values))
 
 
-def judge_prompt(labels: Sequence[str], fields: Mapping[str, str]) -> tuple[Message, ...]:
+def judge_prompt(labels: Sequence[str], fields: Mapping[str, str], prompt: Prompt | None = None) -> tuple[Message, ...]:
     """The conversation in which a text is labelled."""
-    text = _shown(fields, tuple(fields))
-    question = f"{text}\n\nWhich label is right: {', '.join(labels)}?"
-    return Message("system", _JUDGE), Message("user", question)
+    values = {"labels": list(labels), "fields": list(fields), "texts": dict(fields)}
+    return messages((prompt or load("judge")).render(values))
 
 
-def _shown(fields: Mapping[str, str], columns: Sequence[str]) -> str:
-    if len(columns) == 1:
-        return f"- {fields[columns[0]]}"
-    return "- " + "; ".join(f"{name}: {fields[name]}" for name in columns)
+def messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """A rendered prompt as an engine takes it."""
+    return tuple(Message(turn.role, turn.content) for turn in turns)

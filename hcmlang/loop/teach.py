@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from pydantic import TypeAdapter
 
-from hcmlang import classifiers, engines, lang, teachers
+from hcmlang import classifiers, lang, prompts, teachers
 from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.base import Engine, Judge
+from hcmlang.engines.base import Engine, Judge, Message
 from hcmlang.hashing import derive_seed
 from hcmlang.loop import select as selection
 from hcmlang.loop.ask import Asker
@@ -44,9 +44,9 @@ def detect(work: Work) -> None:
 def characterize(work: Work) -> None:
     """A teacher's hypotheses about the groups."""
     groups = read_records(work.inputs["groups"] / GROUPS, Group)
-    case = Case(work.table("pool"), work.scores("scores"), work.config["confidence"], tuple(groups))
+    case = Case(work.table("pool"), work.scores("scores"), work.config["confidence"], tuple(groups), work.seed)
     config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
-    teacher = teachers.make(config, work.config["teacher"])
+    teacher = teachers.make(config, work.config["teacher"], lambda: _engine(work, "characterize"))
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
     write_jsonl(work.out / HYPOTHESES, hypotheses)
@@ -65,42 +65,95 @@ def generate(work: Work) -> None:
     """Labelled instances for each hypothesis, written under the grammar and constraints of its programs."""
     hypotheses = read_records(work.inputs["hypotheses"] / HYPOTHESES, Hypothesis)
     groups = {group.id: group for group in read_records(work.inputs["groups"] / GROUPS, Group)}
-    programs: dict[str, lang.Program] = work.handles["programs"]
-    wanted: dict[str, tuple[Hypothesis, str, Wanted]] = {}
+    wanted: dict[str, _Order] = {}
     unwritten: list[Unwritten] = []
     for hypothesis in hypotheses:
         scopes = _scopes(work, hypothesis, groups.get(hypothesis.group or ""))
-        serving, refused = _serving(programs, scopes[0])
-        if not serving:
-            unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
-            continue
-        bound = {(name, 0): program for name, program in serving.items()}
-        for index in range(work.config["per_hypothesis"]):
-            # Programs take turns, and so do the examples of those that speak of one.
-            name = list(serving)[index % len(serving)]
-            number = index // len(serving)
-            example = number % len(scopes) if _needs_example(programs[name]) else 0
-            if (name, example) not in bound:
-                bound[name, example] = programs[name].bind(scopes[example])
-            seed = derive_seed("generate", work.seed, hypothesis.teacher, hypothesis.id, index)
-            key, fate = f"{hypothesis.id}/{index}", f"{hypothesis.id}/{name}"
-            messages = instance_prompt(scopes[0], _examples(scopes, index), work.config["fields"])
-            wanted[key] = (hypothesis, name, Wanted(key, fate, bound[name, example], seed, number, messages))
+        for count, contrast in ((work.config["per_hypothesis"], False), (work.config["contrast"], True)):
+            orders, refused = _orders(work, hypothesis, scopes, count, contrast)
+            wanted |= {order.wanted.key: order for order in orders}
+            if count and not orders:
+                unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
+                break
     instances: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
-        engine = engines.make(TypeAdapter(spec.EngineConfig).validate_python(work.config["kind"]["engine"]))
-        asker = _asker(work, programs, [row for group in groups.values() for row in group.rows], engine)
-        everything = [one for _, _, one in wanted.values()]
+        engine = _engine(work, "generate")
+        asker = _asker(work, [row for group in groups.values() for row in group.rows], engine)
+        everything = [order.wanted for order in wanted.values()]
         for written in write(engine, everything, work.config["attempts"], asker, advance):
-            hypothesis, name, one = wanted[written.key]
+            order = wanted[written.key]
+            hypothesis = order.hypothesis
             if written.fields is not None:
-                instances[written.key] = _instance(hypothesis, name, one, written, work.config["fields"])
+                instances[written.key] = _instance(order, written, work.config["fields"])
             else:
                 reason = "hopeless" if written.hopeless else "constraint failed"
                 why = f"{written.hopeless}; {_why(written)}" if written.hopeless else _why(written)
                 unwritten.append(Unwritten(hypothesis.id, reason, why))
     write_jsonl(work.out / INSTANCES, [instances[key] for key in wanted if key in instances])
     write_jsonl(work.out / REJECTED, unwritten)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """An instance to be written: for which hypothesis, with which label, by which program."""
+
+    hypothesis: Hypothesis
+    label: str
+    program: str
+    wanted: Wanted
+
+
+def _orders(
+    work: Work, hypothesis: Hypothesis, scopes: Sequence[dict[str, lang.Value]], count: int, contrast: bool
+) -> tuple[list[_Order], list[str]]:
+    """`count` instances of a hypothesis, and why programs cannot serve it. Of a `contrast` the classifier's label is the
+    right one: target and wrong label change places."""
+    programs: dict[str, lang.Program] = work.handles["programs"]
+    if contrast:
+        scopes = [scope | {"target": hypothesis.predicted, "wrong": hypothesis.gold} for scope in scopes]
+    serving, refused = _serving(programs, scopes[0]) if count else ({}, [])
+    bound = {(name, 0): program for name, program in serving.items()}
+    tell = _Teller(work, contrast)
+    what, mark = ("contrast", "/contrast") if contrast else ("generate", "")
+    orders = []
+    for index in range(count if serving else 0):
+        # Programs take turns, and so do the examples of those that speak of one.
+        name = list(serving)[index % len(serving)]
+        number = index // len(serving)
+        example = number % len(scopes) if _needs_example(programs[name]) else 0
+        if (name, example) not in bound:
+            bound[name, example] = programs[name].bind(scopes[example])
+        program = bound[name, example]
+        seed = derive_seed(what, work.seed, hypothesis.teacher, hypothesis.id, index)
+        key, fate = f"{hypothesis.id}{mark}/{index}", f"{hypothesis.id}/{name}{mark}"
+        told = tell(program, scopes[example], _examples(scopes, index))
+        wanted = Wanted(key, fate, program, seed, number, told)
+        orders.append(_Order(hypothesis, str(scopes[0]["target"]), name, wanted))
+    return orders, refused
+
+
+class _Teller:
+    """Says what a language model is told for an instance; an engine without one is told nothing."""
+
+    def __init__(self, work: Work, contrast: bool) -> None:
+        self._columns = work.config["fields"]
+        self._contrast = contrast
+        has_model = "instances_prompt" in work.config
+        self._prompt = prompts.load("instances", work.handles["generate"].prompt) if has_model else None
+        self._rules: dict[int, list[str]] = {}
+
+    def __call__(
+        self, program: lang.BoundProgram, scope: Mapping[str, lang.Value], examples: Sequence[Mapping[str, str]]
+    ) -> tuple[Message, ...]:
+        if self._prompt is None:
+            return ()
+        if id(program) not in self._rules:
+            self._rules[id(program)] = prompts.in_words(program)
+        # A model knows the texts by the names that the program gives them.
+        fields = in_order_of(self._columns, program.program.fields)
+        named = [{field: one[column] for column, field in zip(self._columns, fields, strict=True)} for one in examples]
+        rules = self._rules[id(program)]
+        return instance_prompt(scope, named, fields, rules=rules, contrast=self._contrast, prompt=self._prompt)
 
 
 def _serving(
@@ -143,8 +196,14 @@ def _examples(scopes: Sequence[Mapping[str, lang.Value]], index: int) -> list[di
     return found
 
 
-def _asker(work: Work, programs: Mapping[str, lang.Program], errors: list[int], engine: Engine) -> Asker:
-    program = next(iter(programs.values()))
+def _engine(work: Work, purpose: str) -> Engine:
+    """The engine of the arm's teacher."""
+    config: spec.EngineConfig = TypeAdapter(spec.EngineConfig).validate_python(work.config["kind"]["engine"])
+    return work.desk.engine(config, work.config["teacher"], purpose)
+
+
+def _asker(work: Work, errors: list[int], engine: Engine) -> Asker:
+    program = next(iter(work.handles["programs"].values()))
     names = in_order_of(work.config["fields"], program.fields)
     return Asker(
         names,
@@ -154,6 +213,7 @@ def _asker(work: Work, programs: Mapping[str, lang.Program], errors: list[int], 
         classifier=lambda: classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"]),
         labels=work.config["labels"],
         judge=engine if isinstance(engine, Judge) else None,
+        prompt=prompts.load("judge", work.handles["generate"].judge_prompt),
     )
 
 
@@ -202,12 +262,12 @@ def in_order_of(columns: Sequence[str], fields: Sequence[str]) -> tuple[str, ...
     return tuple(columns) if set(columns) == set(fields) else tuple(fields)
 
 
-def _instance(hypothesis: Hypothesis, program: str, one: Wanted, written: Written, columns: list[str]) -> Instance:
+def _instance(order: _Order, written: Written, columns: list[str]) -> Instance:
     assert written.fields is not None
     names = in_order_of(columns, tuple(written.fields))
     texts = {column: written.fields[name] for column, name in zip(columns, names, strict=True)}
     guarantees = tuple(f"{g.constraint} ({g.level})" for g in written.program.guarantees)
-    return Instance(texts, hypothesis.gold, hypothesis.id, one.seed, guarantees, program)
+    return Instance(texts, order.label, order.hypothesis.id, order.wanted.seed, guarantees, order.program)
 
 
 def _why(written: Written) -> str:

@@ -11,7 +11,7 @@ from hcmlang.diagnostics import Diagnostic, Origin, Source, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.load import SpecFile, absolute
-from hcmlang.spec.model import CONTROLS, FileData, SamplerEngine, Spec
+from hcmlang.spec.model import CONTROLS, FileData, HostedEngine, LLMTeacher, SamplerEngine, Spec
 from hcmlang.spec.tree import MappingNode, ScalarNode
 
 
@@ -66,8 +66,9 @@ def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Progr
 
 
 def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
-    """What a program wants and an engine of the spec's teachers cannot do: the sampler has no model."""
-    teacher = next((name for name, one in spec.teachers.items() if isinstance(one.engine, SamplerEngine)), None)
+    """What a program wants and the engine of a teacher that is compared cannot do: the sampler has no model."""
+    compared = {name: one for name, one in spec.teachers.items() if name in spec.compared}
+    teacher = next((name for name, one in compared.items() if isinstance(one.engine, SamplerEngine)), None)
     if teacher is None:
         return
     other = f"`teachers.{teacher}.engine: {{kind: transformers, model: ...}}`"
@@ -154,10 +155,26 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
 
 
 def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
-    for name in file.spec.teachers:
+    for name, teacher in file.spec.teachers.items():
         if name in CONTROLS:
             span = file.key_span("teachers", name)
             yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
+        if isinstance(teacher, LLMTeacher) and isinstance(teacher.engine, SamplerEngine):
+            message = f"the teacher `{name}` asks a language model, and the engine `sampler` has none"
+            hint = "name a model, `engine: {kind: transformers, model: ...}`; or take the teacher `{kind: miner}`"
+            yield Diagnostic("no-model", message, file.span("teachers", name, "engine"), hint)
+        yield from _price(file, name)
+
+
+def _price(file: SpecFile, teacher: str) -> Iterator[Diagnostic]:
+    """A budget in dollars cannot be kept where a price is not known."""
+    engine, budget = file.spec.teachers[teacher].engine, file.spec.budget
+    if not isinstance(engine, HostedEngine) or engine.price is not None:
+        return
+    if budget is not None and budget.usd is not None and teacher in file.spec.compared:
+        message = f"the budget is in US dollars, and what the model of the teacher `{teacher}` costs is not known"
+        hint = "add `price: {input: ..., output: ...}`, in dollars for a million tokens; 0 for a server of your own"
+        yield Diagnostic("no-price", message, file.span("teachers", teacher, "engine"), hint)
 
 
 def _seeds(file: SpecFile) -> Iterator[Diagnostic]:

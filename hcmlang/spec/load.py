@@ -48,6 +48,9 @@ _PATHS: tuple[KeyPath, ...] = (
     ("task", "challenge", "*"),
     ("task", "challenge", "*", "path"),
     ("characterize", "templates"),
+    ("characterize", "prompt"),
+    ("generate", "prompt"),
+    ("generate", "judge_prompt"),
 )
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hcmlang.spec.model import TeacherConfig
+from hcmlang.spec.model import LLMTeacher, TeacherConfig
 
 if TYPE_CHECKING:
+    from hcmlang.engines.base import Engine
     from hcmlang.teachers.base import Teacher
 
 
-def make(config: TeacherConfig, name: str) -> Teacher:
-    """The teacher that the spec calls `name`."""
+def make(config: TeacherConfig, name: str, engine: Callable[[], Engine]) -> Teacher:
+    """The teacher that the spec calls `name`. `engine` makes the engine of one that asks a language model, once it has
+    something to ask."""
+    if isinstance(config, LLMTeacher):
+        from hcmlang.teachers.llm import LanguageModel
+
+        return LanguageModel(name, engine)
     from hcmlang.teachers.miner import Miner
 
     return Miner(config, name)

@@ -17,13 +17,14 @@ class Case:
     """What a teacher is shown: the pool, never test rows.
 
     `scores` are the classifier's probabilities of the pool rows, shape (rows, labels); `confidence` is tau; `groups` are the
-    HCMs, grouped.
+    HCMs, grouped. `seed` is for teachers that draw.
     """
 
     pool: Table
     scores: np.ndarray
     confidence: float
     groups: tuple[Group, ...]
+    seed: int = 0
 
 
 class Teacher(Protocol):

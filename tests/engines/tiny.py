@@ -52,8 +52,8 @@ def model(vocabulary: int = 1024, context: int = 512, hidden: int = 64, layers: 
     return LlamaForCausalLM(config).eval()
 
 
-def save(folder: Path, chat: bool = False) -> Path:
+def save(folder: Path, chat: bool = False, context: int = 512) -> Path:
     """A model folder, as one would download it."""
-    model().save_pretrained(folder)
+    model(context=context).save_pretrained(folder)
     tokenizer(chat=chat).save_pretrained(folder)
     return folder

@@ -247,7 +247,7 @@ def test_a_local_language_model_writes_the_instances(quickstart: Path, tmp_path:
     """The whole loop with the engine `transformers`: free text under constraints, shown examples of the mistakes."""
     from tests.engines import tiny
 
-    model = tiny.save(tmp_path / "model", chat=True)
+    model = tiny.save(tmp_path / "model", chat=True, context=2048)
     program = (
         "text := item text_of(words: 2..6, charset: 'a-z')\n".replace("'", '"')
         + 'item := "the plot" | "the film"\nrequire text contains any hypothesis.triggers\nrequire words(text) in 5..9\n'

@@ -11,6 +11,7 @@ import pytest
 from hcmlang import teachers
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
+from hcmlang.engines.sampler import Sampler
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
@@ -33,7 +34,7 @@ def hypotheses(
     scores = np.full((len(gold), 2), 0.03, dtype=np.float32)
     scores[np.arange(len(gold)), predicted] = 0.97
     groups = group_errors(pool, scores, confident_errors(scores, pool.y, 0.9), spec.Group(), seed=0)
-    teacher = teachers.make(spec.MinerTeacher(kind="miner"), "miner")
+    teacher = teachers.make(spec.MinerTeacher(kind="miner"), "miner", Sampler)
     return teacher.characterize(Case(pool, scores, 0.9, tuple(groups)), spec.Characterize(per_group=per_group))
 
 

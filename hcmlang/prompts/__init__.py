@@ -1,0 +1,17 @@
+"""Prompts: what a language model is told, in files that people can read, change and share (`.prompty`)."""
+
+from hcmlang.prompts.check import check_for
+from hcmlang.prompts.render import Prompt, Turn, load
+from hcmlang.prompts.rules import in_words
+from hcmlang.prompts.values import Purpose, nested, one_line
+
+__all__ = [
+    "Prompt",
+    "Purpose",
+    "Turn",
+    "check_for",
+    "in_words",
+    "load",
+    "nested",
+    "one_line",
+]

@@ -1,0 +1,92 @@
+"""The parts of a prompt file: YAML front matter between `---` lines, then a Jinja2 template in sections.
+
+A section begins with a line `system:`, `user:` or `assistant:` and is a template of its own. The file is parted before
+anything is filled in, so a value that looks like such a line opens no section.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from hcmlang.diagnostics import Diagnostic, Source, Span
+from hcmlang.spec.tree import MappingNode, Node, ScalarNode, SequenceNode, parse_tree
+
+Role = Literal["system", "user", "assistant"]
+
+_FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_SECTION = re.compile(r"^(system|user|assistant):[ \t]*$", re.MULTILINE)
+_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A message to be: a template with as many lines above it as it has in the file."""
+
+    role: Role
+    template: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A prompt file in its parts, each with as many lines above it as it has in the file."""
+
+    front: str
+    body: str
+    body_start: int
+    """Offset of the body in the file."""
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The messages in order. What stands above the first of these lines is the system's; without any, the whole body
+        is one message of the user."""
+        heads = list(_SECTION.finditer(self.body))
+        if not heads:
+            return (Section("user", self.body),) if self.body.strip() else ()
+        found = [Section("system", self.body[: heads[0].start()])]
+        for head, after in zip(heads, [*heads[1:], None], strict=True):
+            text = self.body[head.end() : after.start() if after else None]
+            found.append(Section(_ROLES[head[1]], "\n" * self.body.count("\n", 0, head.end()) + text))
+        return tuple(section for section in found if section.template.strip())
+
+
+def split(text: str) -> Parts:
+    """The parts of a prompt file; without front matter, all of it is the template."""
+    fences = list(_FENCE.finditer(text))
+    if len(fences) < 2 or text[: fences[0].start()].strip():
+        return Parts("", text, 0)
+    start = min(fences[1].end() + 1, len(text))
+    front = "\n" * text.count("\n", 0, fences[0].end()) + text[fences[0].end() : fences[1].start()]
+    return Parts(front, "\n" * text.count("\n", 0, start) + text[start:], start)
+
+
+def front_matter(parts: Parts, source: Source) -> tuple[Node | None, list[Diagnostic]]:
+    """The front matter as a tree, with every mistake in it; None where there is none."""
+    if not parts.front.strip():
+        return None, []
+    # Only comments are no front matter either; parse_tree would call that an empty file.
+    tree, diagnostics = parse_tree(Source(source.name, parts.front))
+    return tree, [one for one in diagnostics if one.code != "empty-file"]
+
+
+def declared(tree: Node | None) -> dict[str, Span] | None:
+    """The names under `inputs`, each with its place: the keys of a mapping, or the names in a list; None where there is
+    no such key."""
+    entry = tree.entries.get("inputs") if isinstance(tree, MappingNode) else None
+    if entry is None:
+        return None
+    if isinstance(entry.node, MappingNode):
+        return {name: one.key for name, one in entry.node.entries.items()}
+    found = {}
+    for item in entry.node.items if isinstance(entry.node, SequenceNode) else ():
+        name = item.entries["name"].node if isinstance(item, MappingNode) and "name" in item.entries else item
+        if isinstance(name, ScalarNode):
+            found[name.text] = name.span
+    return found
+
+
+def text_of(tree: Node | None, key: str) -> str:
+    """A text of the front matter; empty where it has none."""
+    entry = tree.entries.get(key) if isinstance(tree, MappingNode) else None
+    return entry.node.text if entry is not None and isinstance(entry.node, ScalarNode) else ""

@@ -1,0 +1,161 @@
+"""A program's constraints in plain words, for a language model whose text is only tested against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import inf
+
+from hcmlang.lang import BoundProgram
+from hcmlang.lang.evaluate import fill
+from hcmlang.lang.graph import rules_of
+from hcmlang.lang.syntax import (
+    Combined,
+    Contains,
+    Count,
+    Edge,
+    FreeText,
+    Matches,
+    Member,
+    Names,
+    Not,
+    Novelty,
+    Pattern,
+    Predicate,
+    Reference,
+    Similarity,
+    UsesOnly,
+)
+
+#: Words of a list that are named.
+_MOST_WORDS = 40
+
+
+def in_words(program: BoundProgram) -> list[str]:
+    """What a text must keep, one clause each (`the text has 6 to 30 words`), wishes last. What follows from the label that is
+    asked for (`judge`) and what a writer cannot know (`predicts`, `confidence`) is left out."""
+    tree, scope = program.program.tree, program.scope
+    wording = _Wording(tuple(field.name for field in tree.fields))
+    musts: list[str] = []
+    wishes: list[str] = []
+    rules = rules_of(tree)
+    for field in tree.fields:
+        musts += wording.lengths(field.name, _followed(field.pattern, rules))
+    for constraint in tree.constraints:
+        predicate = fill(constraint.predicate, scope)
+        said = wording.clause(predicate, constraint.kind != "forbid")
+        if said is not None:
+            (wishes if constraint.kind == "prefer" else musts).append(said)
+    return [*dict.fromkeys(musts), *(f"if you can, {wish}" for wish in dict.fromkeys(wishes))]
+
+
+def _followed(pattern: Pattern, rules: dict[str, Pattern]) -> Pattern:
+    """What a chain of references leads to."""
+    seen = set()
+    while isinstance(pattern, Reference) and pattern.name in rules and pattern.name not in seen:
+        seen.add(pattern.name)
+        pattern = rules[pattern.name]
+    return pattern
+
+
+class _Wording:
+    """Predicates about these fields as clauses."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._fields = fields
+
+    def lengths(self, field: str, pattern: Pattern) -> Iterator[str]:
+        """How long a field may be that is free text and nothing else."""
+        if isinstance(pattern, FreeText):
+            words = pattern.words if pattern.chars is None else None
+            for measure, bounds in (("words", words), ("sentences", pattern.sentences), ("chars", pattern.chars)):
+                if bounds is not None:
+                    yield f"{self._named(field)} has {_count(measure, *bounds)}"
+
+    def clause(self, predicate: Predicate, holds: bool) -> str | None:
+        """The predicate, or its opposite; None where there is nothing to tell."""
+        if isinstance(predicate, Not):
+            return self.clause(predicate.part, not holds)
+        if isinstance(predicate, Combined):
+            every = predicate.every == holds
+            said = [self.clause(part, holds) for part in predicate.parts]
+            told = [part for part in said if part is not None]
+            # One of several may be kept by a part that is not told: then the others are no rule.
+            return (", and " if every else ", or ").join(told) if told and (every or len(told) == len(said)) else None
+        return self._simple(predicate, holds)
+
+    def _simple(self, predicate: Predicate, holds: bool) -> str | None:
+        if isinstance(predicate, Count):
+            return f"{self._verb(predicate.subject, 'has', holds)} {_count(predicate.measure, predicate.low, predicate.high)}"
+        if isinstance(predicate, Contains):
+            return self._contains(predicate, holds)
+        if isinstance(predicate, Member):
+            which = "exactly one of" if len(predicate.texts.texts) > 1 else "exactly"
+            return f"{self._verb(predicate.subject, 'is', holds)} {which}: {self._texts(predicate.texts)}"
+        if isinstance(predicate, Edge):
+            verb = "begins" if predicate.side == "starts" else "ends"
+            return f"{self._verb(predicate.subject, verb, holds)} with {self._texts(predicate.phrase)}"
+        if isinstance(predicate, Matches):
+            case = ", in any case" if predicate.ignore_case else ""
+            verb = self._verb(predicate.subject, "contains", holds)
+            return f"{verb} a match of the regular expression {predicate.regex}{case}"
+        if isinstance(predicate, UsesOnly):
+            return f"{self._verb(predicate.subject, 'uses', holds)} only the characters {_ranges(predicate.charset)}"
+        if isinstance(predicate, Similarity):
+            low, high = f"{max(0.0, predicate.low):.0%}", f"{min(1.0, predicate.high):.0%}"
+            verb = self._verb(predicate.subject, "shares", holds)
+            return f"{verb} {low} to {high} of the words with {self._texts(predicate.other)}"
+        if isinstance(predicate, Novelty) and holds and predicate.low > 0:
+            return f"{self._named(predicate.subject)} is worded unlike texts that exist already"
+        return None
+
+    def _contains(self, predicate: Contains, holds: bool) -> str:
+        texts = self._texts(predicate.phrases)
+        several = predicate.phrases.name is None and len(predicate.phrases.texts) > 1
+        if not several:
+            return f"{self._verb(predicate.subject, 'contains', holds)} {texts}"
+        if not holds and predicate.quantity == "any":
+            return f"{self._named(predicate.subject)} contains none of: {texts}"
+        which = "at least one of" if predicate.quantity == "any" else "all of"
+        return f"{self._verb(predicate.subject, 'contains', holds)} {which}: {texts}"
+
+    def _named(self, field: str) -> str:
+        return f"`{field}`" if len(self._fields) > 1 else "the text"
+
+    def _verb(self, field: str, verb: str, holds: bool) -> str:
+        if holds:
+            return f"{self._named(field)} {verb}"
+        plain = {"has": "does not have", "is": "is not"}.get(verb, f"does not {verb.removesuffix('s')}")
+        return f"{self._named(field)} {plain}"
+
+    def _texts(self, names: Names) -> str:
+        if names.name is not None:
+            return self._named(names.name)
+        shown = ", ".join(f'"{text}"' for text in names.texts[:_MOST_WORDS])
+        return f"{shown}, and the like" if len(names.texts) > _MOST_WORDS else shown
+
+
+def _count(measure: str, low: float, high: float) -> str:
+    unit = "characters" if measure == "chars" else measure
+    if high == inf:
+        text = f"at least {low:g}"
+    elif low <= 0:
+        text = f"at most {high:g}"
+    else:
+        text = f"exactly {low:g}" if low == high else f"{low:g} to {high:g}"
+    last = low if high == inf else high
+    return f"{text} {unit.removesuffix('s') if last == 1 else unit}"
+
+
+def _ranges(charset: str) -> str:
+    """Characters as in a class of a regular expression: `a-z ,.`."""
+    runs: list[list[int]] = []
+    for code in sorted(set(map(ord, charset))):
+        if runs and code == runs[-1][1] + 1:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    pieces = []
+    for low, high in runs:
+        letters = [chr(code) for code in range(low, high + 1)]
+        pieces.append(f"{letters[0]}-{letters[-1]}" if len(letters) > 2 else "".join(letters))
+    return f'"{"".join(pieces)}"'

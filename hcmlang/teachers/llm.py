@@ -1,0 +1,280 @@
+"""The teacher that asks a language model: for each group of HCMs, what the classifier overlooks in them.
+
+Every answer is a record of the program `hypothesis.hcm`. What a model claims is counted in the pool, and answers that say
+the same are one hypothesis, whatever group they were given for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hcmlang import lang, prompts
+from hcmlang.data.records import Group, Hypothesis
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Source, has_errors
+from hcmlang.engines.base import Call, Completion, Engine, Message
+from hcmlang.hashing import content_key, derive_seed
+from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.imports import read_file
+from hcmlang.spec.model import Characterize
+from hcmlang.teachers.base import Case
+from hcmlang.teachers.features import words_of
+
+#: Mistakes of a group that are shown, and texts that rightly got the same label.
+SHOWN, RIGHT = 20, 8
+#: Answers to one question, at most, where the first ones are not what the program allows.
+ATTEMPTS = 8
+#: Two hypotheses of one direction say the same from this share of common triggers, or of common words, on (Jaccard).
+SAME_TRIGGERS, SAME_WORDS = 0.5, 0.6
+
+_PROGRAM = Path(__file__).with_name("hypothesis.hcm")
+_NAMES = {"group.gold": lang.TEXT, "group.predicted": lang.TEXT, "group.numbers": lang.LIST}
+#: What is said of an answer that is not complete or not of the program's form.
+_UNUSABLE = {
+    "length": "cut at `engine.max_tokens`",
+    "refused": "the engine gave up",
+    "unkept": "not of the form that it was asked for",
+}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One hypothesis wanted about a group; `shown` are the pool rows that the model sees, by their numbers less one."""
+
+    group: Group
+    sample: int
+    shown: tuple[int, ...]
+    messages: tuple[Message, ...]
+    program: lang.BoundProgram
+
+
+class LanguageModel:
+    """See :class:`hcmlang.teachers.base.Teacher`. `engine` is called once there is something to ask."""
+
+    def __init__(self, name: str, engine: Callable[[], Engine]) -> None:
+        self._name = name
+        self._engine = engine
+
+    def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
+        """Hypotheses in the order of the groups, at most `per_group` for each.
+
+        Raises :class:`DiagnosticError` where the prompt cannot be used, or no answer of the model can.
+        """
+        if not case.groups:
+            return []
+        questions = _questions(case, config)
+        answers = self._answers(questions, case.seed)
+        said = [_hypothesis(question, answer) for question, answer in zip(questions, answers, strict=True) if answer]
+        counted = _Counted(case)
+        return [
+            counted.checked(replace(one, id=f"{self._name}-{number}", teacher=self._name))
+            for number, one in enumerate(merged(said), start=1)
+        ]
+
+    def _answers(self, questions: Sequence[_Question], seed: int) -> list[Mapping[str, str] | None]:
+        """The fields of the answer to each question; None where no attempt brought one."""
+        engine = self._engine()
+        answers: list[Mapping[str, str] | None] = [None] * len(questions)
+        unusable: Counter[str] = Counter()
+        for attempt in range(ATTEMPTS):
+            calls = {
+                number: self._call(question, seed, attempt, engine.dialect)
+                for number, question in enumerate(questions)
+                if answers[number] is None
+            }
+            if not calls:
+                break
+            completions = {one.key: one for one in engine.complete(list(calls.values()))}
+            errors = []
+            for number, call in calls.items():
+                completion = completions[call.key]
+                problem = _problem(call, completion)
+                if problem is None:
+                    answers[number] = completion.fields
+                else:
+                    unusable[problem] += 1
+                    errors += [completion.error] if completion.error is not None else []
+            if attempt == 0 and len(errors) == len(calls):
+                raise DiagnosticError(errors[0])
+        if not any(answers):
+            why, count = unusable.most_common(1)[0]
+            message = f"no answer about the mistakes could be used: {count} of {unusable.total()} were {why}"
+            hint = f"the teacher `{self._name}` needs a model that follows its prompt, or an engine that keeps programs"
+            raise DiagnosticError(Diagnostic("no-answer", message, hint=hint))
+        return answers
+
+    def _call(self, question: _Question, seed: int, attempt: int, dialect: lang.Dialect) -> Call:
+        own = derive_seed("characterize", seed, self._name, question.sample, attempt)
+        told = [[message.role, message.content] for message in question.messages]
+        key = content_key([question.group.id, question.program.program.key, told, own])
+        return Call(key, question.program.compile(lang.Row(own, attempt), dialect), own, question.messages)
+
+
+def _problem(call: Call, completion: Completion) -> str | None:
+    """Why an answer cannot be used."""
+    if completion.finish != "stop":
+        return _UNUSABLE[completion.finish]
+    violated = call.program.violated(completion.fields)
+    return f"against `{violated}`" if violated else None
+
+
+# ------------------------------------------------------------------------------------------------------------ questions
+
+
+def answer_program() -> lang.Program:
+    """The program of the answers."""
+    text = read_file(_PROGRAM)
+    program, found = lang.analyse(text, Origin(Source(str(_PROGRAM), text)), _NAMES)
+    if program is None or has_errors(found):
+        raise DiagnosticError(found)
+    return program
+
+
+def _questions(case: Case, config: Characterize) -> list[_Question]:
+    """`per_group` questions for each group. They depend on the pool, the scores and the groups alone."""
+    prompt, program = prompts.load("characterize", config.prompt), answer_program()
+    words = [frozenset(words_of(text)) for text in case.pool.joined("\n")]
+    right = {
+        predicted: sorted(_rightly(case, predicted), key=lambda row: (-case.scores[row].max(), row))
+        for predicted in {group.predicted for group in case.groups}
+    }
+    found = []
+    for group in case.groups:
+        shown = _central(group.rows, group, words)[:SHOWN]
+        numbers = [str(number) for number in range(1, len(shown) + 1)]
+        scope: dict[str, lang.Value] = {
+            "group.gold": group.gold,
+            "group.predicted": group.predicted,
+            "group.numbers": numbers,
+        }
+        bound = program.bind(scope)
+        values = {
+            "labels": list(case.pool.labels),
+            "fields": list(case.pool.fields),
+            "gold": group.gold,
+            "predicted": group.predicted,
+            "mistakes": [{"number": n, **_shown(case, row)} for n, row in enumerate(shown, start=1)],
+            "right": [_shown(case, row) for row in _central(right[group.predicted], group, words)[:RIGHT]],
+            "group": {"terms": list(group.terms), "summary": group.summary},
+        }
+        for sample in range(1, config.per_group + 1):
+            turns = prompt.render(values | {"sample": sample})
+            told = tuple(Message(turn.role, turn.content) for turn in turns)
+            found.append(_Question(group, sample, tuple(shown), told, bound))
+    return found
+
+
+def _central(rows: Iterable[int], group: Group, words: Sequence[frozenset[str]]) -> list[int]:
+    """Rows with most of the group's telling words first; among equals in the order given."""
+    terms = frozenset(group.terms)
+    return sorted(rows, key=lambda row: -len(terms & words[row]))
+
+
+def _rightly(case: Case, predicted: str) -> list[int]:
+    """The pool rows that rightly got this prediction."""
+    label = case.pool.labels.index(predicted)
+    return [int(row) for row in np.flatnonzero((case.scores.argmax(axis=1) == label) & (case.pool.y == label))]
+
+
+def _shown(case: Case, row: int) -> dict[str, object]:
+    columns = zip(case.pool.fields, case.pool.columns, strict=True)
+    texts = {name: prompts.one_line(column[row]) for name, column in columns}
+    return {"texts": texts, "confidence": round(float(case.scores[row].max()), 2)}
+
+
+# -------------------------------------------------------------------------------------------------------------- answers
+
+
+def _hypothesis(question: _Question, answer: Mapping[str, str]) -> Hypothesis:
+    """An answer as a hypothesis that has no name yet."""
+    phrases = (" ".join(phrase.split()) for phrase in answer["triggers"].split(","))
+    triggers = {phrase.casefold(): phrase for phrase in phrases if any(map(str.isalnum, phrase))}
+    numbers = {int(number) for number in answer["evidence"].split(",")}
+    return Hypothesis(
+        id="",
+        teacher="",
+        statement=" ".join(answer["statement"].split()),
+        gold=question.group.gold,
+        predicted=question.group.predicted,
+        kind="llm",
+        triggers=tuple(triggers),
+        evidence=tuple(sorted(question.shown[number - 1] for number in numbers)),
+        group=question.group.id,
+        statistics={"answers": 1},
+    )
+
+
+def merged(said: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Hypotheses that say the same as one: the first one's statement, the evidence and triggers of all; `answers` counts
+    them."""
+    kept: list[Hypothesis] = []
+    for one in said:
+        number = next((n for n, other in enumerate(kept) if _say_the_same(one, other)), None)
+        if number is None:
+            kept.append(one)
+            continue
+        first = kept[number]
+        kept[number] = replace(
+            first,
+            triggers=tuple(dict.fromkeys((*first.triggers, *one.triggers))),
+            evidence=tuple(sorted({*first.evidence, *one.evidence})),
+            statistics={"answers": first.statistics["answers"] + one.statistics["answers"]},
+        )
+    return kept
+
+
+def _say_the_same(one: Hypothesis, other: Hypothesis) -> bool:
+    if (one.gold, one.predicted) != (other.gold, other.predicted):
+        return False
+    if _shared(one.triggers, other.triggers) >= SAME_TRIGGERS:
+        return True
+    return _shared(words_of(one.statement), words_of(other.statement)) >= SAME_WORDS
+
+
+def _shared(one: Iterable[str], other: Iterable[str]) -> float:
+    first, second = set(one), set(other)
+    return len(first & second) / max(1, len(first | second))
+
+
+class _Counted:
+    """What hypotheses claim, counted in the pool."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._texts = case.pool.joined("\n")
+
+    def checked(self, hypothesis: Hypothesis) -> Hypothesis:
+        """The hypothesis with its group, that with most of its evidence, and how often its triggers occur: in the HCMs of
+        its direction (`hcms`) and those of its group (`group_hcms`), and in rows that rightly got the same prediction
+        (`others`). Without triggers there is nothing to count."""
+        groups = [
+            group
+            for group in self._case.groups
+            if (group.gold, group.predicted) == (hypothesis.gold, hypothesis.predicted)
+        ]
+        home = max(groups, key=lambda group: len(set(group.rows).intersection(hypothesis.evidence)))
+        statistics = dict(hypothesis.statistics)
+        if hypothesis.triggers:
+            errors = [row for group in groups for row in group.rows]
+            right = _rightly(self._case, hypothesis.predicted)
+            hcms, others = self._with(hypothesis, errors), self._with(hypothesis, right)
+            statistics |= {
+                "hcms": hcms,
+                "of_hcms": len(errors),
+                "rate": round(hcms / len(errors), 4),
+                "group_hcms": self._with(hypothesis, home.rows),
+                "of_group": len(home.rows),
+                "others": others,
+                "of_others": len(right),
+                "other_rate": round(others / max(1, len(right)), 4),
+            }
+        return replace(hypothesis, group=home.id, statistics=statistics)
+
+    def _with(self, hypothesis: Hypothesis, rows: Iterable[int]) -> int:
+        """How many of the rows contain a trigger."""
+        find = find_any(hypothesis.triggers)
+        return sum(find(self._texts[row]) for row in rows)
