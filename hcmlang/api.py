@@ -6,13 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, in_order
+from hcmlang.diagnostics import (
+    EXIT_BUDGET,
+    EXIT_SPEC,
+    EXIT_WAITING,
+    Diagnostic,
+    DiagnosticError,
+    has_errors,
+    in_order,
+)
 from hcmlang.loop.check import check_file
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.check import programs_of
@@ -23,9 +31,11 @@ from hcmlang.spec.model import Spec
 if TYPE_CHECKING:
     import datasets
 
+    from hcmlang.engines.wire import AnswersWanted, BudgetSpent
     from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.plan import Step
     from hcmlang.loop.results import Results
+    from hcmlang.loop.store import Artifact, Store
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -81,31 +91,77 @@ class Experiment:
         run = Path("runs") / self.spec.name
         return Plan(self.spec, make_plan(self.spec, programs), estimate(self.spec, programs, run))
 
-    def run(self, out: str | Path | None = None, progress: Progress = SILENT) -> Run:
-        """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there.
+    def run(
+        self, out: str | Path | None = None, progress: Progress = SILENT, answers: Sequence[str | Path] = ()
+    ) -> Run:
+        """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there. `answers` are
+        files with answers to the request files of an engine `batch`.
 
-        Raises :class:`DiagnosticError` for anything the user can mend: bad rows, a model that does not load, a full
-        disk. What was finished before is kept.
+        Raises :class:`DiagnosticError` for anything the user can mend: bad rows, a model that does not load, a full disk; with
+        the exit code 3 where the budget ended the run (what is complete is reported), 4 where it waits for answers. What was
+        finished before is kept.
         """
+        from hcmlang.loop.desk import Desk
         from hcmlang.loop.interpreter import execute
-        from hcmlang.loop.plan import make_plan
-        from hcmlang.loop.publish import is_published, mark_published, publish
+        from hcmlang.loop.plan import make_plan, within
+        from hcmlang.loop.publish import publish_spec
         from hcmlang.loop.store import Store
-        from hcmlang.report.cards import write_cards
-        from hcmlang.report.html import write_report
 
         programs, _ = programs_of(self.file)
         folder = Path(out) if out is not None else Path("runs") / self.spec.name
         steps = make_plan(self.spec, programs)
-        with Store(folder) as store:
-            results = execute(steps, store, progress)
-            if not is_published(self.spec, results, store):
-                publish(self.spec, results, store)
-                run = open_run(folder)
-                write_cards(self.spec, run.results)
-                write_report(run.results)
-                mark_published(self.spec, results, store)
-        return open_run(folder)
+        with Store(folder) as store, Desk(folder, self.spec.budget, progress) as desk:
+            publish_spec(self.spec, store)
+            if answers:
+                progress.note(desk.take([Path(one) for one in answers]))
+            outcome = execute(steps, store, desk, progress)
+            if outcome.wanted:
+                raise _answers_wanted(folder, outcome.wanted)
+            if outcome.spent is None:
+                _publish(self.spec, outcome.results, store)
+                return open_run(folder)
+            part = within(self.spec, outcome.results)
+            if part is not None:
+                why = f"{outcome.spent}; of the arms {', '.join(self.spec.compared)} and the seeds " + (
+                    f"{', '.join(map(str, self.spec.seeds))} this report has {', '.join(part.compared)} and "
+                    f"{', '.join(map(str, part.seeds))}"
+                )
+                finished = execute(make_plan(part, programs, partial=why), store, desk)
+                _publish(part, finished.results, store)
+            raise _budget_spent(folder, outcome.spent, part is not None)
+
+
+def _publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
+    """Put the results into the run directory, with their report, unless they are there already."""
+    from hcmlang.loop.publish import is_published, mark_published, publish
+    from hcmlang.report.cards import write_cards
+    from hcmlang.report.html import write_report
+
+    if not is_published(spec, results, store):
+        publish(spec, results, store)
+        run = open_run(store.folder)
+        write_cards(spec, run.results)
+        write_report(run.results)
+        mark_published(spec, results, store)
+
+
+def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> DiagnosticError:
+    files = list(dict.fromkeys(path for one in wanted for path in one.files))
+    count = sum(one.missing for one in wanted)
+    message = f"the run waits for {count:,} answers to the requests in {', '.join(map(str, files))}"
+    hint = (
+        "have them answered (the Batch API of a provider, `vllm run-batch`), then: "
+        f"hcmlang resume {folder} --answers ANSWERS.jsonl"
+    )
+    return DiagnosticError(Diagnostic("answers-wanted", message, None, hint, "note"), EXIT_WAITING)
+
+
+def _budget_spent(folder: Path, spent: BudgetSpent, reported: bool) -> DiagnosticError:
+    report = (
+        f"what is complete is in {folder / 'report.html'}" if reported else "nothing is complete enough for a report"
+    )
+    hint = "raise `budget` and give the same command to go on: what was paid for is kept"
+    return DiagnosticError(Diagnostic("budget-spent", f"{spent}; {report}", None, hint, "note"), EXIT_BUDGET)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ Severity = Literal["error", "warning", "note"]
 #: Exit codes of the command line (docs/diagnostics.md).
 EXIT_FAILED = 1
 EXIT_SPEC = 2
+EXIT_BUDGET = 3
+EXIT_WAITING = 4
 
 
 @dataclass(frozen=True)

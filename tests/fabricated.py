@@ -16,6 +16,7 @@ import yaml
 
 from hcmlang.data.records import Group, Hypothesis, Instance, write_jsonl
 from hcmlang.data.table import Table
+from hcmlang.loop.desk import Desk
 from hcmlang.loop.gather import results
 from hcmlang.loop.results import Results
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, REJECTED, SCORES, TABLE, Work
@@ -81,9 +82,10 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
         "thresholds": [0.8, f.confidence, 0.95],
         "resamples": f.resamples,
         "crossfit": False,
+        "partial": "",
     }
     (folder / "out").mkdir()
-    return Work(config, inputs, {}, folder / "out", SILENT)
+    return Work(config, inputs, {}, folder / "out", SILENT, Desk(folder, None, SILENT))
 
 
 def make_results(folder: Path, fabrication: Fabrication = Fabrication()) -> Results:

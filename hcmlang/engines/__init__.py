@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Engine
 from hcmlang.engines.sampler import Sampler
 from hcmlang.lang import Dialect
-from hcmlang.spec.model import EngineConfig, LlamaCppEngine, SamplerEngine
+from hcmlang.spec.model import EngineConfig, LlamaCppEngine, ReplayEngine, SamplerEngine, TransformersEngine
 
 
-def make(config: EngineConfig) -> Engine:
-    """The engine of a spec; loads its model, if it has one."""
+def make(config: SamplerEngine | TransformersEngine | LlamaCppEngine) -> Engine:
+    """The engine of a spec whose model, if it has one, is in this process; loads it. Those on servers belong to a run
+    (:mod:`hcmlang.loop.desk`)."""
     if isinstance(config, SamplerEngine):
         return Sampler()
     if isinstance(config, LlamaCppEngine):
@@ -26,6 +29,15 @@ def make(config: EngineConfig) -> Engine:
     return transformers.load(config)
 
 
-def dialect_of(config: EngineConfig) -> Dialect:
-    """What programs are compiled to for an engine, without loading it."""
-    return "sampler" if isinstance(config, SamplerEngine) else "lark"
+def dialects_of(config: EngineConfig) -> Sequence[Dialect]:
+    """What programs may be compiled to for an engine, without loading it; several where a server is yet to be asked."""
+    if isinstance(config, SamplerEngine):
+        return ("sampler",)
+    if isinstance(config, TransformersEngine | LlamaCppEngine):
+        return ("lark",)
+    from hcmlang.engines.chat import DIALECT_OF
+
+    hosted = config.engine if isinstance(config, ReplayEngine) else config
+    if hosted.constraints == "auto":
+        return tuple(dict.fromkeys(DIALECT_OF.values()))
+    return (DIALECT_OF[hosted.constraints],)

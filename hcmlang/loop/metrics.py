@@ -30,6 +30,7 @@ def metrics(work: Work, pool: Table, sets: Mapping[str, Table], hypotheses: Sequ
     return {
         "hcmlang": version("hcmlang"),
         "name": config["name"],
+        "partial": config["partial"],
         "task": {"fields": config["fields"], "labels": config["labels"]},
         "confidence": config["confidence"],
         "seeds": config["seeds"],

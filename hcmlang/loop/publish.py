@@ -20,13 +20,18 @@ def is_published(spec: Spec, results: Mapping[str, Artifact], store: Store) -> b
     return store.fact(_PUBLISHED) == _mark(spec, results) and (store.folder / MODEL).is_dir()
 
 
+def publish_spec(spec: Spec, store: Store) -> None:
+    """Write down what the run follows, before anything else: a run that waits is taken up from there."""
+    write_text(store.folder / SPEC, to_yaml(spec.resolved()))
+
+
 def publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
     """Copy the gathered results and one model to the top of the run directory.
 
     The model is that of the first seed and the first teacher's arm (the baseline where there is no teacher): choosing
     by a test result would make that result too good.
     """
-    write_text(store.folder / SPEC, to_yaml(spec.resolved()))
+    publish_spec(spec, store)
     with atomic_folder(store.folder / MODEL) as folder:
         shutil.copytree(results[_model_step(spec)].folder / MODEL, folder, dirs_exist_ok=True)
     # metrics.json is what says that a run is finished, so it comes last.

@@ -7,25 +7,28 @@ journal; a crash at any instant leaves a run that goes on where it stopped.
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from hcmlang.database import connect, written
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.files import atomic_folder, reported
+from hcmlang.files import atomic_folder, reported, write_text
 from hcmlang.hashing import content_key, folder_digest
 from hcmlang.loop.plan import Step
 
 JOURNAL = "journal.db"
 #: What a run that was stopped at its very beginning leaves.
-_OWN = {"steps", ".lock"}
+_OWN = {"steps", ".lock", ".holder"}
+_HOLDER = ".holder"
+_USED = "used"
 _SCHEMA = """
 create table if not exists steps (
     key text primary key, name text not null, action text not null, folder text not null, digest text not null,
@@ -43,12 +46,21 @@ class Artifact:
     digest: str
 
 
+def holder_of(folder: Path) -> str:
+    """Who works in a run directory, or did so last."""
+    try:
+        return (folder / _HOLDER).read_text("utf-8")
+    except OSError:
+        return "it does not say which"
+
+
 class Store:
     """The steps of one run directory. One process at a time holds it; use as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._steps = folder / "steps"
+        self._path = folder / JOURNAL
         with reported(folder):
             if folder.is_dir() and not (folder / JOURNAL).exists() and {p.name for p in folder.iterdir()} - _OWN:
                 message = f"{folder} is not empty, and holds no run"
@@ -63,10 +75,12 @@ class Store:
                 self._lock.acquire()
             except Timeout:
                 hint = "wait for it to end, or give this run another folder with --out"
-                message = f"another process is working in {self.folder}"
+                message = f"another process is working in {self.folder}: {holder_of(self.folder)}"
                 raise DiagnosticError(Diagnostic("run-in-use", message, hint=hint)) from None
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            write_text(self.folder / _HOLDER, f"process {os.getpid()} on {platform.node()}, since {since}")
         try:
-            self._journal = self._open_journal()
+            self._journal = connect(self._path, _SCHEMA)
         except BaseException:
             self._lock.release()
             raise
@@ -79,6 +93,24 @@ class Store:
     ) -> None:
         self._journal.close()
         self._lock.release()
+
+    def use(self, keys: Collection[str]) -> None:
+        """Remember which results the plan of this run consists of; others may be cleaned up."""
+        self.remember(_USED, json.dumps(sorted(keys)))
+
+    def clean(self, *, dry_run: bool = False) -> list[Path]:
+        """Remove the results that the last run did not use, and folders that belong to none; which these are."""
+        used = set(json.loads(self.fact(_USED) or "[]"))
+        rows = self._journal.execute("select key, folder from steps").fetchall() if used else []
+        kept = {self.folder / folder for key, folder in rows if key in used}
+        removed = [path for path in sorted(self._steps.iterdir()) if path.is_dir() and path not in kept] if used else []
+        if not dry_run:
+            with written(self._path), self._journal:
+                gone = [(key,) for key, _ in rows if key not in used]
+                self._journal.executemany("delete from steps where key = ?", gone)
+            for path in removed:
+                shutil.rmtree(path, ignore_errors=True)
+        return removed
 
     def key(self, step: Step, version: int, inputs: dict[str, Artifact]) -> str:
         """The content key of a step: its action and version, its configuration, its inputs' content."""
@@ -109,7 +141,7 @@ class Store:
             time.time(),
             time.perf_counter() - started,
         )
-        with self._written():
+        with written(self._path), self._journal:
             self._journal.execute("insert or replace into steps values (?, ?, ?, ?, ?, ?, ?, ?, ?)", record)
         return Artifact(target, digest)
 
@@ -119,31 +151,5 @@ class Store:
         return row[0] if row else None
 
     def remember(self, name: str, value: str) -> None:
-        with self._written():
+        with written(self._path), self._journal:
             self._journal.execute("insert or replace into facts values (?, ?)", (name, value))
-
-    @contextmanager
-    def _written(self) -> Iterator[None]:
-        try:
-            with self._journal:
-                yield
-        except sqlite3.OperationalError as error:
-            hint = "free some space and run the same command again; finished steps are kept"
-            message = f"cannot write {self.folder / JOURNAL}: {error}"
-            raise DiagnosticError(Diagnostic("disk-full", message, hint=hint)) from error
-
-    def _open_journal(self) -> sqlite3.Connection:
-        path = self.folder / JOURNAL
-        try:
-            journal = sqlite3.connect(path)
-            journal.execute("pragma journal_mode = wal")
-            journal.execute("pragma synchronous = full")
-            journal.executescript(_SCHEMA)
-        except sqlite3.OperationalError as error:
-            hint = "free some space or quota there and run the same command again; finished steps are kept"
-            raise DiagnosticError(Diagnostic("disk-full", f"cannot write {path}: {error}", hint=hint)) from error
-        except sqlite3.DatabaseError as error:
-            hint = "move it away and run again: the steps are computed anew, the old folders stay where they are"
-            message = f"{path} is not a readable journal: {error}"
-            raise DiagnosticError(Diagnostic("broken-journal", message, hint=hint)) from error
-        return journal

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from hcmlang.data.table import Table
+from hcmlang.loop.desk import Desk
 from hcmlang.progress import Progress
 from hcmlang.spec.model import ClassifierConfig
 
@@ -33,6 +34,8 @@ class Work:
     handles: Mapping[str, Any]
     out: Path
     progress: Progress
+    desk: Desk
+    """Where engines come from."""
 
     @property
     def seed(self) -> int:

@@ -22,7 +22,11 @@ from hcmlang.progress import Advance, nothing_to_show
 #: Texts among which the one that keeps most preferences is taken.
 PREFERENCE_TRIES = 5
 #: What is said of a text that is not complete: it was cut, or its grammar was too much for the engine.
-_UNFINISHED = {"length": "engine.max_tokens", "refused": "the engine gave up on the grammar"}
+_UNFINISHED = {
+    "length": "engine.max_tokens",
+    "refused": "the engine gave up",
+    "unkept": "the server did not keep the program's rules",
+}
 #: Seconds between two reports of how it goes.
 _TOLD_EVERY = 0.25
 #: Of the interval within which the share of texts that pass must lie.

@@ -1,0 +1,66 @@
+"""The run directories of a folder."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hcmlang.diagnostics import DiagnosticError
+from hcmlang.engines import batch
+from hcmlang.loop.costs import costs_of
+from hcmlang.loop.results import METRICS
+from hcmlang.loop.store import JOURNAL, holder_of
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run as one line of a list."""
+
+    name: str
+    state: str
+    """`finished`, `stopped`, `waits for N answers`, or who is working in it."""
+    changed: str
+    """When a step was finished last."""
+    steps: int
+    """Results that are there."""
+    calls: int
+    usd: float
+    megabytes: float
+
+
+def runs_in(folder: Path) -> list[RunState]:
+    """The runs in a folder by name; the folder itself, if it is one."""
+    places = [folder] if (folder / JOURNAL).is_file() else sorted(path.parent for path in folder.glob(f"*/{JOURNAL}"))
+    return [_state(place) for place in places]
+
+
+def _state(run: Path) -> RunState:
+    steps, last = 0, None
+    try:
+        with closing(sqlite3.connect(f"file:{run / JOURNAL}?mode=ro", uri=True)) as connection:
+            steps, last = connection.execute("select count(*), max(finished) from steps").fetchone()
+        total = costs_of(run)[-1]
+    except (sqlite3.DatabaseError, DiagnosticError):
+        return RunState(run.name, "its journal is damaged", "", 0, 0, 0.0, _megabytes(run))
+    changed = datetime.fromtimestamp(last).strftime("%Y-%m-%d %H:%M") if last else ""
+    return RunState(run.name, _what(run), changed, steps, total["calls"], total["usd"], _megabytes(run))
+
+
+def _what(run: Path) -> str:
+    try:
+        with FileLock(run / ".lock", timeout=0):
+            pass
+    except Timeout:
+        return f"running: {holder_of(run)}"
+    if waiting := len(batch.waiting(run / JOURNAL)):
+        return f"waits for {waiting:,} answers"
+    return "finished" if (run / METRICS).is_file() else "stopped"
+
+
+def _megabytes(run: Path) -> float:
+    return sum(path.stat().st_size for path in run.rglob("*") if path.is_file()) / 1e6
