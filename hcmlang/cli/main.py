@@ -26,7 +26,11 @@ COMMANDS = {
     "fmt": "Put programs into one layout, in their files and within specs.",
     "lsp": "Serve an editor: mistakes while you type, completion, hover, navigation.",
     "run": "Run a spec: train, find confident mistakes, generate, retrain, report.",
+    "resume": "Go on with a run, with answers to its request files.",
     "report": "Show the results of a run in the terminal and name its HTML report.",
+    "cost": "Tell what a run has spent on models, by arm and purpose.",
+    "runs": "List runs, and clean them up.",
+    "record": "Write the calls of a run into a recording that can be replayed.",
     "schema": "Print the JSON Schema of specs, for completion in an editor.",
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+run_argument = click.argument("run", type=click.Path(path_type=Path))
 set_option = click.option(
     "--set",
     "overrides",

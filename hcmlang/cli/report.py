@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from hcmlang.cli.options import run_argument
+
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@run_argument
 def report(run: Path) -> None:
     """Show the results of the run directory RUN, and write its HTML report anew."""
     from rich.console import Console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -18,6 +19,11 @@ def run(spec: Path, overrides: tuple[str, ...], out: Path | None) -> None:
 
     A run that was interrupted goes on where it stopped when the same command is given again.
     """
+    follow(spec, overrides, out)
+
+
+def follow(spec: Path, overrides: Sequence[str], out: Path | None, answers: Sequence[Path] = ()) -> None:
+    """Run a spec, and say what came of it."""
     from hcmlang import api
     from hcmlang.cli.terminal import terminal_progress
     from hcmlang.diagnostics import render
@@ -27,7 +33,7 @@ def run(spec: Path, overrides: tuple[str, ...], out: Path | None) -> None:
     if experiment.warnings:
         click.echo(render(experiment.warnings), err=True)
     with terminal_progress() as progress:
-        result = experiment.run(out, progress)
+        result = experiment.run(out, progress, answers)
     click.echo()
     click.echo(render_headline(result.results))
     click.echo(f"report: {result.folder / 'report.html'}")
