@@ -26,8 +26,8 @@ def cost(run: Path, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("arm", "purpose"):
-        table.add_column(column)
-    for column in ("calls", "given up", "tokens read", "tokens written", "US dollars", "seconds a call"):
+        table.add_column(column, no_wrap=True)
+    for column in ("calls", "given up", "tokens read", "written", "US dollars", "seconds each"):
         table.add_column(column, justify="right")
     for line in lines:
         table.add_row(

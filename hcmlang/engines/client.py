@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 #: Answers that may wait for the caller, beside the calls under way.
 WAITING = 256
+#: Seconds in which answers gather, so that the caller is not woken, nor its journal written, for each.
+GATHER = 0.01
 #: Seconds in which a server must take a connection.
 CONNECT = 10.0
 #: Seconds after which a server that was never reached is taken to be none: its address is wrong, most likely.
@@ -159,7 +161,9 @@ class _Flight:
         self._wrong = 0
         self._error: Exception | None = None
         """Why no further attempt begins."""
+        self._arrived: list[ChatResponse] = []
         self._change = threading.Condition()
+        """Guards what both threads use: the three below."""
         self._ready: list[ChatResponse] = []
         self._notes: list[Diagnostic] = []
         self._over = False
@@ -210,9 +214,7 @@ class _Flight:
             except Exception as error:  # noqa: BLE001 (raised again where the caller is)
                 self._error = self._error or error
             finally:
-                with self._change:
-                    self._over = True
-                    self._change.notify()
+                self._hand_over(last=True)
 
     async def _all(self) -> None:
         self._main = asyncio.current_task()
@@ -228,6 +230,13 @@ class _Flight:
     def _release(self, places: int) -> None:
         for _ in range(places):
             self._room.release()
+
+    def _hand_over(self, last: bool = False) -> None:
+        with self._change:
+            self._ready += self._arrived
+            self._arrived.clear()
+            self._over = last
+            self._change.notify()
 
     def _stop(self, error: Exception) -> None:
         """Let no further attempt begin. Workers that wait end at once, the others with their attempt."""
@@ -251,9 +260,9 @@ class _Flight:
                 await self._wait(self._room.acquire())
                 response = await self._answer(_Call(request, json.dumps(request.body, separators=(",", ":")).encode()))
                 if response is not None:
-                    with self._change:
-                        self._ready.append(response)
-                        self._change.notify()
+                    if not self._arrived:
+                        self._loop.call_later(GATHER, self._hand_over)
+                    self._arrived.append(response)
                 if self._error is not None:
                     return
         except Exception as error:  # noqa: BLE001 (raised again where the caller is)

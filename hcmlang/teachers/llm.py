@@ -28,6 +28,8 @@ from hcmlang.teachers.features import words_of
 SHOWN, RIGHT = 20, 8
 #: Answers to one question, at most, where the first ones are not what the program allows.
 ATTEMPTS = 8
+#: Answers of which none could be used, after which no more are paid for.
+HOPELESS = 30
 #: Two hypotheses of one direction say the same from this share of common triggers, or of common words, on (Jaccard).
 SAME_TRIGGERS, SAME_WORDS = 0.5, 0.6
 
@@ -100,6 +102,8 @@ class LanguageModel:
                     errors += [completion.error] if completion.error is not None else []
             if attempt == 0 and len(errors) == len(calls):
                 raise DiagnosticError(errors[0])
+            if not any(answers) and unusable.total() >= HOPELESS:
+                break
         if not any(answers):
             why, count = unusable.most_common(1)[0]
             message = f"no answer about the mistakes could be used: {count} of {unusable.total()} were {why}"

@@ -52,8 +52,13 @@ def model(vocabulary: int = 1024, context: int = 512, hidden: int = 64, layers: 
     return LlamaForCausalLM(config).eval()
 
 
-def save(folder: Path, chat: bool = False, context: int = 512) -> Path:
-    """A model folder, as one would download it."""
-    model(context=context).save_pretrained(folder)
+def save(folder: Path, chat: bool = False, context: int = 512, *, plain: bool = False) -> Path:
+    """A model folder, as one would download it. A `plain` model writes words, no single bytes, and most of its texts end."""
+    made = model(context=context)
+    if plain:
+        with torch.no_grad():
+            made.lm_head.weight[1:257] = 0
+            made.lm_head.weight[0] *= 2
+    made.save_pretrained(folder)
     tokenizer(chat=chat).save_pretrained(folder)
     return folder

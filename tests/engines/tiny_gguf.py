@@ -11,11 +11,11 @@ import numpy as np
 from tests.engines import tiny
 
 
-def save(path: Path, chat: bool = False) -> Path:
+def save(path: Path, chat: bool = False, context: int = 512) -> Path:
     """The same weights and tokenizer as the model folder that `tiny.save` writes, in one file."""
     import gguf
 
-    model, tokenizer = tiny.model(), tiny.tokenizer(chat=chat)
+    model, tokenizer = tiny.model(context=context), tiny.tokenizer(chat=chat)
     config = model.config
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(config.max_position_embeddings)

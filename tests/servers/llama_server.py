@@ -18,6 +18,7 @@ from tests.engines import tiny_gguf
 from tests.servers.process import free_port, process
 
 VERSION = "0.3.36"
+CONTEXT = 4096
 PLACE = Path(__file__).parents[2] / "build" / "llama-server"
 
 
@@ -58,10 +59,10 @@ def serve(folder: Path, slots: int = 4) -> Iterator[tuple[str, str]]:
     """The server's base address, and the name of the model that is made in `folder`."""
     found = binary()
     assert found is not None
-    model = tiny_gguf.save(folder / "tiny.gguf", chat=True)
+    model = tiny_gguf.save(folder / "tiny.gguf", chat=True, context=CONTEXT)
     port = free_port()
     command = [
-        str(found), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-np", str(slots), "-c", str(512 * slots),
+        str(found), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-np", str(slots), "-c", str(CONTEXT * slots),
         "--jinja", "--no-webui", "-t", "2",
     ]  # fmt: skip
     with process(command, f"http://127.0.0.1:{port}/health", folder / "server.log"):

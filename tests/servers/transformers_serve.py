@@ -15,7 +15,7 @@ from tests.servers.process import free_port, process
 @contextmanager
 def serve(folder: Path) -> Iterator[tuple[str, str]]:
     """The server's base address, and the name under which it has the model that is made in `folder`."""
-    model = tiny.save(folder / "model", chat=True)
+    model = tiny.save(folder / "model", chat=True, context=4096, plain=True)
     port = free_port()
     command = [
         str(Path(sys.executable).with_name("transformers")), "serve", str(model),
