@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
@@ -51,3 +52,34 @@ def test_what_is_drawn_conforms(dialect: lang.Dialect) -> None:
         tried += 1
         assert compiled.conforms(compiled.draw(Random(seed))), one.text
     assert tried > 20
+
+
+def test_a_schema_is_one_that_servers_take() -> None:
+    """llguidance, which vLLM reads schemas with, refuses escapes that mean nothing; what is written by one conforms."""
+    from llguidance import LLMatcher
+
+    from hcmlang.lang.emit.trial import bytes_tokenizer
+
+    for seed in range(60):
+        one = usable(generate(Random(seed)))
+        if one.bound is None:
+            continue
+        compiled = one.bound.compile(lang.Row(seed, 0), "json")
+        schema = LLMatcher.grammar_from_json_schema(compiled.to_json_schema())
+        matcher = LLMatcher(bytes_tokenizer(), schema, log_level=0)
+        assert not matcher.is_error(), (one.text, matcher.get_error())
+
+
+def test_every_character_is_written_so_that_a_schema_may_hold_it() -> None:
+    from llguidance import LLMatcher
+
+    from hcmlang.lang.emit.classes import python, python_class
+    from hcmlang.lang.emit.trial import bytes_tokenizer
+
+    for code in (*range(1, 127), 0xE9, 0x2019):
+        char = chr(code)
+        for pattern in (python(char), python_class(char + "aé"), python_class(char + chr(code + 1) + chr(code + 2))):
+            schema = LLMatcher.grammar_from_json_schema({"type": "string", "pattern": f"^{pattern}$"})
+            matcher = LLMatcher(bytes_tokenizer(), schema, log_level=0)
+            assert not matcher.is_error(), (pattern, matcher.get_error())
+            assert re.fullmatch(pattern, char), pattern

@@ -15,13 +15,20 @@ def rust(char: str) -> str:
 
 
 def python(char: str) -> str:
-    """A character in the syntax that Python, JavaScript and JSON Schema share."""
-    if char.isascii() and (char.isalnum() or char in " _"):
-        return char
+    """A character outside of classes in the syntax that Python, JavaScript, Rust and JSON Schema share. What has no meaning in
+    it is not escaped: some of them refuse that."""
+    return _python(char, "\\^$.*+?()[]{}|")
+
+
+def _in_class(char: str) -> str:
+    return _python(char, "\\^[]-")
+
+
+def _python(char: str, special: str) -> str:
     code = ord(char)
     if code < 32 or code == 127:
         return f"\\x{code:02x}"
-    return f"\\{char}" if char.isascii() else char
+    return f"\\{char}" if char in special else char
 
 
 @lru_cache(maxsize=4096)
@@ -44,7 +51,7 @@ def rust_class(chars: str, negated: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def python_class(chars: str) -> str:
-    return _class(chars, python, False)
+    return _class(chars, _in_class, False)
 
 
 def _class(chars: str, escape, negated: bool) -> str:  # type: ignore[no-untyped-def]
