@@ -31,7 +31,9 @@ def answer(body: dict[str, Any]) -> str:
     if form is None:
         words = [word for word in body["messages"][-1]["content"].split() if word.isalpha()]
         return " ".join(random.choices(words, k=6)).lower()
-    grammar = LLMatcher.grammar_from_json_schema(form["json_schema"]["schema"], overrides={"whitespace_flexible": False})
+    grammar = LLMatcher.grammar_from_json_schema(
+        form["json_schema"]["schema"], overrides={"whitespace_flexible": False}
+    )
     tokenizer = trial.bytes_tokenizer()
     matcher = LLMatcher(tokenizer, grammar)
     written: list[int] = []
