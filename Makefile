@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -26,6 +26,12 @@ demo: setup
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
+
+# Tests against llama.cpp, in this process and as a server that is built once into build/ (a C++ compiler, cmake, ten minutes).
+test-servers: setup
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[llamacpp]'
+	$(BIN)/python -m tests.servers.llama_server
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/servers tests/engines/test_llamacpp.py
 
 lint: setup
 	$(BIN)/ruff check
@@ -50,7 +56,7 @@ bench-decoding: setup
 
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup
-	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec tests/engines/test_soundness.py
+	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec tests/engines/test_soundness.py tests/servers/test_crashes.py
 
 # The three real tasks, from the folder that HCMLANG_DATA names (benchmarks/real/README.md).
 real: setup

@@ -56,7 +56,7 @@ class Accountant:
             if limits.usd is not None and self._nano + held_nano + nano > math.floor(limits.usd * NANO):
                 raise BudgetSpent(
                     "usd",
-                    f"the budget of {limits.usd:,.2f} US dollars is used up: {self._nano / NANO:,.4f} are spent, and the next "
+                    f"the budget of {limits.usd:,} US dollars is used up: {self._nano / NANO:,.4f} are spent, and the next "
                     f"call may cost {nano / NANO:,.4f}",
                 )
             if limits.tokens is not None and self._tokens + held_tokens + tokens > limits.tokens:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report import figures
+from hcmlang.report.costs import costs
 from hcmlang.report.headline import before_after, change, headline
 from hcmlang.report.tables import difference
 from hcmlang.spec.dump import to_yaml
@@ -52,6 +53,7 @@ def _render(template: str, results: Results) -> str:
             elsewhere=[h for h in results.hypotheses if h["seed"] == first and h["group"] is None],
             other_hypotheses=[h for h in results.hypotheses if h["seed"] in others],
             fates=_fates(metrics),
+            costs=costs(results),
             spec=to_yaml(results.spec, width=90),
             versions=results.versions,
             css=Markup(_resource("report.css")),

@@ -51,6 +51,7 @@ _PATHS: tuple[KeyPath, ...] = (
     ("characterize", "prompt"),
     ("generate", "prompt"),
     ("generate", "judge_prompt"),
+    ("teachers", "*", "engine", "recording"),
 )
 
 

@@ -490,8 +490,9 @@ class Spec(Model):
         return tuple(sorted({*self.evaluate.confidence, self.detect.confidence}))
 
     def resolved(self) -> dict[str, Any]:
-        """The spec as plain data with every default written out; it reads back as the same spec."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True) | {"arms": list(self.compared)}
+        """The spec as plain data with every default, and all that it inherits, written out; it reads back as the same spec."""
+        plain = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extends"})
+        return plain | {"arms": list(self.compared)}
 
 
 #: Arms that need no teacher.
