@@ -550,9 +550,9 @@ assert not {"openai", "httpx2"} & set(sys.modules)
 from tests.engines.faults import Purse
 from tests.engines.test_client import asking, config
 purse = Purse()
-groups = hcmlang.engines.client.Client(config(sys.argv[1], concurrency=8), purse).send(asking(100))
+asked = hcmlang.engines.client.Client(config(sys.argv[1], concurrency=8), purse)
 try:
-    for group in groups:
+    for group in asked.send(asking(100)):
         print("ready", flush=True)
 except KeyboardInterrupt:
     print("interrupted", [thread.name for thread in threading.enumerate()], len(purse.open), len(purse.settled))
