@@ -235,7 +235,7 @@ class _Flight:
         with self._change:
             self._ready += self._arrived
             self._arrived.clear()
-            self._over = last
+            self._over = self._over or last  # a timer may fire while the loop is closed
             self._change.notify()
 
     def _stop(self, error: Exception) -> None:

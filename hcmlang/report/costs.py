@@ -6,12 +6,15 @@ from typing import Any
 
 from hcmlang.loop.costs import costs_of
 from hcmlang.loop.results import Results
+from hcmlang.loop.store import JOURNAL
 
 
 def costs(results: Results) -> list[dict[str, Any]]:
     """For each arm that asked models on servers: `arm`, `calls`, `given_up`, `tokens`, `usd`, and `per_instance` and `per_hcm`,
     the dollars for an instance that was kept, and for a test HCM fewer at matched coverage, over all seeds; None where there
     are none of these."""
+    if not (results.folder / JOURNAL).is_file():
+        return []
     metrics = results.metrics
     arms = metrics["sets"]["test"]["arms"]
     found: dict[str, dict[str, Any]] = {}

@@ -32,6 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
             done = hosted.run("run", hosted.write_spec(folder, more=more), "--out", folder / "whole")
             assert done.returncode == 0, done.stderr
             (folder / "said.txt").write_text(done.stdout + done.stderr)
+            (folder / "asked.txt").write_text(log.read_text())
             yield folder, log, more
     finally:
         del os.environ["OPENAI_API_KEY"]
@@ -46,8 +47,8 @@ def costs(run: Path) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_the_bill_is_that_of_the_server(place: tuple[Path, Path, str]) -> None:
-    folder, log, _ = place
-    total, answers = costs(folder / "whole"), len(log.read_text().split())
+    folder, _, _ = place
+    total, answers = costs(folder / "whole"), len((folder / "asked.txt").read_text().split())
     assert total["calls"] == answers > 50
     assert total["usd"] == pytest.approx(answers * (50 * 1 + 10 * 2) / 1e6, abs=1e-9)
     arms = json.loads(hosted.run("cost", folder / "whole", "--json").stdout)
