@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,8 @@ class _Flight:
 
     def end(self) -> None:
         """Break off whatever is under way, and wait until the thread has ended."""
+        if sys.is_finalizing():
+            return  # the thread stands still already, and whoever waits for it waits for ever
         if self._thread.ident is None:
             self._runner.close()
             return

@@ -1,5 +1,4 @@
-"""Where the steps of a run get their engines: each is made once, and those that cost money go through the run's journal and
-budget."""
+"""Where the steps of a run get their engines; those that cost money go through the run's journal and budget."""
 
 from __future__ import annotations
 
@@ -43,7 +42,6 @@ class Desk:
         self._progress = progress
         self._journal: Journal | None = None
         self._accountant: Accountant | None = None
-        self._engines: dict[str, Engine] = {}
         self._transports: dict[str, Transport] = {}
         self._ways: dict[str, Constraints] = {}
 
@@ -62,11 +60,9 @@ class Desk:
 
         Raises :class:`DiagnosticError` where it cannot be had, and what :meth:`Transport.send` raises.
         """
-        name = config.model_dump_json()
         if not isinstance(config, OpenAIEngine | BatchEngine | ReplayEngine):
-            if name not in self._engines:
-                self._engines[name] = engines.make(config)
-            return self._engines[name]
+            return engines.make(config)  # and not kept: its memory is wanted by the classifier
+        name = config.model_dump_json()
         hosted = config.engine if isinstance(config, ReplayEngine) else config
         if name not in self._transports:
             self._transports[name] = self._transport(config)
