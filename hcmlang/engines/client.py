@@ -8,9 +8,9 @@ caller finds it. A body is posted as it is, and an answer is taken as it comes, 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -172,13 +172,16 @@ class _Flight:
         self._ended = False
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
-        # A daemon: a generator that somebody keeps and never closes must not keep the program from ending.
+        self._closed = False
+        # A daemon that is ended at exit: a generator that somebody keeps and never closes must not keep the program from
+        # ending, nor be closed when threads stand still already.
         self._thread = threading.Thread(target=self._run, name="hcmlang-client", daemon=True)
 
     # --------------------------------------------------------------------------------------------------- the caller's thread
 
     def groups(self) -> Iterator[tuple[list[ChatResponse], list[Diagnostic]]]:
         """What has arrived, and what there is to tell. Raises why not all has, at the end."""
+        pass
         self._thread.start()
         while True:
             with self._change:
@@ -196,8 +199,10 @@ class _Flight:
 
     def end(self) -> None:
         """Break off whatever is under way, and wait until the thread has ended."""
-        if sys.is_finalizing():
-            return  # the thread stands still already, and whoever waits for it waits for ever
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.end)
         if self._thread.ident is None:
             self._runner.close()
             return

@@ -226,16 +226,17 @@ class Decoder:
         batch.prepare()
         bits = np.full((len(batch.rows), (self._vocabulary + 31) // 32), -1, dtype=np.int32)
         todo = [(row.matcher, number) for number, row in enumerate(batch.rows) if not row.pending]
-        masks = threads.submit(
-            self._executor.unsafe_compute_mask_ptr, todo, bits.ctypes.data, bits.shape[1] * 4, bits.shape[0]
-        )
+        # Where all rows have tokens pending there is nothing to mask, and llguidance does not take nothing.
+        wanted = (todo, bits.ctypes.data, bits.shape[1] * 4, bits.shape[0])
+        masks = threads.submit(self._executor.unsafe_compute_mask_ptr, *wanted) if todo else None
         self.statistics.bookkeeping += clock() - started
         started = clock()
         try:
             logits = batch.forward()[:, : self._vocabulary]
         finally:
             forward_done = clock()
-            masks.result()
+            if masks is not None:
+                masks.result()
         self.statistics.forward += forward_done - started
         logits = masked(logits, bits)
         self.statistics.masks += clock() - forward_done

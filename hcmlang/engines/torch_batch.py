@@ -25,6 +25,10 @@ from hcmlang.engines.decoding import OutOfMemory, Row
 _KEPT_PREFIXES = 8
 #: Columns that a cache has beyond what is needed when it is made.
 _SPARE_COLUMNS = 96
+#: Keys of configurations that say how far back a layer looks, or name layers that do not look at everything.
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
+#: Kinds of layers whose memory is keys and values.
+_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 #: A step feeds a further token of each row where at least this part of the rows has one; the others are filled up.
 _FILLED = 1 / 8
 
@@ -46,6 +50,10 @@ class TorchBatch:
         self._argument = "cache" if "cache" in known else "past_key_values"
         self._limit = limit
         self._share = share_prefixes
+        config = model.config.get_text_config()
+        kinds = set(getattr(config, "layer_types", None) or ())
+        # A layer with a window counts columns, so no row may have empty ones among its own: then all feed one token a step.
+        self._gaps = kinds <= {"full_attention"} and not any(getattr(config, name, None) for name in _WINDOWS)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
         self._fed: dict[str, torch.Tensor] = {}
         self.clear()
@@ -124,7 +132,7 @@ class TorchBatch:
         sizes = [len(row.pending) for row in self.rows]
         # Where few rows have much pending, it is fed in several steps, so that not all rows are filled up to it.
         count = 1
-        while sum(size > count for size in sizes) >= _FILLED * len(sizes):
+        while self._gaps and sum(size > count for size in sizes) >= _FILLED * len(sizes):
             count += 1
         window = self._window
         if window.end + count > self._used.shape[1]:
@@ -195,6 +203,13 @@ class TorchBatch:
     def _kept(self) -> int:
         """Bytes of the prompts that are kept."""
         return sum(_size((layer.keys, layer.values)) for prefix in self._prefixes.values() for layer in prefix.layers)
+
+
+def recurrent(model: Any) -> bool:
+    """Whether a model has layers that keep a running state in place of keys and values: rows cannot stand side by side in one
+    that were begun at different times."""
+    kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    return bool(getattr(model, "_is_stateful", False) or kinds - _ATTENTION)
 
 
 def _size(states: Sequence[torch.Tensor]) -> int:

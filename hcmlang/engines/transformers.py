@@ -19,7 +19,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Message
 from hcmlang.engines.decoding import Decoder
 from hcmlang.engines.guided import GuidedModel
-from hcmlang.engines.torch_batch import TorchBatch
+from hcmlang.engines.torch_batch import TorchBatch, recurrent
 from hcmlang.spec.model import TransformersEngine
 
 #: Rows side by side at most, where memory would allow more: beyond, a step takes as much longer as it brings.
@@ -70,6 +70,10 @@ def load(config: TransformersEngine) -> GuidedModel:
             ).to(device)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise DiagnosticError(_not_loaded(config.model, error)) from error
+    if recurrent(model):
+        message = f"the language model {config.model} keeps a running state in place of keys and values"
+        hint = "take a model whose layers are attention, such as Llama, Qwen, Gemma, Mistral or Phi"
+        raise DiagnosticError(Diagnostic("model-not-loaded", message, hint=hint))
     if config.compile:
         model.forward = torch.compile(model.forward, dynamic=True)
     guided = _guided(tokenizer, int(model.get_output_embeddings().weight.shape[0]), config.model)
