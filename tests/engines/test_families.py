@@ -67,7 +67,7 @@ def model(name: str) -> Any:
     with torch.no_grad():
         for values in made.parameters():
             if values.dim() > 1:
-                values *= 5  # so that what a layer sees makes a difference
+                values.mul_(5)  # so that what a layer sees makes a difference
     return made
 
 
