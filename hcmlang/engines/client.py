@@ -181,7 +181,7 @@ class _Flight:
 
     def groups(self) -> Iterator[tuple[list[ChatResponse], list[Diagnostic]]]:
         """What has arrived, and what there is to tell. Raises why not all has, at the end."""
-        pass
+        atexit.register(self.end)
         self._thread.start()
         while True:
             with self._change:

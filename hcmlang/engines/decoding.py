@@ -227,8 +227,8 @@ class Decoder:
         bits = np.full((len(batch.rows), (self._vocabulary + 31) // 32), -1, dtype=np.int32)
         todo = [(row.matcher, number) for number, row in enumerate(batch.rows) if not row.pending]
         # Where all rows have tokens pending there is nothing to mask, and llguidance does not take nothing.
-        wanted = (todo, bits.ctypes.data, bits.shape[1] * 4, bits.shape[0])
-        masks = threads.submit(self._executor.unsafe_compute_mask_ptr, *wanted) if todo else None
+        fill, (rows, words) = self._executor.unsafe_compute_mask_ptr, bits.shape
+        masks = threads.submit(fill, todo, bits.ctypes.data, words * 4, rows) if todo else None
         self.statistics.bookkeeping += clock() - started
         started = clock()
         try:
