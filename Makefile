@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -53,6 +53,10 @@ bench-compile: setup
 # The local engine beside guidance, Outlines and generate, each in an environment of its own that this makes (build/peers).
 bench-decoding: setup
 	$(BIN)/python benchmarks/decoding.py
+
+# The transport to hosted models, with journal and budget, beside the official client alone.
+bench-client: setup
+	$(BIN)/python benchmarks/client.py
 
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup

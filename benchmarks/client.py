@@ -5,7 +5,7 @@
 The server is a process of its own that speaks just enough HTTP, so that what is measured is mostly the client. It has
 these ways to ask:
 
-- hcmlang's transport, with a budget in memory;
+- hcmlang's transport with a journal on the disk and a budget in dollars, tokens and calls, as a run asks;
 - the official client as its users call it, `chat.completions.create`, which makes objects of every answer;
 - the official client with `post` and the answer as it came, which is what the transport does inside.
 
@@ -23,7 +23,7 @@ import platform
 import statistics
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -31,9 +31,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hcmlang.engines.budget import Accountant
 from hcmlang.engines.client import Client
-from hcmlang.engines.wire import ChatRequest, Reservation, Transport, Usage
-from hcmlang.spec.model import OpenAIEngine
+from hcmlang.engines.journal import Journal, Journaled, Spent
+from hcmlang.engines.wire import ChatRequest, Transport
+from hcmlang.spec.model import Budget, OpenAIEngine, Price
 
 BODY: dict[str, Any] = {
     "model": "m",
@@ -103,31 +105,14 @@ def server() -> Iterator[str]:
         process.stdout.close()
 
 
-class Memory:
-    """An account in memory that never ends."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.usd = 0.0
-        self.number = 0
-
-    def reserve(self, request: ChatRequest) -> Reservation:
-        with self.lock:
-            self.number += 1
-            return Reservation(self.number, Usage(1000, 512), 1e-3)
-
-    def settle(self, reservation: Reservation, usage: Usage | None) -> float:
-        used = reservation.usage if usage is None else usage
-        usd = (used.input * 0.15 + used.output * 0.60) / 1e6
-        with self.lock:
-            self.usd += usd
-        return usd
-
-
-def make_transport(url: str, concurrency: int) -> Transport:
-    """What is measured. To see what a journal costs, put one around it here."""
-    config = OpenAIEngine(kind="openai", model="m", base_url=url, concurrency=concurrency)
-    return Client(config, Memory())
+@contextmanager
+def asking(url: str, concurrency: int) -> Iterator[Transport]:
+    """What a run asks through, with a journal of its own."""
+    price = Price(input=0.15, output=0.60)
+    config = OpenAIEngine(kind="openai", model="m", base_url=url, concurrency=concurrency, price=price)
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.db") as journal:
+        account = Accountant(Budget(usd=1e6, tokens=10**12, calls=10**9), Spent()).priced(price)
+        yield Journaled(Client(config, account), journal)
 
 
 def requests(calls: int) -> list[ChatRequest]:
@@ -135,11 +120,13 @@ def requests(calls: int) -> list[ChatRequest]:
 
 
 def ours(url: str, calls: int, concurrency: int) -> float:
-    transport, asked = make_transport(url, concurrency), requests(calls)
-    started = time.perf_counter()
-    answered = sum(response.body is not None for group in transport.send(asked) for response in group)
+    asked = requests(calls)
+    with asking(url, concurrency) as transport:
+        started = time.perf_counter()
+        answered = sum(response.body is not None for group in transport.send(asked) for response in group)
+        seconds = time.perf_counter() - started
     assert answered == calls
-    return calls / (time.perf_counter() - started)
+    return calls / seconds
 
 
 def bare(url: str, calls: int, concurrency: int, *, raw: bool) -> float:
@@ -201,18 +188,18 @@ def rates(url: str, calls: int, concurrency: int, turns: int) -> None:
 
 def memory(url: str, calls: int, concurrency: int) -> None:
     asked = requests(calls)
-    transport = make_transport(url, concurrency)
     marks = [0, calls // 50, *(calls * part // 5 for part in range(1, 6))]
     seen: list[tuple[int, float]] = [(0, resident())]
     groups = done = 0
     started = time.perf_counter()
-    for group in transport.send(asked):
-        groups += 1
-        done += len(group)
-        if done >= marks[len(seen)]:
-            seen.append((done, resident()))
-            if len(seen) == len(marks):
-                break
+    with asking(url, concurrency) as transport:
+        for group in transport.send(asked):
+            groups += 1
+            done += len(group)
+            if done >= marks[len(seen)]:
+                seen.append((done, resident()))
+                if len(seen) == len(marks):
+                    break
     rate = done / (time.perf_counter() - started)
     print(f"\n{calls:,} calls in one `send`: {rate:,.0f} calls/s, {done / groups:.1f} answers in a group on average.\n")
     print("| calls | resident memory, MB |")
