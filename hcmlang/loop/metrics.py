@@ -13,8 +13,8 @@ from hcmlang.data.records import read_jsonl
 from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
 from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.intervals import Interval, intervals
-from hcmlang.loop.measures import Outcome, mean_of, measure
+from hcmlang.statistics.intervals import Interval, intervals
+from hcmlang.statistics.measures import Outcome, mean_of, measure
 from hcmlang.loop.work import INSTANCES, REJECTED, Work
 
 #: Thresholds that are tried when a pool has no HCM, to tell the user what to lower the threshold to.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from hcmlang.loop.measures import Outcome, kept, reliability, risk_coverage
+from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverage
 from hcmlang.loop.results import Results
 
 #: Told apart by people with any colour vision (Okabe and Ito). The baseline is grey, and dashes tell it and the controls

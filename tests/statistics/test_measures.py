@@ -7,15 +7,20 @@ from itertools import pairwise, permutations
 import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_score
 
-from hcmlang.loop.measures import (
+from hcmlang.statistics.measures import (
     Outcome,
+    adaptive_calibration_error,
     area_under_risk_coverage,
+    auroc,
+    brier,
     calibration_error,
+    directions,
     hcms,
     kept,
     matched_mistakes,
+    mean_of,
     measure,
     mistakes_kept,
     reliability,
@@ -155,3 +160,36 @@ def test_everything_about_an_arm(scores: tuple[np.ndarray, np.ndarray]) -> None:
 def test_macro_f1_of_a_set_with_one_label_is_that_labels_f1() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], dtype=np.float32)
     assert measure(probabilities, np.zeros(3, int), probabilities, (0.9,), 0.9)["macro_f1"] == pytest.approx(0.8)
+
+
+def test_adaptive_bins_hold_equally_many_rows() -> None:
+    confidence = np.repeat([0.6, 0.9], 15)
+    outcome = Outcome(confidence, np.array(([True] * 3 + [False] * 12) + [False] * 15))
+    # Fifteen bins of two rows: none right of 1.2, one of 1.2, five times both of 1.2, both of 1.5, seven times both of 1.8.
+    assert adaptive_calibration_error(outcome) == pytest.approx((1.2 + 0.2 + 5 * 0.8 + 0.5 + 7 * 0.2) / 30)
+
+
+def test_brier_agrees_with_scikit_learn(scores: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, gold = scores
+    found = brier(probabilities, gold)
+    assert found == pytest.approx(brier_score_loss(gold, probabilities, scale_by_half=False), rel=1e-5)
+
+
+@pytest.mark.parametrize("digits", [1, 8])
+def test_auroc_agrees_with_scikit_learn(scores: tuple[np.ndarray, np.ndarray], digits: int) -> None:
+    outcome = Outcome.of(*scores)
+    rounded = Outcome(outcome.confidence.round(digits), outcome.wrong)
+    assert auroc(rounded) == pytest.approx(roc_auc_score(~rounded.wrong, rounded.confidence))
+
+
+def test_auroc_of_a_classifier_that_is_always_right_says_nothing() -> None:
+    assert auroc(Outcome(np.array([0.9, 0.8]), np.array([False, False]))) is None
+    assert mean_of([{"auroc": None}, {"auroc": 0.5}]) == {"auroc": None}
+
+
+def test_directions_add_up_to_the_hcms(scores: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, gold = scores
+    names = [f"label {number}" for number in range(probabilities.shape[1])]
+    found = directions(probabilities, gold, names, 0.5)
+    assert sum(one["hcms"] for one in found) == hcms(Outcome.of(probabilities, gold), 0.5) > 0
+    assert all(one["gold"] != one["predicted"] for one in found)

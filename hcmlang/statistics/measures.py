@@ -117,6 +117,48 @@ def calibration_error(outcome: Outcome) -> float:
     return sum(b.count * abs(b.accuracy - b.confidence) for b in reliability(outcome)) / len(outcome)
 
 
+def adaptive_calibration_error(outcome: Outcome) -> float:
+    """Expected calibration error over 15 bins with equally many rows each (Nguyen and O'Connor 2015), so that no bin is
+    nearly empty and none holds nearly all."""
+    order = np.argsort(outcome.confidence, kind="stable")
+    total = 0.0
+    for rows in np.array_split(order, min(_BINS, len(order))):
+        total += abs((~outcome.wrong[rows]).sum() - outcome.confidence[rows].sum())
+    return float(total / len(outcome))
+
+
+def brier(scores: np.ndarray, gold: np.ndarray) -> float:
+    """Mean squared distance of the probabilities from the truth, summed over labels (Brier 1950): 0 is best, 2 is worst."""
+    truth = np.zeros(scores.shape)
+    truth[np.arange(len(gold)), gold] = 1
+    return float(((scores - truth) ** 2).sum(axis=1).mean())
+
+
+def auroc(outcome: Outcome) -> float | None:
+    """The chance that a right prediction is more confident than a wrong one, ties counting half (area under the ROC curve of
+    confidence: Hendrycks and Gimpel 2017). None where all predictions are right, or all wrong."""
+    from scipy.stats import rankdata
+
+    wrong = int(outcome.wrong.sum())
+    right = len(outcome) - wrong
+    if not wrong or not right:
+        return None
+    ranks = rankdata(outcome.confidence)[~outcome.wrong].sum()
+    return float((ranks - right * (right + 1) / 2) / (right * wrong))
+
+
+def directions(scores: np.ndarray, gold: np.ndarray, labels: Sequence[str], tau: float) -> list[dict[str, Any]]:
+    """HCMs at tau by gold and predicted label, for every pair of labels that has a gold row."""
+    predicted, confident = scores.argmax(axis=1), at_least(scores.max(axis=1), tau)
+    found = []
+    for g in np.unique(gold):
+        for p in range(len(labels)):
+            if p != g:
+                count = int(((gold == g) & (predicted == p) & confident).sum())
+                found.append({"gold": labels[g], "predicted": labels[p], "hcms": count})
+    return found
+
+
 def measure(
     scores: np.ndarray, gold: np.ndarray, baseline: np.ndarray, thresholds: Sequence[float], tau: float
 ) -> dict[str, Any]:
@@ -129,17 +171,30 @@ def measure(
     return {
         "accuracy": float(1 - outcome.wrong.mean()),
         "macro_f1": float(f1_score(gold, scores.argmax(axis=1), labels=labels, average="macro", zero_division=0)),
-        "hcms": {str(t): hcms(outcome, t) for t in thresholds},
-        "coverage": {str(t): kept(outcome, t) / len(outcome) for t in thresholds},
+        **confidence_measures(scores, gold, thresholds),
         "hcms_at_matched_coverage": matched_mistakes(outcome, base, tau),
         "mistakes_at_coverage": {str(c): mistakes_kept(outcome, c * len(outcome)) for c in COVERAGES},
         "area_under_risk_coverage": area_under_risk_coverage(outcome),
+        "auroc": auroc(outcome),
+    }
+
+
+def confidence_measures(scores: np.ndarray, gold: np.ndarray, thresholds: Sequence[float]) -> dict[str, Any]:
+    """The measures that change when only confidence does."""
+    outcome = Outcome.of(scores, gold)
+    return {
+        "hcms": {str(t): hcms(outcome, t) for t in thresholds},
+        "coverage": {str(t): kept(outcome, t) / len(outcome) for t in thresholds},
         "calibration_error": calibration_error(outcome),
+        "adaptive_calibration_error": adaptive_calibration_error(outcome),
+        "brier": brier(scores, gold),
     }
 
 
 def mean_of(values: Sequence[Any]) -> Any:
-    """The mean of numbers, or of mappings key by key."""
+    """The mean of numbers, or of mappings key by key; None where a value is."""
     if isinstance(values[0], dict):
         return {key: mean_of([value[key] for value in values]) for key in values[0]}
+    if any(value is None for value in values):
+        return None
     return float(np.mean(values))

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from hcmlang.loop.intervals import Interval, _Ranked, _Weighed, _weights, intervals
-from hcmlang.loop.measures import Outcome, hcms, kept, mistakes_kept
+from hcmlang.statistics.intervals import Interval, _Counted, _Ranked, _Sums, _weights, intervals
+from hcmlang.statistics.measures import Outcome, hcms, kept, mistakes_kept
 
 
 def simulated(seed: int, rows: int, right: float, digits: int | None = None) -> Outcome:
@@ -19,26 +19,46 @@ def simulated(seed: int, rows: int, right: float, digits: int | None = None) -> 
     return Outcome(confidence if digits is None else confidence.round(digits), wrong)
 
 
+def resampled(arm: Outcome, baseline: Outcome, weights: np.ndarray, tau: float = 0.9) -> tuple[dict, dict]:
+    """The measures of baseline and arm in each resample."""
+    sums = _Sums()
+    counted, ranked = _Counted(baseline, tau, sums), _Ranked(arm, tau, baseline, sums)
+    summed = sums.of(weights)
+    before = counted.measures(summed, weights.shape[1])
+    return before, ranked.measures(weights, summed, before["kept"])
+
+
 @pytest.mark.parametrize("digits", [None, 2, 1, 0])
-def test_each_resample_is_what_repeating_its_rows_gives(digits: int | None) -> None:
-    arm, baseline = simulated(1, 60, 0.8, digits), simulated(2, 60, 0.6, digits)
-    weights = _weights(np.random.default_rng(5), 60, 40)
-    assert (weights.sum(axis=0) == 60).all()
-    before = _Weighed(baseline, 0.9).measures(weights)
-    after = _Ranked(arm, 0.9).measures(weights, before["kept"])
-    for column in range(40):
-        rows = np.repeat(np.arange(60), weights[:, column].astype(int))
+@pytest.mark.parametrize("reach", [None, 0, 1, 5])
+def test_each_resample_is_what_repeating_its_rows_gives(
+    digits: int | None, reach: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where too few rows are looked at one by one, and more have to be."""
+    if reach is not None:
+        look_at = _Ranked._look_at
+        monkeypatch.setattr(
+            _Ranked, "_look_at", lambda self, r: look_at(self, reach if not hasattr(self, "_reach") else r)
+        )
+    arm, baseline = simulated(1, 400, 0.8, digits), simulated(2, 400, 0.6, digits)
+    weights = _weights(np.random.default_rng(5), 400, 40)
+    assert (weights.sum(axis=1) == 400).all()
+    before, after = resampled(arm, baseline, weights)
+    for number in range(40):
+        rows = np.repeat(np.arange(400), weights[number].astype(int))
         own, base = (Outcome(o.confidence[rows], o.wrong[rows]) for o in (arm, baseline))
-        assert before["hcms_at_matched_coverage"][column] == mistakes_kept(base, kept(base, 0.9))
-        assert after["hcms_at_matched_coverage"][column] == pytest.approx(mistakes_kept(own, kept(base, 0.9)), rel=1e-5)
-        assert after["hcms"][column] == hcms(own, 0.9)
-        assert after["accuracy"][column] == pytest.approx(1 - own.wrong.mean())
+        assert before["hcms_at_matched_coverage"][number] == mistakes_kept(base, kept(base, 0.9))
+        assert after["hcms_at_matched_coverage"][number] == pytest.approx(mistakes_kept(own, kept(base, 0.9)), rel=1e-5)
+        assert after["hcms"][number] == hcms(own, 0.9)
+        assert after["accuracy"][number] == pytest.approx(1 - own.wrong.mean())
 
 
-def test_nothing_kept_is_no_mistake() -> None:
-    arm = simulated(1, 30, 0.5)
+@pytest.mark.parametrize(("tau", "share"), [(0.49, 1), (1.01, 0)])
+def test_all_or_nothing_is_kept(tau: float, share: int) -> None:
+    arm, baseline = simulated(1, 30, 0.5), simulated(2, 30, 0.5)
     weights = _weights(np.random.default_rng(0), 30, 4)
-    assert _Ranked(arm, 0.9).measures(weights, np.zeros(4))["hcms_at_matched_coverage"].tolist() == [0] * 4
+    before, after = resampled(arm, baseline, weights, tau)
+    assert before["kept"].tolist() == [30 * share] * 4
+    assert after["hcms_at_matched_coverage"].tolist() == (share * (weights @ arm.wrong)).tolist()
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -50,8 +70,8 @@ def test_one_seed_has_no_interval() -> None:
 def test_an_arm_that_is_the_baseline_differs_by_nothing() -> None:
     same = [simulated(seed, 200, 0.7) for seed in range(3)]
     (found,) = (intervals({"arm": same}, same, 0.7, 200, seed=0) or {}).values()
-    assert found["accuracy"] == Interval(0.0, 0.0)
-    assert found["hcms_at_matched_coverage"] == Interval(0.0, 0.0, (0.0, 0.0))
+    assert found["accuracy"] == Interval(0.0, 0.0, None, 1.0, 0.0)
+    assert found["hcms_at_matched_coverage"] == Interval(0.0, 0.0, (0.0, 0.0), 1.0, 0.0)
 
 
 def test_an_improvement_is_seen_and_an_unrelated_arm_is_not_one() -> None:
