@@ -46,7 +46,7 @@ class Fabrication:
 def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
     """A `results` step with all its inputs; its result goes to `folder/out`."""
     f = fabrication
-    arms = [arm for arm, _ in f.skill]
+    arms = {arm: {"from": [arm] if arm != "none" else [], "by": "append"} for arm, _ in f.skill}
     inputs: dict[str, Path] = {}
 
     def place(role: str) -> Path:
@@ -58,6 +58,7 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
     for role, table in tables.items():
         table.write(place(role) / TABLE)
     for seed in f.seeds:
+        tables["train"].write(place(f"held_out:{seed}") / TABLE)
         pool_scores = _scores(f, tables["pool"], 0.1, [seed, 0])
         np.save(place(f"pool_scores:{seed}") / SCORES, pool_scores)
         write_jsonl(place(f"groups:{seed}") / GROUPS, _groups(f, tables["pool"], pool_scores))
@@ -65,6 +66,8 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
             for number, name in enumerate(("test", "negation"), start=1):
                 scores = _scores(f, tables[f"set:{name}"], skill, [seed, number, len(arm)])
                 np.save(place(f"scores:{name}:{arm}:{seed}") / SCORES, scores)
+            scores = _scores(f, tables["train"], skill, [seed, 3, len(arm)])
+            np.save(place(f"held_out_scores:{arm}:{seed}") / SCORES, scores)
             if arm in f.teachers:
                 _teach(f, arm, seed, place)
             elif arm != "none":
@@ -154,14 +157,14 @@ def _teach(f: Fabrication, arm: str, seed: int, place: Any) -> None:
         {"hypothesis": h.id, "reason": "no program", "detail": "`hypothesis.triggers` is empty"} for h in hypotheses[1:]
     ]
     write_jsonl(place(f"generate:{arm}:{seed}") / REJECTED, unwritten)
-    kept = [_instance(f, f"{arm}-1", n) for n in range(f.kept)] if hypotheses else []
+    kept = [_instance(f, f"{arm}-1", n, arm) for n in range(f.kept)] if hypotheses else []
     folder = place(f"select:{arm}:{seed}")
     write_jsonl(folder / INSTANCES, kept)
     texts = dict.fromkeys(f.fields, f"written {f.word} 0")
     dropped = {"reason": "duplicate", "detail": f"written {f.word} 0", "fields": texts, "label": "bad"}
-    write_jsonl(folder / REJECTED, [{"hypothesis": f"{arm}-1", **dropped}] * 2 if hypotheses else [])
+    write_jsonl(folder / REJECTED, [{"hypothesis": f"{arm}-1", "teacher": arm, **dropped}] * 2 if hypotheses else [])
 
 
-def _instance(f: Fabrication, hypothesis: str, number: int) -> Instance:
+def _instance(f: Fabrication, hypothesis: str, number: int, teacher: str = "") -> Instance:
     fields = dict.fromkeys(f.fields, f"written {f.word} {number}")
-    return Instance(fields, "bad", hypothesis, number, ("words(text) in 1..9 (checked)",))
+    return Instance(fields, "bad", hypothesis, number, ("words(text) in 1..9 (checked)",), teacher=teacher)

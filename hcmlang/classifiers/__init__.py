@@ -45,7 +45,18 @@ def fit(
 
 
 def load(config: ClassifierConfig, folder: Path, labels: Sequence[str]) -> Classifier:
-    """A classifier that `save` wrote; its probabilities come in the order of `labels`."""
+    """A classifier that `save` wrote, with its guard or its partner where it has one; its probabilities come in the order of
+    `labels`."""
+    from hcmlang.classifiers import guard, pair
+
+    if pair.is_pair(folder):
+        return pair.load(folder, lambda own: _load_one(config, own, labels))
+    if guard.is_guarded(folder):
+        return guard.Guarded(_load_one(config, folder, labels), guard.load(folder))
+    return _load_one(config, folder, labels)
+
+
+def _load_one(config: ClassifierConfig, folder: Path, labels: Sequence[str]) -> Classifier:
     if isinstance(config, LinearClassifier):
         from hcmlang.classifiers import linear
 

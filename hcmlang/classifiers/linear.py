@@ -114,7 +114,7 @@ def fit(
 
     begin = load(start).ordered(table.labels) if start is not None else None
     with progress.task(f"training on {len(table):,} rows"):
-        vectorizer = begin._vectorizer if begin else _new_vectorizer()
+        vectorizer = begin._vectorizer if begin else new_vectorizer()
         if begin is None:
             try:
                 vectorizer.fit(table.texts())
@@ -141,7 +141,7 @@ def load(folder: Path) -> Linear:
 
     try:
         config, arrays = json.loads((folder / _CONFIG).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
-        vectorizer = _new_vectorizer({word: number for number, word in enumerate(config["vocabulary"])})
+        vectorizer = new_vectorizer({word: number for number, word in enumerate(config["vocabulary"])})
         vectorizer.idf_ = arrays["idf"]
         model = _model(arrays["classes"], arrays["coef"], arrays["intercept"])
         return Linear(tuple(config["labels"]), vectorizer, model)
@@ -158,7 +158,8 @@ def _model(classes: np.ndarray, coef: np.ndarray, intercept: np.ndarray) -> Any:
     return model
 
 
-def _new_vectorizer(vocabulary: dict[str, int] | None = None) -> Any:
+def new_vectorizer(vocabulary: dict[str, int] | None = None) -> Any:
+    """TF-IDF over :func:`features`, yet to be fitted where no vocabulary is given."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(analyzer=features, sublinear_tf=True, vocabulary=vocabulary)

@@ -36,7 +36,8 @@ class Hypothesis:
     gold: str
     predicted: str
     kind: str
-    """What was found: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`."""
+    """What was found: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`; or who stated it, `llm` or
+    `recording`; `generic` where nothing was found, and instances are a control."""
     triggers: tuple[str, ...]
     """Words or phrases that make a text fit the hypothesis; empty where the finding is not lexical."""
     evidence: tuple[int, ...]
@@ -55,13 +56,15 @@ class Instance:
     """The text of each of the task's text columns."""
     label: str
     hypothesis: str
-    """Id of the hypothesis."""
+    """Id of the hypothesis; ids are those of its teacher."""
     seed: int
     """Seed of the call that wrote it."""
     guarantees: tuple[str, ...] = ()
     """The constraints that hold for it, each with its guarantee."""
     program: str = ""
     """Name of the program it was written with."""
+    teacher: str = ""
+    """Who wrote it; nobody where it is a row of the data."""
 
 
 Record = TypeVar("Record", Group, Hypothesis, Instance)

@@ -12,7 +12,7 @@ from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
-from hcmlang.spec.model import DataSource, FileData
+from hcmlang.spec.model import DataSource, FileData, RecordedTeacher
 from hcmlang.teachers.statements import check_templates
 
 
@@ -27,7 +27,7 @@ def check_file(
     if file is None:
         return None, diagnostics
     read = read or read_file
-    found = [*check_spec(file, read=read), *_data(file), *_templates(file), *_prompts(file, read)]
+    found = [*check_spec(file, read=read), *_data(file), *_templates(file), *_prompts(file, read), *_recordings(file)]
     return file, [*diagnostics, *found]
 
 
@@ -86,6 +86,16 @@ def _templates(file: SpecFile) -> list[Diagnostic]:
         span = file.span("characterize", "templates")
         return [Diagnostic("missing-file", f"there is no file {templates}", span)]
     return check_templates(Path(templates))
+
+
+def _recordings(file: SpecFile) -> Iterator[Diagnostic]:
+    for name, teacher in file.spec.teachers.items():
+        if isinstance(teacher, RecordedTeacher):
+            for key, path in teacher.files.items():
+                if not Path(path).is_file():
+                    span = file.span("teachers", name, key)
+                    hint = "paths are relative to the spec that names them"
+                    yield Diagnostic("missing-file", f"there is no file {path}", span, hint)
 
 
 def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:

@@ -60,9 +60,9 @@ class Estimate:
 def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Estimate:
     """The estimate of a checked spec. Reads the pool to count its rows, and `run` (a run directory) where there is one;
     loads no model and makes no call."""
-    arms = [arm for arm in spec.compared if arm in spec.teachers]
+    arms = [name for name in spec.asked if spec.engine_of(name) is not None]
     guarantees = {
-        (arm, name): _weakest([one.guarantees(dialect) for dialect in dialects_of(spec.teachers[arm].engine)])
+        (arm, name): _weakest([one.guarantees(dialect) for dialect in dialects_of(_engine(spec, arm))])
         for arm in arms
         for name, one in programs.items()
     }
@@ -93,7 +93,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         f"({attempts}) texts for every instance",
     )
 
-    models = [spec.teachers[arm].engine for arm in arms]
+    models = [_engine(spec, arm) for arm in arms]
     models = [engine for engine in models if not isinstance(engine, SamplerEngine)]
     written = len(models) / len(arms)
     judged = sum(_judges(program) for program in programs.values()) / len(programs)
@@ -131,6 +131,12 @@ def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee,
     return tuple(max(same, key=lambda one: lang.LEVELS.index(one.level)) for same in zip(*found, strict=True))
 
 
+def _engine(spec: Spec, teacher: str) -> EngineConfig:
+    engine = spec.engine_of(teacher)
+    assert engine is not None
+    return engine
+
+
 def _usd(engine: EngineConfig, calls: int, tokens: int) -> float:
     """What so many calls cost that write so many tokens; nothing for a model of one's own, or a recording."""
     if not isinstance(engine, OpenAIEngine | BatchEngine) or engine.price is None:
@@ -140,7 +146,7 @@ def _usd(engine: EngineConfig, calls: int, tokens: int) -> float:
 
 def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
     """What is found out only when the run begins, or missing to say more."""
-    engines = {arm: spec.teachers[arm].engine for arm in arms}
+    engines = {arm: _engine(spec, arm) for arm in arms}
     asked = [arm for arm, one in engines.items() if len(dialects_of(one)) > 1]
     hosted = {arm: one for arm, one in engines.items() if isinstance(one, OpenAIEngine | BatchEngine)}
     free = [arm for arm, one in hosted.items() if one.price is None]

@@ -17,7 +17,7 @@ from hcmlang.data.records import Group, Hypothesis, Instance, read_records, writ
 from hcmlang.data.table import Table
 from hcmlang.lang.evaluate import find_phrase
 from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.metrics import metrics, not_used
+from hcmlang.loop.metrics import metrics, not_used, taught
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, Work
 
 METRICS = "metrics.json"
@@ -34,7 +34,7 @@ def results(work: Work) -> None:
     """Write metrics, predictions, hypotheses, groups, kept and rejected instances, and what it was made with."""
     pool = work.table("pool")
     sets = {name: work.table(f"set:{name}") for name in work.config["sets"]}
-    hypotheses = [record for arm, seed in _taught(work) for record in _hypotheses(work, arm, seed, sets["test"])]
+    hypotheses = [record for one in _explained(work) for record in _hypotheses(work, *one, sets["test"])]
     write_jsonl(work.out / HYPOTHESES, hypotheses)
     write_jsonl(work.out / GROUPS, _groups(work, pool))
     pq.write_table(_augmented(work), work.out / AUGMENTED)
@@ -51,9 +51,19 @@ def _write_json(work: Work, name: str, value: Any) -> None:
 
 
 def _taught(work: Work) -> list[tuple[str, int]]:
-    """Arm and seed of everything that a teacher did."""
-    arms = [arm for arm in work.config["arms"] if arm in work.config["teachers"]]
-    return [(arm, seed) for arm in arms for seed in work.config["seeds"]]
+    """Arm and seed of everything that a teacher wrote, `generic` included. Of arms with the same instances the first stands
+    for all."""
+    first: dict[tuple[str, ...], str] = {}
+    for name, arm in work.config["arms"].items():
+        if {*work.config["teachers"], "generic"}.intersection(arm["from"]):
+            first.setdefault(tuple(arm["from"]), name)
+    return [(arm, seed) for arm in first.values() for seed in work.config["seeds"]]
+
+
+def _explained(work: Work) -> list[tuple[str, str, int]]:
+    """Teacher, the first arm that has its instances, and seed."""
+    arms = {teacher: arm for arm in reversed(taught(work)) for teacher in work.config["arms"][arm]["from"]}
+    return [(teacher, arms[teacher], seed) for teacher in work.config["teachers"] for seed in work.config["seeds"]]
 
 
 # ----------------------------------------------------------------------------------------------- groups and hypotheses
@@ -78,14 +88,15 @@ def _groups(work: Work, pool: Table) -> Iterator[dict[str, Any]]:
             yield {"seed": seed, **vars(group), "examples": examples}
 
 
-def _hypotheses(work: Work, arm: str, seed: int, test: Table) -> Iterator[dict[str, Any]]:
+def _hypotheses(work: Work, teacher: str, arm: str, seed: int, test: Table) -> Iterator[dict[str, Any]]:
     """Each hypothesis with what became of it: its instances, and the test HCMs that its triggers point to."""
     before, after = (work.scores(f"scores:test:{name}:{seed}") for name in ("none", arm))
     kept = read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
     not_kept = list(not_used(work, arm, seed))
-    for hypothesis in read_records(work.inputs[f"characterize:{arm}:{seed}"] / HYPOTHESES, Hypothesis):
-        own = [instance for instance in kept if instance.hypothesis == hypothesis.id]
-        dropped = [record for record in not_kept if record["hypothesis"] == hypothesis.id]
+    for hypothesis in read_records(work.inputs[f"characterize:{teacher}:{seed}"] / HYPOTHESES, Hypothesis):
+        whose = (teacher, hypothesis.id)
+        own = [instance for instance in kept if (instance.teacher, instance.hypothesis) == whose]
+        dropped = [record for record in not_kept if (record["teacher"], record["hypothesis"]) == whose]
         # Where the reason is the program's or a constraint's, there is no text, and the detail says which.
         details = {record["reason"]: record["detail"] for record in reversed(dropped) if "fields" not in record}
         yield {
@@ -131,7 +142,8 @@ def _augmented(work: Work) -> pa.Table:
             "label": pa.array([i.label for _, _, i in rows], pa.string()),
             "arm": pa.array([arm for arm, _, _ in rows], pa.string()),
             "seed": pa.array([seed for _, seed, _ in rows], pa.int64()),
-            "hypothesis_id": pa.array([i.hypothesis for _, _, i in rows], pa.string()),
+            "teacher": pa.array([i.teacher or None for _, _, i in rows], pa.string()),
+            "hypothesis_id": pa.array([i.hypothesis or None for _, _, i in rows], pa.string()),
             "program": pa.array([i.program for _, _, i in rows], pa.string()),
             "guarantees": pa.array([list(i.guarantees) for _, _, i in rows], pa.list_(pa.string())),
         },
@@ -149,7 +161,8 @@ def _rejected(work: Work) -> pa.Table:
             "detail": pa.array([record["detail"] for _, _, record in rows], pa.string()),
             "arm": pa.array([arm for arm, _, _ in rows], pa.string()),
             "seed": pa.array([seed for _, seed, _ in rows], pa.int64()),
-            "hypothesis_id": pa.array([record["hypothesis"] for _, _, record in rows], pa.string()),
+            "teacher": pa.array([record["teacher"] or None for _, _, record in rows], pa.string()),
+            "hypothesis_id": pa.array([record["hypothesis"] or None for _, _, record in rows], pa.string()),
         },
     )
 
@@ -178,5 +191,6 @@ def _predictions(work: Work, sets: Mapping[str, Table]) -> pa.Table:
                     "predicted": pa.array(labels[scores.argmax(axis=1)], pa.string()),
                     "confidence": pa.array(scores.max(axis=1), pa.float32()),
                 }
+                columns |= {f"p:{label}": pa.array(scores[:, i], pa.float32()) for i, label in enumerate(labels)}
                 parts.append(pa.table(columns))
     return pa.concat_tables(parts)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 
 from hcmlang import classifiers
-from hcmlang.data.records import Instance, read_records
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.loop.work import INSTANCES, MODEL, SCORES, TABLE, Work
+from hcmlang.hashing import derive_seed
+from hcmlang.loop.work import MODEL, SCORES, TABLE, Work
 
 
 def read(work: Work) -> None:
@@ -24,7 +22,7 @@ def read(work: Work) -> None:
 def train(work: Work) -> None:
     """The classifier, trained on the train rows."""
     model = classifiers.fit(work.classifier, work.table("train"), seed=work.seed, progress=work.progress)
-    _save(model, work)
+    save_model(model, work)
 
 
 def predict(work: Work) -> None:
@@ -33,50 +31,46 @@ def predict(work: Work) -> None:
     _save_scores(model.predict_proba(work.table("table"), work.progress), work)
 
 
-def crossfit(work: Work) -> None:
-    """Out-of-fold probabilities of the train rows: each row is predicted by a model that has not seen it."""
-    from sklearn.model_selection import StratifiedKFold
+def part(work: Work) -> None:
+    """The train rows that classifiers are trained on, or those that are held out; both have every label in like shares."""
+    from sklearn.model_selection import train_test_split
 
     table = work.table("train")
+    least = np.bincount(table.y)[np.unique(table.y)].min()
+    held_out = max(round(work.config["held_out"] * len(table)), len(np.unique(table.y)))
+    if least < 2:
+        message = "a label has only one train row, so that none can be held out"
+        raise DiagnosticError(Diagnostic("too-few-rows", message, hint="set `evaluate.held_out: 0`, or add rows"))
+    seed = derive_seed("part", work.seed) % 2**32
+    seen, kept = train_test_split(np.arange(len(table)), test_size=held_out, stratify=table.y, random_state=seed)
+    table.take(np.sort(seen if work.config["part"] == "train" else kept)).write(work.out / TABLE)
+
+
+def crossfit(work: Work) -> None:
+    """Out-of-fold probabilities of the train rows: each row is predicted by a model that has not seen it."""
+    _save_scores(out_of_fold(work, work.table("train"), work.config["folds"]), work)
+
+
+def out_of_fold(work: Work, table: Table, folds: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Probabilities of a table's rows, each under a model trained on the other folds. `weights` are those of training.
+
+    Raises :class:`DiagnosticError` where a label has fewer rows than there are folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
     scores = np.zeros((len(table), len(table.labels)), dtype=np.float32)
     smallest = np.bincount(table.y)[np.unique(table.y)].min()
-    if smallest < work.config["folds"]:
-        message = f"a label has only {smallest} train rows, too few for {work.config['folds']} folds of cross-fitting"
+    if smallest < folds:
+        message = f"a label has only {smallest} train rows, too few for {folds} folds of cross-fitting"
         hint = "give `task.data` a pool, or lower `detect.folds`"
         raise DiagnosticError(Diagnostic("too-few-rows", message, hint=hint))
-    folds = StratifiedKFold(work.config["folds"], shuffle=True, random_state=work.seed)
-    for number, (seen, unseen) in enumerate(folds.split(np.zeros(len(table)), table.y), start=1):
-        work.progress.note(f"  fold {number} of {work.config['folds']}")
-        model = classifiers.fit(work.classifier, table.take(seen), seed=work.seed, progress=work.progress)
+    split = StratifiedKFold(folds, shuffle=True, random_state=work.seed).split(np.zeros(len(table)), table.y)
+    for number, (seen, unseen) in enumerate(split, start=1):
+        work.progress.note(f"  fold {number} of {folds}")
+        own = weights[seen] if weights is not None else None
+        model = classifiers.fit(work.classifier, table.take(seen), seed=work.seed, weights=own, progress=work.progress)
         scores[unseen] = model.predict_proba(table.take(unseen), work.progress)
-    _save_scores(scores, work)
-
-
-def mitigate(work: Work) -> None:
-    """The classifier retrained on train rows plus instances. Without instances it stays the model it was."""
-    instances = read_records(work.inputs["instances"] / INSTANCES, Instance)
-    if not instances:
-        shutil.copytree(work.inputs["model"] / MODEL, work.out / MODEL)
-        return
-    train_rows = work.table("train")
-    added = instances_table(instances, train_rows)
-    weights = np.concatenate([np.ones(len(train_rows)), np.full(len(added), work.config["weight"])])
-    start = work.inputs["model"] / MODEL if work.config["start"] == "checkpoint" else None
-    model = classifiers.fit(
-        work.classifier,
-        train_rows + added,
-        seed=work.seed,
-        weights=weights.astype(np.float32),
-        start=start,
-        progress=work.progress,
-    )
-    _save(model, work)
-
-
-def instances_table(instances: list[Instance], like: Table) -> Table:
-    """Instances as rows of the same task as `like`."""
-    texts = [[instance.fields[name] for name in like.fields] for instance in instances]
-    return Table.of(like.fields, like.labels, texts, [like.labels.index(i.label) for i in instances])
+    return scores
 
 
 def _save_scores(scores: np.ndarray, work: Work) -> None:
@@ -87,7 +81,7 @@ def _save_scores(scores: np.ndarray, work: Work) -> None:
     np.save(work.out / SCORES, scores)
 
 
-def _save(model: classifiers.Classifier, work: Work) -> None:
+def save_model(model: classifiers.Classifier, work: Work) -> None:
     folder = work.out / MODEL
     folder.mkdir()
     model.save(folder)

@@ -11,10 +11,8 @@ import numpy as np
 
 from hcmlang.data.records import read_jsonl
 from hcmlang.data.table import Table
-from hcmlang.hashing import derive_seed
+from hcmlang.loop.compare import compare
 from hcmlang.loop.detect import confident_errors
-from hcmlang.statistics.intervals import Interval, intervals
-from hcmlang.statistics.measures import Outcome, mean_of, measure
 from hcmlang.loop.work import INSTANCES, REJECTED, Work
 
 #: Thresholds that are tried when a pool has no HCM, to tell the user what to lower the threshold to.
@@ -24,9 +22,7 @@ _LOWER = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4)
 def metrics(work: Work, pool: Table, sets: Mapping[str, Table], hypotheses: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything that metrics.json holds (docs/run-directory.md), as JSON-able data; the same for the same results."""
     config = work.config
-    compared: dict[str, Any] = {
-        name: {"rows": len(table), "arms": _arms(work, name, table)} for name, table in sets.items()
-    }
+    compared: dict[str, Any] = {name: compare(work, name, table) for name, table in sets.items()}
     return {
         "hcmlang": version("hcmlang"),
         "name": config["name"],
@@ -34,8 +30,9 @@ def metrics(work: Work, pool: Table, sets: Mapping[str, Table], hypotheses: Sequ
         "task": {"fields": config["fields"], "labels": config["labels"]},
         "confidence": config["confidence"],
         "seeds": config["seeds"],
-        "arms": config["arms"],
-        "teachers": [arm for arm in config["arms"] if arm in config["teachers"]],
+        "arms": list(config["arms"]),
+        "arm_of": config["arms"],
+        "teachers": config["teachers"],
         "resamples": config["resamples"],
         "summary": _summary(work, pool, compared["test"]["arms"], hypotheses),
         "train": {"rows": len(work.table("train"))},
@@ -45,59 +42,21 @@ def metrics(work: Work, pool: Table, sets: Mapping[str, Table], hypotheses: Sequ
     }
 
 
+def taught(work: Work) -> list[str]:
+    """The arms with instances of a teacher."""
+    return [name for name, arm in work.config["arms"].items() if set(arm["from"]) & set(work.config["teachers"])]
+
+
 def not_used(work: Work, arm: str, seed: int) -> Iterator[dict[str, Any]]:
-    """Every instance that was asked for and is not trained on: hypothesis, reason, detail, and its text if it has one."""
-    for role in ("generate", "select"):
-        folder = work.inputs.get(f"{role}:{arm}:{seed}")
+    """Every instance that was asked for and is not trained on: hypothesis and teacher, reason, detail, and its text if it has
+    one."""
+    for source in work.config["arms"][arm]["from"]:
+        folder = work.inputs.get(f"generate:{source}:{seed}")
         if folder is not None:
-            yield from read_jsonl(folder / REJECTED)
-
-
-def _arms(work: Work, name: str, table: Table) -> dict[str, Any]:
-    """The measures of every arm on a set of rows, with its difference from the baseline."""
-    config, tau = work.config, work.config["confidence"]
-    scores = {arm: [work.scores(f"scores:{name}:{arm}:{seed}") for seed in config["seeds"]] for arm in config["arms"]}
-    outcomes = {arm: [Outcome.of(s, table.y) for s in own] for arm, own in scores.items()}
-    found = {}
-    for arm, own in scores.items():
-        pairs = zip(own, scores["none"], strict=True)
-        seeds = [measure(s, table.y, baseline, config["thresholds"], tau) for s, baseline in pairs]
-        found[arm] = {"mean": mean_of(seeds), "seeds": seeds}
-    baseline = outcomes.pop("none")
-    with work.progress.task(f"intervals on {name}", config["resamples"]) as advance:
-        bounds = intervals(
-            outcomes, baseline, tau, config["resamples"], derive_seed("bootstrap", config["seeds"], name), advance
-        )
-    for arm in outcomes:
-        found[arm]["difference"] = _difference(
-            found[arm]["mean"], found["none"]["mean"], tau, bounds[arm] if bounds else None
-        )
-    return found
-
-
-def _difference(
-    arm: Mapping[str, Any], none: Mapping[str, Any], tau: float, bounds: Mapping[str, Interval] | None
-) -> dict[str, Any]:
-    """Arm minus baseline, absolute and as a share of the baseline, with the ends of the 95% intervals; None where there
-    is no interval, or no share."""
-    pairs = {
-        "accuracy": (arm["accuracy"], none["accuracy"]),
-        "hcms": (arm["hcms"][str(tau)], none["hcms"][str(tau)]),
-        "hcms_at_matched_coverage": (arm["hcms_at_matched_coverage"], none["hcms_at_matched_coverage"]),
-    }
-    found: dict[str, Any] = {}
-    for name, (after, before) in pairs.items():
-        bound = bounds[name] if bounds else None
-        found[name] = {
-            "mean": after - before,
-            "low": bound.low if bound else None,
-            "high": bound.high if bound else None,
-        }
-        if name != "accuracy":
-            low, high = bound.relative if bound and bound.relative else (None, None)
-            share = (after - before) / before if before else None
-            found[name]["relative"] = {"mean": share, "low": low, "high": high}
-    return found
+            yield from (record | {"teacher": source} for record in read_jsonl(folder / REJECTED))
+    folder = work.inputs.get(f"select:{arm}:{seed}")
+    if folder is not None:
+        yield from read_jsonl(folder / REJECTED)
 
 
 def _pool(work: Work, pool: Table) -> dict[str, Any]:
@@ -116,7 +75,8 @@ def _instances(work: Work, arm: str) -> list[dict[str, Any]]:
     """How many instances an arm was trained on, and how many were not used and why, for each seed."""
     counts = []
     for seed in work.config["seeds"]:
-        kept = len(read_jsonl(work.inputs[f"select:{arm}:{seed}"] / INSTANCES))
+        folder = work.inputs.get(f"select:{arm}:{seed}")
+        kept = len(read_jsonl(folder / INSTANCES)) if folder is not None else 0
         dropped = Counter(record["reason"] for record in not_used(work, arm, seed))
         counts.append({"seed": seed, "kept": kept, "dropped": dict(sorted(dropped.items()))})
     return counts
@@ -131,7 +91,7 @@ def _summary(work: Work, pool: Table, arms: Mapping[str, Any], hypotheses: Seque
         """HCMs in the pool, mean over seeds."""
         return float(np.mean([len(confident_errors(s, pool.y, threshold)) for s in scores]))
 
-    arm = next((name for name in config["arms"] if name in config["teachers"]), None)
+    arm = next(iter(taught(work)), None)
     summary: dict[str, Any] = {"arm": arm, "pool_hcms": found(tau)}
     if summary["pool_hcms"] == 0:
         wrong = [s.max(axis=1)[s.argmax(axis=1) != pool.y] for s in scores]

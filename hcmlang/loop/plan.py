@@ -13,7 +13,7 @@ from typing import Any
 from hcmlang import lang, prompts
 from hcmlang.data.sources import source_digest, text_digest
 from hcmlang.lang.syntax import Confidence, Novelty, Predicts
-from hcmlang.spec.model import DataSource, LLMTeacher, SamplerEngine, Spec
+from hcmlang.spec.model import CONTROLS, Arm, DataSource, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
 
 POOL = "pool"
 TEST = "test"
@@ -65,11 +65,19 @@ def within(spec: Spec, done: Collection[str]) -> Spec | None:
     def complete(arm: str, seed: int) -> bool:
         return all(f"score-{name}/arm={arm}/seed={seed}" in done for name in evaluation_sets(spec))
 
+    def only(arms: Collection[str]) -> dict[str, Arm]:
+        return {arm: (spec.arms or {}).get(arm) or Arm() for arm in arms}
+
     seeds = tuple(seed for seed in spec.seeds if all(complete(arm, seed) for arm in spec.compared))
     if seeds:
-        return spec.model_copy(update={"seeds": seeds, "arms": spec.compared})
-    arms = tuple(arm for arm in spec.compared if all(complete(arm, seed) for seed in spec.seeds))
-    return spec.model_copy(update={"arms": arms}) if "none" in arms else None
+        return spec.model_copy(update={"seeds": seeds, "arms": only(spec.compared)})
+    arms = [arm for arm in spec.compared if all(complete(arm, seed) for seed in spec.seeds)]
+    part = spec.model_copy(update={"arms": only(arms)})
+    if part.asked[:1] != spec.asked[:1]:
+        # Controls that follow a teacher who is not complete say nothing.
+        arms = [arm for arm in arms if not {"generic", "duplicate"}.intersection(spec.source_of(arm))]
+        part = spec.model_copy(update={"arms": only(arms)})
+    return part if "none" in arms else None
 
 
 def _reads(spec: Spec) -> Iterator[Step]:
@@ -92,84 +100,132 @@ def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> It
     def at(name: str) -> str:
         return f"{name}/seed={seed}"
 
-    yield Step(at("train"), "train", fit, {"train": "read/train"})
+    train = "read/train"
+    if spec.evaluate.held_out:
+        share = {**task, "seed": seed, "held_out": spec.evaluate.held_out}
+        train = at("train-part")
+        yield Step(train, "part", {**share, "part": "train"}, {"train": "read/train"})
+        yield Step(at("held-out"), "part", {**share, "part": "held_out"}, {"train": "read/train"})
+    yield Step(at("train"), "train", fit, {"train": train})
     if has_pool:
         yield _predict(spec, at("score-pool"), at("train"), pool)
     else:
         yield Step(at("score-pool"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": "read/train"})
-    detect = {
-        **task,
-        "classifier": classifier,
-        "seed": seed,
-        **spec.detect.model_dump(mode="json", exclude={"folds"}),
-    }
+    detect = {**fit, **spec.detect.model_dump(mode="json", exclude={"folds"})}
     scored = {"pool": pool, "scores": at("score-pool")}
     yield Step(at("detect"), "detect", detect, {**scored, "model": at("train")})
-    # The control needs to know how many rows the teacher's arm adds, so it comes last.
-    for arm in sorted(spec.compared, key=lambda arm: arm == "duplicate"):
-        yield from _arm(spec, programs, seed, arm, fit, {**scored, "groups": at("detect")})
+    found = {**scored, "groups": at("detect")}
+    # The controls need to know how many rows the first teacher adds, so they come last.
+    for source in (*spec.asked, *(name for name in CONTROLS if name in spec.sources)):
+        yield from _instances(spec, programs, seed, source, found)
+    for sources in dict.fromkeys(map(spec.source_of, spec.compared)):
+        if len(sources) > 1:
+            yield _select(spec, seed, sources)
+    if any(spec.method_of(arm) == "guard" for arm in spec.compared[1:]):
+        yield Step(at("out-of-fold"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": train})
+    for arm in spec.compared:
+        yield from _arm(spec, seed, arm, fit, train)
 
 
-def _arm(
-    spec: Spec,
-    programs: Mapping[str, lang.Program],
-    seed: int,
-    arm: str,
-    fit: Mapping[str, Any],
-    found: Mapping[str, str],
-) -> Iterator[Step]:
-    def at(name: str, of: str = arm) -> str:
-        return f"{name}/arm={of}/seed={seed}"
-
+def _arm(spec: Spec, seed: int, arm: str, fit: Mapping[str, Any], train: str) -> Iterator[Step]:
+    """The arm's model, and what it says of every set."""
     model = f"train/seed={seed}"
-    if arm in spec.teachers:
-        yield from _teach(spec, programs, seed, arm, found)
-    elif arm == "duplicate":
-        first = next(name for name in spec.compared if name in spec.teachers)
-        inputs = {"train": "read/train", "like": at("select", first)}
-        yield Step(at("select"), "duplicate", {**_task(spec), "seed": seed}, inputs)
     if arm != "none":
-        config = {**fit, **spec.mitigate.model_dump(mode="json")}
-        inputs = {"train": "read/train", "instances": at("select"), "model": model}
-        yield Step(at("mitigate"), "mitigate", config, inputs)
-        model = at("mitigate")
+        inputs = {"train": train, "model": model}
+        if spec.source_of(arm):
+            inputs["instances"] = selected(spec, arm, seed)
+        if spec.method_of(arm).startswith("upweight"):
+            inputs["held_out"] = f"held-out/seed={seed}"
+        if spec.method_of(arm) == "guard":
+            inputs["out_of_fold"] = f"out-of-fold/seed={seed}"
+        config = {**fit, **spec.mitigate.model_dump(mode="json"), "by": spec.method_of(arm), "folds": spec.detect.folds}
+        model = f"mitigate/arm={arm}/seed={seed}"
+        yield Step(model, "mitigate", config, inputs)
     for name in evaluation_sets(spec):
-        yield _predict(spec, at(f"score-{name}"), model, f"read/{name}")
+        yield _predict(spec, f"score-{name}/arm={arm}/seed={seed}", model, f"read/{name}")
+    if spec.evaluate.held_out:
+        yield _predict(spec, f"score-held-out/arm={arm}/seed={seed}", model, f"held-out/seed={seed}")
 
 
-def _teach(
+def selected(spec: Spec, arm: str, seed: int) -> str:
+    """The step that says which instances an arm has; arms with the same sources share it."""
+    return _selected(spec.source_of(arm), seed)
+
+
+def _selected(sources: Collection[str], seed: int) -> str:
+    return f"select/from={'+'.join(sources)}/seed={seed}"
+
+
+def _instances(
+    spec: Spec, programs: Mapping[str, lang.Program], seed: int, source: str, found: Mapping[str, str]
+) -> Iterator[Step]:
+    """The steps that get instances from one source, up to their selection."""
+    task = {**_task(spec), "seed": seed}
+    if source == "relabel":
+        yield Step(f"relabel/seed={seed}", "relabel", task, found)
+    elif source == "duplicate":
+        inputs = {"train": "read/train", "like": _selected(spec.asked[:1], seed)}
+        yield Step(_selected(("duplicate",), seed), "duplicate", task, inputs)
+        return
+    else:
+        yield from _written(spec, programs, seed, source, found)
+    yield _select(spec, seed, (source,))
+
+
+def _select(spec: Spec, seed: int, sources: Collection[str]) -> Step:
+    inputs = {f"candidates:{name}": made(name, seed) for name in sources if name != "duplicate"}
+    inputs["train"] = "read/train"
+    inputs |= {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
+    if "duplicate" in sources:
+        inputs["duplicate"] = _selected(("duplicate",), seed)
+    if list(sources) == ["generic"]:
+        inputs["like"] = _selected(spec.asked[:1], seed)
+    config = {**_task(spec), "seed": seed, **spec.select.model_dump(mode="json")}
+    return Step(_selected(sources, seed), "select", config, inputs)
+
+
+def made(source: str, seed: int) -> str:
+    """The step that makes a source's instances, before any is selected."""
+    return f"relabel/seed={seed}" if source == "relabel" else f"generate/teacher={source}/seed={seed}"
+
+
+def _written(
     spec: Spec, programs: Mapping[str, lang.Program], seed: int, teacher: str, found: Mapping[str, str]
 ) -> Iterator[Step]:
-    if spec.generate is None or not programs:
-        raise ValueError("a teacher's arm needs a program")
-    task = {
-        **_task(spec),
-        "seed": seed,
-        "teacher": teacher,
-        "kind": spec.teachers[teacher].model_dump(mode="json"),
-    }
-    where = f"arm={teacher}/seed={seed}"
+    """What a teacher does: hypotheses, and instances for them. `generic` does what the first teacher does, without having
+    seen a mistake."""
+    first = spec.asked[0]
+    kind = spec.teachers[first if teacher == "generic" else teacher]
+    task = {**_task(spec), "seed": seed, "teacher": teacher, "kind": kind.model_dump(mode="json")}
+    where = f"teacher={teacher}/seed={seed}"
+    if isinstance(kind, RecordedTeacher):
+        task["files"] = {name: text_digest(path) for name, path in kind.files.items()}
     config = {**task, "confidence": spec.detect.confidence, "per_group": spec.characterize.per_group}
     used = prompts_of(spec, teacher, programs)
-    if "characterize" in used:
-        config["prompt"] = used["characterize"].key
+    if teacher == "generic":
+        inputs = {**found, "like": f"characterize/teacher={first}/seed={seed}"}
+        yield Step(f"characterize/{where}", "generic", config, inputs)
     else:
-        config["templates"] = text_digest(spec.characterize.templates)
-    yield Step(f"characterize/{where}", "characterize", config, found, {"characterize": spec.characterize})
+        if "characterize" in used:
+            config["prompt"] = used["characterize"].key
+        else:
+            config["templates"] = text_digest(spec.characterize.templates)
+        yield Step(f"characterize/{where}", "characterize", config, found, {"characterize": spec.characterize})
+    inputs = {"hypotheses": f"characterize/{where}", "groups": found["groups"]}
+    if isinstance(kind, RecordedTeacher):
+        yield Step(f"generate/{where}", "recorded", task, inputs)
+        return
+    if spec.generate is None or not programs:
+        raise ValueError("a teacher that writes needs a program")
     keys = {name: program.key for name, program in programs.items()}
     wanted = spec.generate.model_dump(mode="json", exclude={"program", "prompt", "judge_prompt"})
     config = {**task, **wanted, "programs": keys}
     config |= {"name": spec.name, "classifier": spec.classifier.model_dump(mode="json")}
     config |= {f"{name}_prompt": used[name].key for name in ("instances", "judge") if name in used}
-    inputs = {"hypotheses": f"characterize/{where}", "groups": found["groups"]}
     inputs |= _asked(programs, found, f"train/seed={seed}")
     if "instances" in used:
         inputs["pool"] = found["pool"]  # a language model is shown examples
     yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs, "generate": spec.generate})
-    held_out = {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
-    config = {**task, **spec.select.model_dump(mode="json")}
-    inputs = {"candidates": f"generate/{where}", "train": "read/train", **held_out}
-    yield Step(f"select/{where}", "select", config, inputs)
 
 
 def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -> dict[prompts.Purpose, prompts.Prompt]:
@@ -177,11 +233,10 @@ def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -
 
     Raises :class:`DiagnosticError` where one cannot be read.
     """
-    config = spec.teachers[teacher]
     files: dict[prompts.Purpose, str | None] = {}
-    if isinstance(config, LLMTeacher):
+    if isinstance(spec.teachers.get(teacher), LLMTeacher):
         files["characterize"] = spec.characterize.prompt
-    if spec.generate is not None and not isinstance(config.engine, SamplerEngine):
+    if spec.generate is not None and not isinstance(spec.engine_of(teacher), SamplerEngine | None):
         files["instances"] = spec.generate.prompt
         if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
             files["judge"] = spec.generate.judge_prompt
@@ -219,19 +274,26 @@ def _results(spec: Spec, partial: str) -> Step:
     for seed in spec.seeds:
         inputs[f"pool_scores:{seed}"] = f"score-pool/seed={seed}"
         inputs[f"groups:{seed}"] = f"detect/seed={seed}"
+        if spec.evaluate.held_out:
+            inputs[f"held_out:{seed}"] = f"held-out/seed={seed}"
+        for source in spec.sources:
+            if source in (*spec.asked, "generic"):
+                inputs[f"characterize:{source}:{seed}"] = f"characterize/teacher={source}/seed={seed}"
+                inputs[f"generate:{source}:{seed}"] = made(source, seed)
         for arm in spec.compared:
-            where = f"arm={arm}/seed={seed}"
-            if arm in spec.teachers:
-                inputs |= {f"{role}:{arm}:{seed}": f"{role}/{where}" for role in ("characterize", "generate")}
+            if spec.source_of(arm):
+                inputs[f"select:{arm}:{seed}"] = selected(spec, arm, seed)
             if arm != "none":
-                inputs[f"select:{arm}:{seed}"] = f"select/{where}"
+                inputs[f"mitigate:{arm}:{seed}"] = f"mitigate/arm={arm}/seed={seed}"
             for name in evaluation_sets(spec):
-                inputs[f"scores:{name}:{arm}:{seed}"] = f"score-{name}/{where}"
+                inputs[f"scores:{name}:{arm}:{seed}"] = f"score-{name}/arm={arm}/seed={seed}"
+            if spec.evaluate.held_out:
+                inputs[f"held_out_scores:{arm}:{seed}"] = f"score-held-out/arm={arm}/seed={seed}"
     config = {
         **_task(spec),
         "name": spec.name,
-        "arms": list(spec.compared),
-        "teachers": list(spec.teachers),
+        "arms": {arm: {"from": list(spec.source_of(arm)), "by": spec.method_of(arm)} for arm in spec.compared},
+        "teachers": list(spec.asked),
         "seeds": list(spec.seeds),
         "sets": list(evaluation_sets(spec)),
         "confidence": spec.detect.confidence,

@@ -50,5 +50,5 @@ def _mark(spec: Spec, results: Mapping[str, Artifact]) -> str:
 
 
 def _model_step(spec: Spec) -> str:
-    arm = next((name for name in spec.compared if name in spec.teachers), None)
+    arm = next(iter(spec.taught), None)
     return f"mitigate/arm={arm}/seed={spec.seeds[0]}" if arm else f"train/seed={spec.seeds[0]}"

@@ -21,6 +21,7 @@ class Rejected:
     """An instance that is not used, and why."""
 
     hypothesis: str
+    teacher: str
     reason: str
     detail: str
     fields: Mapping[str, str]
@@ -81,7 +82,9 @@ class _Guard:
         row = self._texts(instance)
         if not all(text.strip() for text in row):
             return "empty text", "the program wrote nothing"
-        found = self._leaks(row) or self._contradicts(row, instance.label) or self._repeats(row)
+        found = self._leaks(row)
+        if instance.teacher:  # a row of the data may be one of train
+            found = found or self._contradicts(row, instance.label) or self._repeats(row)
         if found is None:
             self._in_passed.add(row)
             self._passed.append(_shown(row))
@@ -128,16 +131,16 @@ def _shown(texts: Sequence[str]) -> str:
 
 
 def _rejected(instance: Instance, reason: str, detail: str) -> Rejected:
-    return Rejected(instance.hypothesis, reason, detail, instance.fields, instance.label)
+    return Rejected(instance.hypothesis, instance.teacher, reason, detail, instance.fields, instance.label)
 
 
 def _shared_evenly(instances: Sequence[Instance], keep: int | None, seed: int) -> set[int]:
     """Positions of at most `keep` instances, taken from each hypothesis in turn, in an order that the seed decides."""
     if keep is None or len(instances) <= keep:
         return set(range(len(instances)))
-    queues: defaultdict[str, deque[int]] = defaultdict(deque)
+    queues: defaultdict[tuple[str, str], deque[int]] = defaultdict(deque)
     for number in sorted(range(len(instances)), key=lambda n: derive_seed("select", seed, dict(instances[n].fields))):
-        queues[instances[number].hypothesis].append(number)
+        queues[instances[number].teacher, instances[number].hypothesis].append(number)
     chosen: set[int] = set()
     while len(chosen) < keep:
         for queue in queues.values():

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from hcmlang.loop import gather, learn, teach
+from hcmlang.loop import gather, learn, mitigate, teach
 from hcmlang.loop.work import Action
 
 ACTIONS: dict[str, Action] = {
     "read": Action(learn.read),
+    "part": Action(learn.part),
     "train": Action(learn.train),
     "predict": Action(learn.predict),
     "crossfit": Action(learn.crossfit),
     "detect": Action(teach.detect),
     "characterize": Action(teach.characterize),
-    "generate": Action(teach.generate, version=2),
-    "select": Action(teach.select),
+    "generic": Action(teach.generic),
+    "generate": Action(teach.generate, version=3),
+    "recorded": Action(teach.recorded),
+    "relabel": Action(teach.relabel),
     "duplicate": Action(teach.duplicate),
-    "mitigate": Action(learn.mitigate),
-    "results": Action(gather.results, version=3),
+    "select": Action(teach.select, version=2),
+    "mitigate": Action(mitigate.mitigate, version=2),
+    "results": Action(gather.results, version=4),
 }

@@ -23,6 +23,8 @@ from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, MODEL, REJECTED, Wo
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec import model as spec
 from hcmlang.teachers.base import Case
+from hcmlang.teachers.generic import without_knowledge
+from hcmlang.teachers.recorded import instances
 
 #: Confident mistakes that a language model is shown for an instance.
 EXAMPLES = 4
@@ -75,7 +77,7 @@ def generate(work: Work) -> None:
             if count and not orders:
                 unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
                 break
-    instances: dict[str, Instance] = {}
+    accepted: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
         engine = _engine(work, "generate")
         asker = _asker(work, [row for group in groups.values() for row in group.rows], engine)
@@ -84,12 +86,12 @@ def generate(work: Work) -> None:
             order = wanted[written.key]
             hypothesis = order.hypothesis
             if written.fields is not None:
-                instances[written.key] = _instance(order, written, work.config["fields"])
+                accepted[written.key] = _instance(order, written, work.config["fields"])
             else:
                 reason = "hopeless" if written.hopeless else "constraint failed"
                 why = f"{written.hopeless}; {_why(written)}" if written.hopeless else _why(written)
                 unwritten.append(Unwritten(hypothesis.id, reason, why))
-    write_jsonl(work.out / INSTANCES, [instances[key] for key in wanted if key in instances])
+    write_jsonl(work.out / INSTANCES, [accepted[key] for key in wanted if key in accepted])
     write_jsonl(work.out / REJECTED, unwritten)
 
 
@@ -196,6 +198,28 @@ def _examples(scopes: Sequence[Mapping[str, lang.Value]], index: int) -> list[di
     return found
 
 
+def generic(work: Work) -> None:
+    """Hypotheses that say nothing, one for each of the first teacher's."""
+    like = read_records(work.inputs["like"] / HYPOTHESES, Hypothesis)
+    blank: list[Hypothesis] = []
+    # Of a recording there is a file with all that was written without a hypothesis.
+    if work.config["kind"]["kind"] != "recording":
+        blank = without_knowledge(like, work.table("pool"), work.seed)
+    write_jsonl(work.out / HYPOTHESES, blank)
+
+
+def recorded(work: Work) -> None:
+    """The instances of a recording."""
+    config = spec.RecordedTeacher.model_validate(work.config["kind"])
+    hypotheses = [one.id for one in read_records(work.inputs["hypotheses"] / HYPOTHESES, Hypothesis)]
+    path = config.instances if work.config["teacher"] != "generic" else config.generic
+    assert path is not None
+    fields, labels = work.config["fields"], work.config["labels"]
+    found = instances(path, work.config["teacher"], hypotheses, fields, labels, work.seed)
+    write_jsonl(work.out / INSTANCES, found)
+    write_jsonl(work.out / REJECTED, [])
+
+
 def _engine(work: Work, purpose: str) -> Engine:
     """The engine of the arm's teacher."""
     config: spec.EngineConfig = TypeAdapter(spec.EngineConfig).validate_python(work.config["kind"]["engine"])
@@ -219,12 +243,23 @@ def _asker(work: Work, errors: list[int], engine: Engine) -> Asker:
 
 def select(work: Work) -> None:
     """The instances worth training on, and the reason for each that is not."""
-    candidates = read_records(work.inputs["candidates"] / INSTANCES, Instance)
+    candidates: list[Instance] = []
+    for role, folder in work.inputs.items():
+        if role.startswith("candidates:"):
+            candidates += read_records(folder / INSTANCES, Instance)
     held_out = {role.partition(":")[2]: work.table(role) for role in work.inputs if role.startswith("held_out:")}
-    config = spec.Select(keep=work.config["keep"], near_duplicate=work.config["near_duplicate"])
+    keep = work.config["keep"]
+    if "like" in work.inputs:
+        keep = len(read_records(work.inputs["like"] / INSTANCES, Instance))
+    config = spec.Select(keep=keep or None, near_duplicate=work.config["near_duplicate"])
     with work.progress.task(f"checking {len(candidates)} instances against {len(held_out)} held-out sets"):
-        chosen = selection.select(candidates, config, train=work.table("train"), held_out=held_out, seed=work.seed)
-    write_jsonl(work.out / INSTANCES, chosen.kept)
+        chosen = selection.select(
+            candidates if keep != 0 else [], config, train=work.table("train"), held_out=held_out, seed=work.seed
+        )
+    kept = chosen.kept
+    if "duplicate" in work.inputs:
+        kept = kept + read_records(work.inputs["duplicate"] / INSTANCES, Instance)
+    write_jsonl(work.out / INSTANCES, kept)
     write_jsonl(work.out / REJECTED, chosen.rejected)
 
 
@@ -234,7 +269,15 @@ def duplicate(work: Work) -> None:
     rows = np.random.default_rng(derive_seed("duplicate", work.seed)).choice(
         len(train), count, replace=count > len(train)
     )
-    write_jsonl(work.out / INSTANCES, _repeated(train, rows, work.seed))
+    write_jsonl(work.out / INSTANCES, _rows(train, rows, work.seed))
+    write_jsonl(work.out / REJECTED, [])
+
+
+def relabel(work: Work) -> None:
+    """The control: the confident mistakes themselves, with the labels that they should have got."""
+    groups = read_records(work.inputs["groups"] / GROUPS, Group)
+    rows = np.array(sorted(row for group in groups for row in group.rows), dtype=np.int64)
+    write_jsonl(work.out / INSTANCES, _rows(work.table("pool"), rows, work.seed))
     write_jsonl(work.out / REJECTED, [])
 
 
@@ -267,7 +310,8 @@ def _instance(order: _Order, written: Written, columns: list[str]) -> Instance:
     names = in_order_of(columns, tuple(written.fields))
     texts = {column: written.fields[name] for column, name in zip(columns, names, strict=True)}
     guarantees = tuple(f"{g.constraint} ({g.level})" for g in written.program.guarantees)
-    return Instance(texts, order.label, order.hypothesis.id, order.wanted.seed, guarantees, order.program)
+    hypothesis = order.hypothesis
+    return Instance(texts, order.label, hypothesis.id, order.wanted.seed, guarantees, order.program, hypothesis.teacher)
 
 
 def _why(written: Written) -> str:
@@ -275,8 +319,8 @@ def _why(written: Written) -> str:
     return f"`{worst}` failed in {written.reasons.get(worst, 0)} of {written.draws} draws"
 
 
-def _repeated(train: Table, rows: np.ndarray, seed: int) -> Iterator[Instance]:
-    texts = train.texts()
+def _rows(table: Table, rows: np.ndarray, seed: int) -> Iterator[Instance]:
+    texts = table.texts()
     for row in rows:
-        fields = dict(zip(train.fields, texts[row], strict=True))
-        yield Instance(fields, train.labels[train.y[row]], hypothesis="", seed=seed)
+        fields = dict(zip(table.fields, texts[row], strict=True))
+        yield Instance(fields, table.labels[table.y[row]], hypothesis="", seed=seed)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverage
 from hcmlang.loop.results import Results
+from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverage
 
 #: Told apart by people with any colour vision (Okabe and Ito). The baseline is grey, and dashes tell it and the controls
 #: from the teachers once more.

@@ -7,12 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hcmlang import lang
-from hcmlang.diagnostics import Diagnostic, Origin, Source, did_you_mean
+from hcmlang.diagnostics import Diagnostic, Origin, Source, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.load import SpecFile, absolute
-from hcmlang.spec.model import CONTROLS, FileData, HostedEngine, LLMTeacher, SamplerEngine, Spec
-from hcmlang.spec.tree import MappingNode, ScalarNode
+from hcmlang.spec.model import (
+    CONTROLS,
+    Arm,
+    FileData,
+    HostedEngine,
+    LLMTeacher,
+    RecordedTeacher,
+    SamplerEngine,
+    Spec,
+)
+from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 
 def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
@@ -67,8 +76,7 @@ def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Progr
 
 def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
     """What a program wants and the engine of a teacher that is compared cannot do: the sampler has no model."""
-    compared = {name: one for name, one in spec.teachers.items() if name in spec.compared}
-    teacher = next((name for name, one in compared.items() if isinstance(one.engine, SamplerEngine)), None)
+    teacher = next((name for name in spec.asked if isinstance(spec.engine_of(name), SamplerEngine)), None)
     if teacher is None:
         return
     other = f"`teachers.{teacher}.engine: {{kind: transformers, model: ...}}`"
@@ -156,7 +164,7 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
 
 def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
     for name, teacher in file.spec.teachers.items():
-        if name in CONTROLS:
+        if name in ("none", *CONTROLS):
             span = file.key_span("teachers", name)
             yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
         if isinstance(teacher, LLMTeacher) and isinstance(teacher.engine, SamplerEngine):
@@ -168,10 +176,10 @@ def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
 
 def _price(file: SpecFile, teacher: str) -> Iterator[Diagnostic]:
     """A budget in dollars cannot be kept where a price is not known."""
-    engine, budget = file.spec.teachers[teacher].engine, file.spec.budget
+    engine, budget = file.spec.engine_of(teacher), file.spec.budget
     if not isinstance(engine, HostedEngine) or engine.price is not None:
         return
-    if budget is not None and budget.usd is not None and teacher in file.spec.compared:
+    if budget is not None and budget.usd is not None and teacher in file.spec.asked:
         message = f"the budget is in US dollars, and what the model of the teacher `{teacher}` costs is not known"
         hint = "add `price: {input: ..., output: ...}`, in dollars for a million tokens; 0 for a server of your own"
         yield Diagnostic("no-price", message, file.span("teachers", teacher, "engine"), hint)
@@ -185,18 +193,43 @@ def _seeds(file: SpecFile) -> Iterator[Diagnostic]:
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:
-    spec = file.spec
-    teaching = [arm for arm in spec.compared if arm in spec.teachers]
-    for index, arm in enumerate(spec.arms or ()):
-        if arm not in CONTROLS and arm not in spec.teachers:
-            hint = did_you_mean(arm, (*spec.teachers, *CONTROLS))
-            yield Diagnostic("unknown-arm", f"the arm `{arm}` names no teacher", file.span("arms", index), hint)
-        if arm in (spec.arms or ())[:index]:
-            yield Diagnostic("duplicate-arm", f"the arm `{arm}` is listed twice", file.span("arms", index))
-        if arm == "duplicate" and not teaching and all(a in spec.teachers or a in CONTROLS for a in spec.arms or ()):
-            hint = "it repeats as many rows as the first teacher's arm adds; add a teacher to `arms`"
-            yield Diagnostic("no-teacher", "the arm `duplicate` needs a teacher", file.span("arms", index), hint)
-    if teaching and spec.generate is None:
-        message = f"the arm `{teaching[0]}` writes instances, but there is no `generate`"
+    spec, node = file.spec, file.node("arms")
+    listed = [item for item in node.items if isinstance(item, ScalarNode)] if isinstance(node, SequenceNode) else []
+    for number, item in enumerate(listed):
+        if item.text in [other.text for other in listed[:number]]:
+            yield Diagnostic("duplicate-arm", f"the arm `{item.text}` is listed twice", item.span)
+    spans = {item.text: item.span for item in reversed(listed)}
+    known = (*spec.teachers, *CONTROLS)
+    for arm in spec.compared[1:]:
+        span = spans.get(arm) or file.key_span("arms", arm)
+        for name in spec.source_of(arm):
+            if name not in known:
+                missing = f"the arm `{arm}` names no teacher" if name == arm else f"`{name}` names no teacher"
+                yield Diagnostic("unknown-arm", missing, span, did_you_mean(name, known))
+            elif name in ("generic", "duplicate") and not spec.asked:
+                hint = "it takes as many as the first teacher's arm adds; add a teacher to `arms`"
+                yield Diagnostic("no-teacher", f"the arm `{arm}` needs a teacher", span, hint)
+        yield from _arm(spec, arm, span)
+    written = [name for name in spec.asked if not isinstance(spec.teachers[name], RecordedTeacher)]
+    if written and spec.generate is None:
+        message = f"the arm `{written[0]}` writes instances, but there is no `generate`"
         hint = "add `generate: {program: ...}`; docs/language.md shows how to write a program"
-        yield Diagnostic("missing-key", message, file.key_span("teachers", teaching[0]), hint)
+        yield Diagnostic("missing-key", message, file.key_span("teachers", written[0]), hint)
+    if spec.arms and (spec.arms.get("none") or Arm()) != Arm():
+        hint = "a guard without instances is an arm of its own: `guard-alone: {from: none, by: guard}`"
+        yield Diagnostic("reserved-name", "`none` is the classifier as it is", file.key_span("arms", "none"), hint)
+
+
+def _arm(spec: Spec, arm: str, span: Span) -> Iterator[Diagnostic]:
+    """What an arm lacks for its method or sources."""
+    method, sources = spec.method_of(arm), spec.source_of(arm)
+    if not sources and method != "guard":
+        message = f"the arm `{arm}` has no instances, and `{method}` does nothing without"
+        yield Diagnostic("no-instances", message, span, "name teachers or controls after `from`, or take `by: guard`")
+    if "upweight" in method and not spec.evaluate.held_out:
+        message = f"the arm `{arm}` chooses its weight on held-out train rows, and there are none"
+        yield Diagnostic("no-held-out", message, span, "leave `evaluate.held_out` at 0.1")
+    first = spec.teachers[spec.asked[0]] if spec.asked else None
+    if "generic" in sources and isinstance(first, RecordedTeacher) and first.generic is None:
+        message = f"the arm `{arm}` needs what the teacher `{spec.asked[0]}` wrote without a hypothesis"
+        yield Diagnostic("no-generic", message, span, f"add `generic: FILE` to `teachers.{spec.asked[0]}`")

@@ -52,6 +52,9 @@ _PATHS: tuple[KeyPath, ...] = (
     ("generate", "prompt"),
     ("generate", "judge_prompt"),
     ("teachers", "*", "engine", "recording"),
+    ("teachers", "*", "hypotheses"),
+    ("teachers", "*", "instances"),
+    ("teachers", "*", "generic"),
 )
 
 

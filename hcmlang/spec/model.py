@@ -26,6 +26,10 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _as_list_or_none(value: Any) -> Any:
+    return None if value is None else _as_list(value)
+
+
 Label: TypeAlias = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
 
 
@@ -337,7 +341,29 @@ class LLMTeacher(Model):
     """The language model that is asked, for example `{kind: transformers, model: ...}`."""
 
 
-TeacherConfig: TypeAlias = Annotated[MinerTeacher | LLMTeacher, Field(discriminator="kind")]
+class RecordedTeacher(Model):
+    """Hypotheses and instances that were written elsewhere: by people, by a model asked by hand, in an earlier study."""
+
+    kind: Literal["recording"]
+    """The teacher whose work lies in files."""
+    hypotheses: str
+    """A JSONL file with `id`, `statement`, `gold` and `predicted` label of each hypothesis; if it likes, its `triggers` (words
+    or phrases) and `evidence` (row numbers of the pool, from 0)."""
+    instances: str
+    """A JSONL file with the id of the `hypothesis`, the `label` and the text columns of each instance. A task with one text may
+    call it `text`."""
+    generic: str | None = None
+    """A JSONL file with the `label` and the text columns of instances that the same teacher wrote without any hypothesis.
+    Needed for the arm `generic`."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files that there are, by key."""
+        named = {"hypotheses": self.hypotheses, "instances": self.instances, "generic": self.generic}
+        return {key: path for key, path in named.items() if path is not None}
+
+
+TeacherConfig: TypeAlias = Annotated[MinerTeacher | LLMTeacher | RecordedTeacher, Field(discriminator="kind")]
 
 
 class Characterize(Model):
@@ -395,13 +421,35 @@ class Select(Model):
     nearly repeats another one, a train row, or a test or challenge row is dropped and counted."""
 
 
-class Mitigate(Model):
-    """How the classifier is retrained with the kept instances."""
+Method: TypeAlias = Literal["append", "upweight", "guard", "ensemble", "append+guard", "upweight+guard"]
 
+
+class Mitigate(Model):
+    """What is done with the kept instances."""
+
+    by: Method = "append"
+    """`append` retrains the classifier on train plus instances. `upweight` does the same, with the weight of an instance that
+    ranks the held-out rows best. `guard` leaves the classifier as it is and fits an error detector beside it, which lowers
+    the confidence where it sees mistakes coming. `ensemble` asks the classifier as it was and the retrained one together:
+    where they disagree, neither is sure."""
     start: Literal["scratch", "checkpoint"] = Field("scratch", alias="from")
     """`scratch` trains as at first, on train plus instances; `checkpoint` goes on from the trained classifier."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of an instance in the training loss; a train row has weight 1."""
+
+
+class Arm(Model):
+    """One of the things that are compared."""
+
+    source: Annotated[
+        tuple[Name, ...] | None,
+        BeforeValidator(_as_list_or_none, json_schema_input_type=Name | list[Name] | None),
+        Field(alias="from", min_length=1),
+    ] = None
+    """Where its instances come from: teachers, `generic`, `duplicate`, `relabel`, or several of these; `none` for a guard that
+    sees train rows alone. Default: the one that the arm is named after."""
+    by: Method | None = None
+    """What is done with them. Default: `mitigate.by`."""
 
 
 class Evaluate(Model):
@@ -415,6 +463,9 @@ class Evaluate(Model):
     """Thresholds at which HCMs are counted; `detect.confidence` is always among them."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     """Bootstrap resamples behind each interval."""
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Share of the train rows that no classifier is trained on. There the temperature of every arm is fitted, so that a gain
+    which is only lower confidence shows, and the weight of `upweight` is chosen. 0 for neither."""
 
 
 class Budget(Model):
@@ -437,6 +488,15 @@ def _as_seeds(value: Any) -> Any:
     if not 1 <= value <= 1000:
         raise ValueError(f"must be a count from 1 to 1,000, or a list of seeds, not {value}")
     return list(range(value))
+
+
+def _as_arms(value: Any) -> Any:
+    """Arms by name, from a list of names. A name that occurs twice is told where the spec is read."""
+    if isinstance(value, list | tuple):
+        return {name: {} for name in value} if all(isinstance(name, str) for name in value) else value
+    if isinstance(value, dict):
+        return {name: {} if arm is None else arm for name, arm in value.items()}
+    return value
 
 
 class Spec(Model):
@@ -464,9 +524,14 @@ class Spec(Model):
     """Which instances are kept."""
     mitigate: Mitigate = Field(default_factory=lambda: Mitigate.model_validate({}))
     """How the classifier is retrained."""
-    arms: tuple[Name, ...] | None = None
-    """What is compared: `none` (the classifier as it is), `duplicate` (as many train rows repeated as the first
-    teacher's arm adds instances) and teachers by name. Default: `none` and every teacher."""
+    arms: Annotated[
+        dict[Name, Arm] | None,
+        BeforeValidator(_as_arms, json_schema_input_type=list[Name] | dict[Name, Arm | None] | None),
+    ] = None
+    """What is compared: `none` (the classifier as it is), teachers by name, and controls: `generic` (as many instances of
+    the first teacher without its hypotheses), `duplicate` (as many train rows repeated), `relabel` (the confident mistakes of
+    the pool with their labels). A list of these, or arms by name: `{both: {from: [miner, gpt], by: guard}}`. Default: `none`
+    and every teacher."""
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
         BeforeValidator(_as_seeds, json_schema_input_type=int | list[int]),
@@ -481,8 +546,41 @@ class Spec(Model):
     @property
     def compared(self) -> tuple[str, ...]:
         """The arms in order, the baseline `none` always first."""
-        named = self.arms if self.arms is not None else tuple(self.teachers)
+        named = self.arms if self.arms is not None else self.teachers
         return ("none", *(arm for arm in named if arm != "none"))
+
+    def source_of(self, arm: str) -> tuple[str, ...]:
+        """Where an arm's instances come from; nowhere for `none`."""
+        named = ((self.arms or {}).get(arm) or Arm()).source or (arm,)
+        return tuple(name for name in named if name != "none")
+
+    def method_of(self, arm: str) -> Method:
+        """What an arm does with its instances."""
+        return ((self.arms or {}).get(arm) or Arm()).by or self.mitigate.by
+
+    def teachers_of(self, arm: str) -> tuple[str, ...]:
+        """The teachers among an arm's sources."""
+        return tuple(name for name in self.source_of(arm) if name in self.teachers)
+
+    def engine_of(self, teacher: str) -> EngineConfig | None:
+        """The engine that a teacher's instances are written with, or those of the control `generic`; None for a recording."""
+        config = self.teachers[self.asked[0] if teacher == "generic" else teacher]
+        return None if isinstance(config, RecordedTeacher) else config.engine
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """The arms with instances of a teacher."""
+        return tuple(arm for arm in self.compared if self.teachers_of(arm))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All that the arms get instances from, each once."""
+        return tuple(dict.fromkeys(name for arm in self.compared for name in self.source_of(arm)))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The teachers whose instances an arm has."""
+        return tuple(name for name in self.sources if name in self.teachers)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -492,8 +590,12 @@ class Spec(Model):
     def resolved(self) -> dict[str, Any]:
         """The spec as plain data with every default, and all that it inherits, written out; it reads back as the same spec."""
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extends"})
-        return plain | {"arms": list(self.compared)}
+        arms = {
+            arm: {"from": list(self.source_of(arm)), "by": self.method_of(arm)} if arm != "none" else {}
+            for arm in self.compared
+        }
+        return plain | {"arms": arms}
 
 
-#: Arms that need no teacher.
-CONTROLS = ("none", "duplicate")
+#: Where instances may come from besides teachers.
+CONTROLS = ("generic", "duplicate", "relabel")

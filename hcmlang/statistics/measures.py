@@ -67,6 +67,13 @@ def _blocks(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([[0], last + 1]), np.concatenate([[0], mistakes])
 
 
+def most_confident(outcome: Outcome, count: int) -> np.ndarray:
+    """Which rows are the `count` most confident ones, bool; of equals the first."""
+    chosen = np.zeros(len(outcome), dtype=bool)
+    chosen[np.argsort(-outcome.confidence, kind="stable")[:count]] = True
+    return chosen
+
+
 def matched_mistakes(outcome: Outcome, baseline: Outcome, tau: float) -> float:
     """HCMs at matched coverage: mistakes among as many of the most confident predictions as the baseline (of the same
     seed, on the same rows) makes with confidence >= tau. Lower confidence alone does not lower it."""

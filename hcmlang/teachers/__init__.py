@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hcmlang.spec.model import LLMTeacher, TeacherConfig
+from hcmlang.spec.model import LLMTeacher, RecordedTeacher, TeacherConfig
 
 if TYPE_CHECKING:
     from hcmlang.engines.base import Engine
@@ -19,6 +19,10 @@ def make(config: TeacherConfig, name: str, engine: Callable[[], Engine]) -> Teac
         from hcmlang.teachers.llm import LanguageModel
 
         return LanguageModel(name, engine)
+    if isinstance(config, RecordedTeacher):
+        from hcmlang.teachers.recorded import Recorded
+
+        return Recorded(config, name)
     from hcmlang.teachers.miner import Miner
 
     return Miner(config, name)

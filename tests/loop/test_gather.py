@@ -98,7 +98,16 @@ def test_a_group_shows_its_most_confident_rows(made: Results) -> None:
 
 
 def test_kept_and_dropped_instances(made: Results) -> None:
-    assert made.augmented.column_names == ["text", "label", "arm", "seed", "hypothesis_id", "program", "guarantees"]
+    assert made.augmented.column_names == [
+        "text",
+        "label",
+        "arm",
+        "seed",
+        "teacher",
+        "hypothesis_id",
+        "program",
+        "guarantees",
+    ]
     assert made.augmented.num_rows == 9
     assert set(made.augmented["arm"].to_pylist()) == {"miner"}
     rejected = made.rejected.to_pylist()
@@ -155,4 +164,6 @@ def test_metrics_are_strict_json_and_tables_are_plain_parquet(made: Results) -> 
         "gold",
         "predicted",
         "confidence",
+        "p:bad",
+        "p:good",
     ]

@@ -141,8 +141,10 @@ def test_the_miner_and_a_model_teach_side_by_side(project: Path, tmp_path: Path)
     _change(project.with_name("instances.prompty"), "another subject", "another matter")
     run = hcmlang.load(project, overrides).run(run.folder)
     new = _steps(run.folder) - before
-    assert {name for name, _ in new} >= {"generate/arm=llm/seed=0"}
-    assert not {name for name, _ in new if "arm=miner" in name or name.startswith(("characterize", "train/", "detect"))}
+    assert {name for name, _ in new} >= {"generate/teacher=llm/seed=0"}
+    assert not {
+        name for name, _ in new if "teacher=miner" in name or name.startswith(("characterize", "train/", "detect"))
+    }
 
 
 def _steps(folder: Path) -> set[tuple[str, str]]:
@@ -159,9 +161,9 @@ def _change(path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("name", "arm", "changed"),
     [
-        ("characterize", "llm", {"characterize/arm=llm/seed=0"}),
-        ("instances", "llm", {"generate/arm=llm/seed=0"}),
-        ("judge", "llm", {"generate/arm=llm/seed=0"}),
+        ("characterize", "llm", {"characterize/teacher=llm/seed=0"}),
+        ("instances", "llm", {"generate/teacher=llm/seed=0"}),
+        ("judge", "llm", {"generate/teacher=llm/seed=0"}),
         ("characterize", "miner", set()),
         ("instances", "miner", set()),
         ("judge", "miner", set()),

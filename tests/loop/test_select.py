@@ -22,7 +22,9 @@ def table(*texts: str, label: int = 0) -> Table:
 
 def run(*instances: tuple[str, str], keep: int | None = None, test: Table | None = None) -> Selection:
     """Select among (text, hypothesis) instances of the label negative; train has one row."""
-    candidates = [Instance({"text": text}, "negative", hypothesis, seed=0) for text, hypothesis in instances]
+    candidates = [
+        Instance({"text": text}, "negative", hypothesis, seed=0, teacher="t") for text, hypothesis in instances
+    ]
     config = spec.Select(keep=keep)
     train = table("a train row that everyone knows by heart", label=1)
     held_out = {"test": test or table("a test row that nobody may see before the end")}
@@ -56,7 +58,7 @@ def test_duplicates_and_near_duplicates() -> None:
 
 def test_contradictions() -> None:
     assert reasons(run(("a train row that everyone knows by heart", "h"))) == ["contradicts train"]
-    both = [Instance({"text": "same text"}, label, "h", seed=0) for label in LABELS]
+    both = [Instance({"text": "same text"}, label, "h", seed=0, teacher="t") for label in LABELS]
     chosen = select(both, spec.Select(), train=table("x"), held_out={"test": table("y")}, seed=0)
     assert chosen.kept == []
     assert reasons(chosen) == ["contradicts another", "contradicts another"]
@@ -85,7 +87,7 @@ def test_fields_are_compared_in_the_order_of_the_task() -> None:
     """Whatever order a program wrote them in."""
     fields = ["premise", "hypothesis"]
     rows = [["a man walks in the park", "a man is outdoors today"]]
-    pair = Instance({"hypothesis": rows[0][1], "premise": rows[0][0]}, "negative", "h", 0)
+    pair = Instance({"hypothesis": rows[0][1], "premise": rows[0][0]}, "negative", "h", 0, teacher="t")
     train = Table.of(fields, LABELS, [["b", "c"]], [0])
     chosen = select([pair], spec.Select(), train=train, held_out={"test": Table.of(fields, LABELS, rows, [0])}, seed=0)
     assert reasons(chosen) == ["repeats test"]
@@ -95,7 +97,7 @@ def test_rows_of_train_are_shown_and_a_held_out_set_of_that_name_is_not() -> Non
     train = table("one two three four five six seven eight nine ten eleven twelve")
     held_out = {"train": table("a secret row of a set that is named train")}
     texts = ["zero " + train.columns[0][0], train.columns[0][0] + ".", held_out["train"].columns[0][0]]
-    candidates = [Instance({"text": text}, "negative", "h", 0) for text in texts]
+    candidates = [Instance({"text": text}, "negative", "h", 0, teacher="t") for text in texts]
     rejected = select(candidates, spec.Select(), train=train, held_out=held_out, seed=0).rejected
     assert [(r.reason, r.detail) for r in rejected] == [
         ("nearly repeats train", f"train row 0, similarity 0.91: {train.columns[0][0]}"),

@@ -1,0 +1,142 @@
+"""How the arms compare on one set of rows: measures, intervals, tests, and what could have been seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hcmlang.data.table import Table
+from hcmlang.hashing import derive_seed
+from hcmlang.loop.work import Work
+from hcmlang.statistics.calibration import scaled, temperature
+from hcmlang.statistics.intervals import MEASURES, Interval, intervals
+from hcmlang.statistics.measures import (
+    Outcome,
+    at_least,
+    confidence_measures,
+    directions,
+    kept,
+    mean_of,
+    measure,
+    most_confident,
+)
+from hcmlang.statistics.significance import detectable, holm, mcnemar
+
+
+def compare(work: Work, name: str, table: Table) -> dict[str, Any]:
+    """The measures of every arm on a set of rows, with its difference from the baseline, and what could have been seen."""
+    config, tau = work.config, work.config["confidence"]
+    scores = {arm: [work.scores(f"scores:{name}:{arm}:{seed}") for seed in config["seeds"]] for arm in config["arms"]}
+    outcomes = {arm: [Outcome.of(s, table.y) for s in own] for arm, own in scores.items()}
+    temperatures = _temperatures(work)
+    found: dict[str, Any] = {}
+    for arm, own in scores.items():
+        seeds = []
+        for number, (one, none) in enumerate(zip(own, scores["none"], strict=True)):
+            entry = measure(one, table.y, none, config["thresholds"], tau)
+            if temperatures:
+                at = temperatures[arm][number]
+                cooled = confidence_measures(scaled(one, at), table.y, config["thresholds"])
+                entry["scaled"] = {"temperature": at, **cooled}
+            seeds.append(entry)
+        mean = mean_of(seeds) | {"directions": _mean_directions(own, table, tau)}
+        found[arm] = {"mean": mean, "seeds": seeds}
+    baseline = outcomes.pop("none")
+    with work.progress.task(f"intervals on {name}", config["resamples"]) as advance:
+        bounds = intervals(
+            outcomes, baseline, tau, config["resamples"], derive_seed("bootstrap", config["seeds"], name), advance
+        )
+    for arm in outcomes:
+        found[arm]["difference"] = _difference(
+            found[arm]["mean"], found["none"]["mean"], tau, bounds[arm] if bounds else None
+        )
+    _add_tests(found, outcomes, baseline, tau, bounds)
+    return {"rows": len(table), "arms": found, "power": _power(found["none"]["mean"], tau, bounds, config["seeds"])}
+
+
+def _temperatures(work: Work) -> dict[str, list[float]]:
+    """For each arm the temperature of each seed's model, fitted on the held-out train rows; empty without such rows."""
+    config = work.config
+    if f"held_out:{config['seeds'][0]}" not in work.inputs:
+        return {}
+    gold = {seed: work.table(f"held_out:{seed}").y for seed in config["seeds"]}
+    return {
+        arm: [temperature(work.scores(f"held_out_scores:{arm}:{seed}"), gold[seed]) for seed in config["seeds"]]
+        for arm in config["arms"]
+    }
+
+
+def _mean_directions(scores: Sequence[np.ndarray], table: Table, tau: float) -> list[dict[str, Any]]:
+    """HCMs by gold and predicted label, mean over seeds."""
+    found = [directions(one, table.y, table.labels, tau) for one in scores]
+    return [one | {"hcms": float(np.mean([seed[i]["hcms"] for seed in found]))} for i, one in enumerate(found[0])]
+
+
+def _difference(
+    arm: Mapping[str, Any], none: Mapping[str, Any], tau: float, bounds: Mapping[str, Interval] | None
+) -> dict[str, Any]:
+    """Arm minus baseline, absolute and as a share of the baseline, with the ends of the 95% intervals; None where there
+    is no interval, or no share."""
+    pairs = {
+        "accuracy": (arm["accuracy"], none["accuracy"]),
+        "hcms": (arm["hcms"][str(tau)], none["hcms"][str(tau)]),
+        "hcms_at_matched_coverage": (arm["hcms_at_matched_coverage"], none["hcms_at_matched_coverage"]),
+    }
+    found: dict[str, Any] = {}
+    for name, (after, before) in pairs.items():
+        bound = bounds[name] if bounds else None
+        found[name] = {
+            "mean": after - before,
+            "low": bound.low if bound else None,
+            "high": bound.high if bound else None,
+            "p": bound.p if bound else None,
+        }
+        if name != "accuracy":
+            low, high = bound.relative if bound and bound.relative else (None, None)
+            share = (after - before) / before if before else None
+            found[name]["relative"] = {"mean": share, "low": low, "high": high}
+    return found
+
+
+def _add_tests(
+    found: Mapping[str, Any],
+    arms: Mapping[str, Sequence[Outcome]],
+    baseline: Sequence[Outcome],
+    tau: float,
+    bounds: Mapping[str, Mapping[str, Interval]] | None,
+) -> None:
+    """p-values adjusted for there being several arms; with one seed those of McNemar's test."""
+    for name in MEASURES:
+        differences = {arm: found[arm]["difference"][name] for arm in arms}
+        if bounds is None:
+            before = _events(name, baseline[0], tau, baseline[0])
+            for arm, entry in differences.items():
+                test = mcnemar(before, _events(name, arms[arm][0], tau, baseline[0]))
+                entry |= {"fixed": test.fixed, "broken": test.broken, "p": test.p}
+        for arm, p in holm({arm: entry["p"] for arm, entry in differences.items()}).items():
+            differences[arm]["p_holm"] = p
+
+
+def _events(measure: str, outcome: Outcome, tau: float, baseline: Outcome) -> np.ndarray:
+    """The rows that a measure counts, for accuracy those that are wrong."""
+    if measure == "accuracy":
+        counted = np.ones(len(outcome), dtype=bool)
+    elif measure == "hcms":
+        counted = at_least(outcome.confidence, tau)
+    else:
+        counted = most_confident(outcome, kept(baseline, tau))
+    return np.asarray(outcome.wrong & counted)
+
+
+def _power(
+    none: Mapping[str, Any], tau: float, bounds: Mapping[str, Mapping[str, Interval]] | None, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """How large a fall of HCMs at matched coverage has to be to be seen four times in five: `detectable`, a share of the HCMs,
+    by the least sure of the arms. None where there is no interval, or no HCM."""
+    count = none["hcms"][str(tau)]
+    share = None
+    if bounds and count:
+        share = max(detectable(one["hcms_at_matched_coverage"].error) for one in bounds.values()) / count
+    return {"hcms": count, "seeds": len(seeds), "detectable": share}

@@ -1,0 +1,222 @@
+"""Arms of every source and method in one run: what they share, what each of them is."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import hcmlang
+from hcmlang.classifiers import open_model
+from hcmlang.data.records import Instance, read_records
+from hcmlang.diagnostics import DiagnosticError
+from hcmlang.hashing import file_digest
+from hcmlang.statistics.calibration import scaled
+
+ARMS = {
+    "none": {},
+    "miner": {},
+    "generic": {},
+    "duplicate": {},
+    "relabel": {},
+    "weighed": {"from": "miner", "by": "upweight"},
+    "guarded": {"from": "miner", "by": "guard"},
+    "guard-alone": {"from": "none", "by": "guard"},
+    "together": {"from": "miner", "by": "ensemble"},
+    "both-ways": {"from": "miner", "by": "append+guard"},
+    "told": {"from": ["miner", "told"]},
+}
+
+
+def tables(folder: Path) -> tuple[Path, Path, Path]:
+    """A recording: hypotheses, instances, and what was written without any."""
+    hypotheses = [
+        {"id": "h1", "statement": "Horror is praised with dark words.", "gold": "positive", "predicted": "negative"}
+    ]
+    texts = [f"a grim and gory tale number {n} that any lover of horror enjoys" for n in range(30)]
+    instances = [{"hypothesis": "h1", "text": text, "label": "positive"} for text in texts]
+    plain = [{"text": f"the {n}th film was a pleasant surprise", "label": "positive"} for n in range(40)]
+    paths = folder / "hypotheses.jsonl", folder / "instances.jsonl", folder / "generic.jsonl"
+    for path, rows in zip(paths, (hypotheses, instances, plain), strict=True):
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return paths
+
+
+def load(quickstart: Path, folder: Path, arms: object, *more: str) -> hcmlang.api.Experiment:
+    hypotheses, instances, plain = tables(folder)
+    told = {"kind": "recording", "hypotheses": str(hypotheses), "instances": str(instances), "generic": str(plain)}
+    overrides = [
+        "classifier={kind: linear}",
+        "detect.confidence=0.8",
+        "evaluate.resamples=200",
+        f"arms={json.dumps(arms)}",
+    ]
+    overrides += [f"teachers={json.dumps({'miner': {'kind': 'miner'}, 'told': told})}", *more]
+    return hcmlang.load(quickstart / "spec.yaml", overrides)
+
+
+@pytest.fixture(scope="module")
+def finished(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> hcmlang.Run:
+    folder = tmp_path_factory.mktemp("arms")
+    return load(quickstart, folder, ARMS, "seeds=2").run(folder / "run")
+
+
+def steps(run: hcmlang.Run) -> dict[str, Path]:
+    """The folders of the steps by name."""
+    with sqlite3.connect(run.folder / "journal.db") as journal:
+        rows = journal.execute("select name, key from steps").fetchall()
+    return {name: next((run.folder / "steps").glob(f"*{key[:16]}*")) for name, key in rows}
+
+
+def scores(run: hcmlang.Run, arm: str, seed: int = 0) -> np.ndarray:
+    rows = pq.read_table(run.folder / "predictions.parquet").to_pandas()
+    own = rows[(rows["set"] == "test") & (rows["arm"] == arm) & (rows["seed"] == seed)]
+    return own[["p:negative", "p:positive"]].to_numpy()
+
+
+def test_arms_share_what_they_have_in_common(finished: hcmlang.Run) -> None:
+    with sqlite3.connect(finished.folder / "journal.db") as journal:
+        made = Counter(dict(journal.execute("select action, count(*) from steps group by action").fetchall()))
+    assert made["train"] == made["detect"] == 2
+    assert made["characterize"] == 4  # miner and told, for each seed
+    assert made["generate"] == 4  # miner and generic
+    assert made["recorded"] == 2
+    assert made["mitigate"] == 2 * (len(ARMS) - 1)
+
+
+def test_controls_have_as_many_instances_as_the_teacher(finished: hcmlang.Run) -> None:
+    kept = {arm: [entry["kept"] for entry in entries] for arm, entries in finished.metrics["instances"].items()}
+    assert min(kept["miner"]) > 100
+    assert kept["duplicate"] == kept["miner"] == kept["weighed"] == kept["guarded"]
+    assert all(0 < generic <= miner for generic, miner in zip(kept["generic"], kept["miner"], strict=True))
+    relabel = finished.metrics["instances"]["relabel"]
+    found = [entry["hcms"] for entry in finished.metrics["pool"]["seeds"]]
+    assert [entry["kept"] + sum(entry["dropped"].values()) for entry in relabel] == found
+    assert {reason for entry in relabel for reason in entry["dropped"]} <= {
+        "repeats test",
+        "nearly repeats test",
+        "nearly repeats negation",
+    }
+    assert kept["guard-alone"] == [0, 0]
+    assert kept["told"] == [count + 30 for count in kept["miner"]]
+
+
+def test_every_instance_says_whose_it_is(finished: hcmlang.Run) -> None:
+    rows = finished.augmented.to_pandas() if hasattr(finished.augmented, "to_pandas") else None
+    assert rows is not None
+    whose = rows.groupby(["arm", "teacher"]).size()
+    assert set(whose.index) == {("miner", "miner"), ("generic", "generic"), ("told", "miner"), ("told", "told")}
+    stated = {(one["arm"], one["teacher"]) for one in finished.hypotheses}
+    assert stated == {("miner", "miner"), ("told", "told")}
+    (told,) = [one for one in finished.hypotheses if one["teacher"] == "told" and one["seed"] == 0]
+    assert (told["kept"], told["dropped"]) == (30, {})
+
+
+def test_generic_instances_know_no_blind_spot(finished: hcmlang.Run) -> None:
+    arms = finished.metrics["sets"]["test"]["arms"]
+    fall = {arm: arms[arm]["difference"]["hcms_at_matched_coverage"]["mean"] for arm in ("miner", "generic")}
+    assert fall["miner"] < fall["generic"]
+
+
+def test_a_guard_changes_no_prediction_and_ranks_them_anew(finished: hcmlang.Run) -> None:
+    before = scores(finished, "none")
+    for arm in ("guarded", "guard-alone"):
+        after = scores(finished, arm)
+        assert (after.argmax(axis=1) == before.argmax(axis=1)).all()
+        assert not np.allclose(after, before)
+        assert (np.argsort(after.max(axis=1)) != np.argsort(before.max(axis=1))).any()
+    arms = finished.metrics["sets"]["test"]["arms"]
+    assert arms["guarded"]["mean"]["hcms_at_matched_coverage"] < arms["none"]["mean"]["hcms_at_matched_coverage"]
+    assert arms["guarded"]["mean"]["accuracy"] == arms["none"]["mean"]["accuracy"]
+
+
+def test_an_ensemble_lies_between_its_members(finished: hcmlang.Run) -> None:
+    before, after, both = (scores(finished, arm)[:, 1] for arm in ("none", "miner", "together"))
+    assert (np.minimum(before, after) - 1e-5 <= both).all()
+    assert (both <= np.maximum(before, after) + 1e-5).all()
+
+
+def test_a_weight_is_chosen_on_held_out_train_rows(finished: hcmlang.Run) -> None:
+    (choice,) = (path for name, path in steps(finished).items() if name == "mitigate/arm=weighed/seed=0")
+    chosen = json.loads((choice / "choice.json").read_text(encoding="utf-8"))
+    tried = chosen["area_under_risk_coverage"]
+    assert list(tried) == ["1.0", "2.0", "4.0", "8.0"]
+    assert tried[str(chosen["weight"])] == min(tried.values())
+
+
+def test_held_out_rows_are_trained_on_by_nobody(finished: hcmlang.Run) -> None:
+    found = steps(finished)
+    part, held_out = (pq.read_table(found[f"{name}/seed=0"] / "table.parquet") for name in ("train-part", "held-out"))
+    train = pq.read_table(found["read/train"] / "table.parquet")
+    assert part.num_rows + held_out.num_rows == train.num_rows
+    assert Counter(part["text"].to_pylist()) + Counter(held_out["text"].to_pylist()) == Counter(
+        train["text"].to_pylist()
+    )
+    assert held_out.num_rows == round(train.num_rows / 10)
+
+
+def test_temperatures_are_told_for_every_arm(finished: hcmlang.Run) -> None:
+    rows = pq.read_table(finished.folder / "predictions.parquet").to_pandas()
+    own = rows[(rows["set"] == "test") & (rows["arm"] == "none") & (rows["seed"] == 0)]
+    gold = (own["gold"] == "positive").to_numpy().astype(int)
+    for arm, entry in finished.metrics["sets"]["test"]["arms"].items():
+        found = entry["seeds"][0]["scaled"]
+        cooled = scaled(scores(finished, arm).astype(np.float32), found["temperature"])
+        confident = cooled.max(axis=1) >= np.float32(0.8)
+        assert found["hcms"]["0.8"] == ((cooled.argmax(axis=1) != gold) & confident).sum(), arm
+        assert found["coverage"]["0.8"] == pytest.approx(confident.mean()), arm
+
+
+def test_one_seed_is_tested_by_what_changed(quickstart: Path, tmp_path: Path) -> None:
+    run = load(quickstart, tmp_path, ["miner", "relabel"], "seeds=1").run(tmp_path / "run")
+    for arm in ("miner", "relabel"):
+        entry = run.metrics["sets"]["test"]["arms"][arm]["difference"]["accuracy"]
+        wrong = {name: scores(run, name).argmax(axis=1) for name in ("none", arm)}
+        assert entry["fixed"] + entry["broken"] == (wrong["none"] != wrong[arm]).sum()
+        assert entry["p"] <= entry["p_holm"] <= 1
+        assert entry["low"] is None
+
+
+def test_a_recording_and_what_it_wrote_without_hypotheses(quickstart: Path, tmp_path: Path) -> None:
+    run = load(quickstart, tmp_path, ["told", "generic"], "seeds=1").run(tmp_path / "run")
+    assert [entry["kept"] for entry in run.metrics["instances"]["generic"]] == [30]
+    generic = steps(run)["select/from=generic/seed=0"]
+    assert all("pleasant surprise" in one.fields["text"] for one in read_records(generic / "instances.jsonl", Instance))
+
+
+@pytest.mark.parametrize("arm", ["guarded", "together"])
+def test_models_of_arms_load_again(quickstart: Path, tmp_path: Path, arm: str) -> None:
+    run = load(quickstart, tmp_path, {arm: ARMS[arm]}, "seeds=1").run(tmp_path / "run")
+    assert open_model(run.folder / "model") is not None
+    before = file_digest(run.folder / "predictions.parquet")
+    again = load(quickstart, tmp_path, {arm: ARMS[arm]}, "seeds=1").run(tmp_path / "again")
+    assert file_digest(again.folder / "predictions.parquet") == before
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            '{"hypothesis": "h2", "text": "x", "label": "positive"}',
+            "instances.jsonl:31:1: error: there is no hypothesis `h2`",
+        ),
+        ('{"hypothesis": "h1", "text": "x", "label": "great"}', '`label` is "great", and no label'),
+        ('{"hypothesis": "h1", "label": "positive"}', "`text` is missing or no text"),
+        ("{", "this is no JSON object"),
+        ("[]", "`hypothesis` is missing or no text"),
+    ],
+)
+def test_a_line_that_holds_no_instance(quickstart: Path, tmp_path: Path, line: str, expected: str) -> None:
+    experiment = load(quickstart, tmp_path, ["told"], "seeds=1")
+    with (tmp_path / "instances.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n" + line)
+    with pytest.raises(DiagnosticError) as caught:
+        experiment.run(tmp_path / "run")
+    from hcmlang.diagnostics import render
+
+    assert expected in render(caught.value.diagnostics)
