@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import datasets
 
     from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+    from hcmlang.loop.audit import Check
     from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.plan import Step
     from hcmlang.loop.results import Results
@@ -247,6 +248,22 @@ class Run:
         from hcmlang import classifiers
 
         return classifiers.open_model(self.folder / "model")
+
+    def audit(self, progress: Progress = SILENT) -> list[Check]:
+        """Check the run from its files and the data that its spec names: splits, leaks, counts, figures, the report.
+
+        Raises :class:`DiagnosticError` where these cannot be read.
+        """
+        from hcmlang.loop.audit import Check, audit
+        from hcmlang.report.html import REPORT, render_report
+
+        path = self.folder / REPORT
+        there = path.read_text(encoding="utf-8") if path.is_file() else ""
+        wrong = () if there == render_report(self.results) else (f"{path} is not what the metrics make",)
+        return [
+            *audit(self.results, progress),
+            Check("the report shows these figures", wrong, f"{len(there):,} characters"),
+        ]
 
     def _repr_html_(self) -> str:
         from hcmlang.report.html import render_summary

@@ -9,8 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hcmlang.quickstart import write_quickstart
+
+# A machine that is busy with other things breaks no property.
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")
 
 PROGRAM = [sys.executable, "-c", "from hcmlang.cli.main import main; main()"]
 

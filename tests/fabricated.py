@@ -19,7 +19,7 @@ from hcmlang.data.table import Table
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.gather import results
 from hcmlang.loop.results import Results
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, REJECTED, SCORES, TABLE, Work
+from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, REJECTED, SCORES, TABLE, Work
 from hcmlang.progress import SILENT
 
 LABELS = ("bad", "good")
@@ -62,6 +62,7 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
         pool_scores = _scores(f, tables["pool"], 0.1, [seed, 0])
         np.save(place(f"pool_scores:{seed}") / SCORES, pool_scores)
         write_jsonl(place(f"groups:{seed}") / GROUPS, _groups(f, tables["pool"], pool_scores))
+        write_jsonl(inputs[f"groups:{seed}"] / LEAKED, [])
         for arm, skill in f.skill:
             for number, name in enumerate(("test", "negation"), start=1):
                 scores = _scores(f, tables[f"set:{name}"], skill, [seed, number, len(arm)])

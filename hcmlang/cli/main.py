@@ -28,6 +28,7 @@ COMMANDS = {
     "run": "Run a spec: train, find confident mistakes, generate, retrain, report.",
     "resume": "Go on with a run, with answers to its request files.",
     "report": "Show the results of a run in the terminal and name its HTML report.",
+    "audit": "Check a finished run: nothing leaked, counts add up, every figure follows.",
     "cost": "Tell what a run has spent on models, by arm and purpose.",
     "runs": "List runs, and clean them up.",
     "record": "Write the calls of a run into a recording that can be replayed.",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
-from hcmlang.loop.work import Work
-from hcmlang.statistics.calibration import scaled, temperature
+from hcmlang.progress import Advance, nothing_to_show
+from hcmlang.statistics.calibration import scaled
 from hcmlang.statistics.intervals import MEASURES, Interval, intervals
 from hcmlang.statistics.measures import (
     Outcome,
@@ -24,48 +25,52 @@ from hcmlang.statistics.measures import (
 )
 from hcmlang.statistics.significance import detectable, holm, mcnemar
 
+#: What each arm's models say of a set of rows: probabilities, shape (rows, labels), for each seed.
+Scores: TypeAlias = Mapping[str, Sequence[np.ndarray]]
 
-def compare(work: Work, name: str, table: Table) -> dict[str, Any]:
-    """The measures of every arm on a set of rows, with its difference from the baseline, and what could have been seen."""
-    config, tau = work.config, work.config["confidence"]
-    scores = {arm: [work.scores(f"scores:{name}:{arm}:{seed}") for seed in config["seeds"]] for arm in config["arms"]}
+
+@dataclass(frozen=True)
+class Settings:
+    """How arms are compared: at tau (`confidence`) and further `thresholds`, over `seeds`, with so many `resamples`."""
+
+    confidence: float
+    thresholds: tuple[float, ...]
+    seeds: tuple[int, ...]
+    resamples: int
+
+
+def compare(
+    name: str,
+    table: Table,
+    scores: Scores,
+    temperatures: Mapping[str, Sequence[float]],
+    settings: Settings,
+    advance: Advance = nothing_to_show,
+) -> dict[str, Any]:
+    """The measures of every arm on the set `name`, with its difference from the arm `none`, and what could have been seen, as
+    JSON-able data. `temperatures` are those of every arm's models, or empty. `advance` counts resamples."""
+    tau, thresholds = settings.confidence, settings.thresholds
     outcomes = {arm: [Outcome.of(s, table.y) for s in own] for arm, own in scores.items()}
-    temperatures = _temperatures(work)
     found: dict[str, Any] = {}
     for arm, own in scores.items():
         seeds = []
         for number, (one, none) in enumerate(zip(own, scores["none"], strict=True)):
-            entry = measure(one, table.y, none, config["thresholds"], tau)
+            entry = measure(one, table.y, none, thresholds, tau)
             if temperatures:
                 at = temperatures[arm][number]
-                cooled = confidence_measures(scaled(one, at), table.y, config["thresholds"])
-                entry["scaled"] = {"temperature": at, **cooled}
+                entry["scaled"] = {"temperature": at, **confidence_measures(scaled(one, at), table.y, thresholds)}
             seeds.append(entry)
         mean = mean_of(seeds) | {"directions": _mean_directions(own, table, tau)}
         found[arm] = {"mean": mean, "seeds": seeds}
     baseline = outcomes.pop("none")
-    with work.progress.task(f"intervals on {name}", config["resamples"]) as advance:
-        bounds = intervals(
-            outcomes, baseline, tau, config["resamples"], derive_seed("bootstrap", config["seeds"], name), advance
-        )
+    random = derive_seed("bootstrap", list(settings.seeds), name)
+    bounds = intervals(outcomes, baseline, tau, settings.resamples, random, advance)
     for arm in outcomes:
         found[arm]["difference"] = _difference(
             found[arm]["mean"], found["none"]["mean"], tau, bounds[arm] if bounds else None
         )
     _add_tests(found, outcomes, baseline, tau, bounds)
-    return {"rows": len(table), "arms": found, "power": _power(found["none"]["mean"], tau, bounds, config["seeds"])}
-
-
-def _temperatures(work: Work) -> dict[str, list[float]]:
-    """For each arm the temperature of each seed's model, fitted on the held-out train rows; empty without such rows."""
-    config = work.config
-    if f"held_out:{config['seeds'][0]}" not in work.inputs:
-        return {}
-    gold = {seed: work.table(f"held_out:{seed}").y for seed in config["seeds"]}
-    return {
-        arm: [temperature(work.scores(f"held_out_scores:{arm}:{seed}"), gold[seed]) for seed in config["seeds"]]
-        for arm in config["arms"]
-    }
+    return {"rows": len(table), "arms": found, "power": _power(found["none"]["mean"], tau, bounds, settings.seeds)}
 
 
 def _mean_directions(scores: Sequence[np.ndarray], table: Table, tau: float) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from hcmlang.data.records import read_jsonl
 from hcmlang.data.table import Table
-from hcmlang.loop.compare import compare
+from hcmlang.loop.compare import Settings, compare
 from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.work import INSTANCES, REJECTED, Work
+from hcmlang.loop.work import INSTANCES, LEAKED, REJECTED, Work
+from hcmlang.statistics.calibration import temperature
 
 #: Thresholds that are tried when a pool has no HCM, to tell the user what to lower the threshold to.
 _LOWER = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4)
@@ -21,8 +22,8 @@ _LOWER = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4)
 
 def metrics(work: Work, pool: Table, sets: Mapping[str, Table], hypotheses: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything that metrics.json holds (docs/run-directory.md), as JSON-able data; the same for the same results."""
-    config = work.config
-    compared: dict[str, Any] = {name: compare(work, name, table) for name, table in sets.items()}
+    config, temperatures = work.config, _temperatures(work)
+    compared: dict[str, Any] = {name: _compared(work, name, table, temperatures) for name, table in sets.items()}
     return {
         "hcmlang": version("hcmlang"),
         "name": config["name"],
@@ -59,6 +60,27 @@ def not_used(work: Work, arm: str, seed: int) -> Iterator[dict[str, Any]]:
         yield from read_jsonl(folder / REJECTED)
 
 
+def _compared(work: Work, name: str, table: Table, temperatures: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    config = work.config
+    seeds = config["seeds"]
+    scores = {arm: [work.scores(f"scores:{name}:{arm}:{seed}") for seed in seeds] for arm in config["arms"]}
+    settings = Settings(config["confidence"], tuple(config["thresholds"]), tuple(seeds), config["resamples"])
+    with work.progress.task(f"intervals on {name}", config["resamples"]) as advance:
+        return compare(name, table, scores, temperatures, settings, advance)
+
+
+def _temperatures(work: Work) -> dict[str, list[float]]:
+    """For each arm the temperature of each seed's model, fitted on the held-out train rows; empty without such rows."""
+    config = work.config
+    if f"held_out:{config['seeds'][0]}" not in work.inputs:
+        return {}
+    gold = {seed: work.table(f"held_out:{seed}").y for seed in config["seeds"]}
+    return {
+        arm: [temperature(work.scores(f"held_out_scores:{arm}:{seed}"), gold[seed]) for seed in config["seeds"]]
+        for arm in config["arms"]
+    }
+
+
 def _pool(work: Work, pool: Table) -> dict[str, Any]:
     """HCMs of the pool by direction, for each seed."""
     labels, found = pool.labels, []
@@ -67,7 +89,8 @@ def _pool(work: Work, pool: Table) -> dict[str, Any]:
         rows = confident_errors(scores, pool.y, work.config["confidence"])
         pairs = Counter((labels[pool.y[row]], labels[scores[row].argmax()]) for row in rows)
         directions = [{"gold": g, "predicted": p, "hcms": pairs[g, p]} for g, p in sorted(pairs)]
-        found.append({"seed": seed, "hcms": len(rows), "directions": directions})
+        leaked = len(read_jsonl(work.inputs[f"groups:{seed}"] / LEAKED))
+        found.append({"seed": seed, "hcms": len(rows), "leaked": leaked, "directions": directions})
     return {"rows": len(pool), "crossfit": work.config["crossfit"], "seeds": found}
 
 

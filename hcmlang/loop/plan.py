@@ -112,9 +112,11 @@ def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> It
     else:
         yield Step(at("score-pool"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": "read/train"})
     detect = {**fit, **spec.detect.model_dump(mode="json", exclude={"folds"})}
+    detect |= {"near_duplicate": spec.select.near_duplicate}
     scored = {"pool": pool, "scores": at("score-pool")}
-    yield Step(at("detect"), "detect", detect, {**scored, "model": at("train")})
-    found = {**scored, "groups": at("detect")}
+    kept_out = {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
+    yield Step(at("detect"), "detect", detect, {**scored, "model": at("train"), **kept_out})
+    found = {**scored, "groups": at("detect"), **kept_out}
     # The controls need to know how many rows the first teacher adds, so they come last.
     for source in (*spec.asked, *(name for name in CONTROLS if name in spec.sources)):
         yield from _instances(spec, programs, seed, source, found)
@@ -197,6 +199,7 @@ def _written(
     first = spec.asked[0]
     kind = spec.teachers[first if teacher == "generic" else teacher]
     task = {**_task(spec), "seed": seed, "teacher": teacher, "kind": kind.model_dump(mode="json")}
+    task |= {"near_duplicate": spec.select.near_duplicate}
     where = f"teacher={teacher}/seed={seed}"
     if isinstance(kind, RecordedTeacher):
         task["files"] = {name: text_digest(path) for name, path in kind.files.items()}
@@ -224,7 +227,9 @@ def _written(
     config |= {f"{name}_prompt": used[name].key for name in ("instances", "judge") if name in used}
     inputs |= _asked(programs, found, f"train/seed={seed}")
     if "instances" in used:
-        inputs["pool"] = found["pool"]  # a language model is shown examples
+        # A language model is shown examples, and never what is held out.
+        inputs["pool"] = found["pool"]
+        inputs |= {role: step for role, step in found.items() if role.startswith("held_out:")}
     yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs, "generate": spec.generate})
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hcmlang.data.leakage import HeldOut
 from hcmlang.data.near_duplicates import NearDuplicates, normalized
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
@@ -39,7 +40,7 @@ def select(
     config: spec.Select,
     *,
     train: Table,
-    held_out: Mapping[str, Table],
+    held_out: HeldOut,
     seed: int,
 ) -> Selection:
     """Drop what repeats or nearly repeats a held-out row, a train row or an earlier instance, and what says the same
@@ -65,12 +66,10 @@ def select(
 class _Guard:
     """What has been seen, and what it speaks against."""
 
-    def __init__(
-        self, candidates: Sequence[Instance], threshold: float, train: Table, held_out: Mapping[str, Table]
-    ) -> None:
+    def __init__(self, candidates: Sequence[Instance], threshold: float, train: Table, held_out: HeldOut) -> None:
         self._train = train
         self._in_train = NearDuplicates(train.texts(), threshold)
-        self._held_out = {name: NearDuplicates(table.texts(), threshold) for name, table in held_out.items()}
+        self._held_out = held_out
         self._in_passed = NearDuplicates((), threshold)
         self._passed: list[str] = []
         self._labels: defaultdict[str, set[str]] = defaultdict(set)
@@ -91,12 +90,10 @@ class _Guard:
         return found
 
     def _leaks(self, row: Sequence[str]) -> Objection | None:
-        for name, index in self._held_out.items():
-            if (same := index.exact(row)) is not None:
-                return f"repeats {name}", f"{name} row {same}"
-            if (near := index.nearest(row)) is not None:
-                return f"nearly repeats {name}", f"{name} row {near[0]}, similarity {near[1]:.2f}"
-        return None
+        leak = self._held_out.like(row)
+        if leak is None:
+            return None
+        return f"{'repeats' if leak.similarity == 1 else 'nearly repeats'} {leak.name}", str(leak)
 
     def _contradicts(self, row: Sequence[str], label: str) -> Objection | None:
         if len(labels := self._labels[normalized(row)]) > 1:

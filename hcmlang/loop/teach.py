@@ -19,7 +19,8 @@ from hcmlang.loop.ask import Asker
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.loop.prompt import instance_prompt
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, MODEL, REJECTED, Work
+from hcmlang.loop.vet import Vetted, vet
+from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, REJECTED, Work
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec import model as spec
 from hcmlang.teachers.base import Case
@@ -35,6 +36,11 @@ def detect(work: Work) -> None:
     pool, scores = work.table("pool"), work.scores("scores")
     config = spec.Group.model_validate(work.config["group"])
     rows = confident_errors(scores, pool.y, work.config["confidence"])
+    # What stands in a held-out set, too, must not be shown to a teacher.
+    held_out, texts = work.held_out(work.config["near_duplicate"]), pool.texts()
+    leaks = {int(row): leak for row in rows if (leak := held_out.within(texts[row])) is not None}
+    rows = np.array([row for row in rows if row not in leaks], dtype=np.int64)
+    write_jsonl(work.out / LEAKED, [{"row": row, "repeats": str(leak)} for row, leak in leaks.items()])
     embeddings = None
     if config.features == "classifier" and len(rows):
         model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, pool.labels)
@@ -46,9 +52,18 @@ def detect(work: Work) -> None:
 def characterize(work: Work) -> None:
     """A teacher's hypotheses about the groups."""
     groups = read_records(work.inputs["groups"] / GROUPS, Group)
-    case = Case(work.table("pool"), work.scores("scores"), work.config["confidence"], tuple(groups), work.seed)
+    pool, held_out = work.table("pool"), work.held_out(work.config["near_duplicate"])
+    texts = pool.texts()
+    case = Case(
+        pool,
+        work.scores("scores"),
+        work.config["confidence"],
+        tuple(groups),
+        work.seed,
+        may_show=lambda row: held_out.within(texts[row]) is None,
+    )
     config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
-    teacher = teachers.make(config, work.config["teacher"], lambda: _engine(work, "characterize"))
+    teacher = teachers.make(config, work.config["teacher"], lambda: Vetted(_engine(work, "characterize"), held_out))
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
     write_jsonl(work.out / HYPOTHESES, hypotheses)
@@ -71,12 +86,14 @@ def generate(work: Work) -> None:
     unwritten: list[Unwritten] = []
     for hypothesis in hypotheses:
         scopes = _scopes(work, hypothesis, groups.get(hypothesis.group or ""))
-        for count, contrast in ((work.config["per_hypothesis"], False), (work.config["contrast"], True)):
+        opposite = work.config["contrast"] if hypothesis.kind != "generic" else 0
+        for count, contrast in ((work.config["per_hypothesis"], False), (opposite, True)):
             orders, refused = _orders(work, hypothesis, scopes, count, contrast)
             wanted |= {order.wanted.key: order for order in orders}
             if count and not orders:
                 unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
                 break
+    vet([order.wanted.messages for order in wanted.values()], work.held_out(work.config["near_duplicate"]))
     accepted: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
         engine = _engine(work, "generate")
@@ -204,7 +221,9 @@ def generic(work: Work) -> None:
     blank: list[Hypothesis] = []
     # Of a recording there is a file with all that was written without a hypothesis.
     if work.config["kind"]["kind"] != "recording":
-        blank = without_knowledge(like, work.table("pool"), work.seed)
+        pool, held_out = work.table("pool"), work.held_out(work.config["near_duplicate"])
+        shown = [row for row, text in enumerate(pool.texts()) if held_out.within(text) is None]
+        blank = without_knowledge(like, pool, shown, work.seed)
     write_jsonl(work.out / HYPOTHESES, blank)
 
 
@@ -247,12 +266,12 @@ def select(work: Work) -> None:
     for role, folder in work.inputs.items():
         if role.startswith("candidates:"):
             candidates += read_records(folder / INSTANCES, Instance)
-    held_out = {role.partition(":")[2]: work.table(role) for role in work.inputs if role.startswith("held_out:")}
+    held_out = work.held_out(work.config["near_duplicate"])
     keep = work.config["keep"]
     if "like" in work.inputs:
         keep = len(read_records(work.inputs["like"] / INSTANCES, Instance))
     config = spec.Select(keep=keep or None, near_duplicate=work.config["near_duplicate"])
-    with work.progress.task(f"checking {len(candidates)} instances against {len(held_out)} held-out sets"):
+    with work.progress.task(f"checking {len(candidates)} instances against the held-out rows"):
         chosen = selection.select(
             candidates if keep != 0 else [], config, train=work.table("train"), held_out=held_out, seed=work.seed
         )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from hcmlang.data.leakage import HeldOut
 from hcmlang.data.table import Table
 from hcmlang.loop.desk import Desk
 from hcmlang.progress import Progress
@@ -19,6 +20,7 @@ TABLE = "table.parquet"
 SCORES = "probabilities.npy"
 MODEL = "model"
 GROUPS = "groups.jsonl"
+LEAKED = "leaked.jsonl"
 HYPOTHESES = "hypotheses.jsonl"
 INSTANCES = "instances.jsonl"
 REJECTED = "rejected.jsonl"
@@ -48,6 +50,11 @@ class Work:
     def table(self, role: str) -> Table:
         """The rows that a `read` step wrote."""
         return Table.read(self.inputs[role] / TABLE, self.config["fields"], self.config["labels"])
+
+    def held_out(self, near_duplicate: float) -> HeldOut:
+        """The rows that are only evaluated; what shares that part of its word 3-grams with one nearly repeats it."""
+        roles = [role for role in self.inputs if role.startswith("held_out:")]
+        return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate)
 
     def scores(self, role: str) -> np.ndarray:
         """The probabilities that a `predict` or `crossfit` step wrote, float32, shape (rows, labels)."""

@@ -24,8 +24,13 @@ REPORT = "report.html"
 def write_report(results: Results) -> Path:
     """Write report.html into the run directory; the same results give the same bytes."""
     path = results.folder / REPORT
-    write_text(path, _render("report.html.j2", results))
+    write_text(path, render_report(results))
     return path
+
+
+def render_report(results: Results) -> str:
+    """The report as text; the same results give the same."""
+    return _render("report.html.j2", results)
 
 
 def render_summary(results: Results) -> str:

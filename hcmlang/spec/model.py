@@ -591,7 +591,7 @@ class Spec(Model):
         """The spec as plain data with every default, and all that it inherits, written out; it reads back as the same spec."""
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extends"})
         arms = {
-            arm: {"from": list(self.source_of(arm)), "by": self.method_of(arm)} if arm != "none" else {}
+            arm: {"from": list(self.source_of(arm)) or ["none"], "by": self.method_of(arm)} if arm != "none" else {}
             for arm in self.compared
         }
         return plain | {"arms": arms}

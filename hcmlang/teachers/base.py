@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,8 @@ class Case:
     confidence: float
     groups: tuple[Group, ...]
     seed: int = 0
+    may_show: Callable[[int], bool] = lambda row: True
+    """Whether a row of the pool may be shown: not where it repeats a row that is kept for evaluation."""
 
 
 class Teacher(Protocol):

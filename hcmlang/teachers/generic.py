@@ -14,23 +14,27 @@ from hcmlang.hashing import derive_seed
 from hcmlang.teachers.features import words_of
 
 
-def without_knowledge(hypotheses: Sequence[Hypothesis], pool: Table, seed: int) -> list[Hypothesis]:
+def without_knowledge(
+    hypotheses: Sequence[Hypothesis], pool: Table, shown: Sequence[int], seed: int
+) -> list[Hypothesis]:
     """For each hypothesis one that asks for the same labels and says nothing.
 
     In place of triggers it has as many words, drawn from all words of pool rows of its label, often or seldom as they occur,
-    so that programs which speak of triggers can write for it; in place of evidence as many rows of that label.
+    so that programs which speak of triggers can write for it; in place of evidence as many rows of that label. `shown` are the
+    rows of the pool that a teacher may see.
     """
     words: defaultdict[str, list[str]] = defaultdict(list)
     rows: defaultdict[str, list[int]] = defaultdict(list)
-    for row, text in enumerate(pool.joined("\n")):
-        label = pool.labels[pool.y[row]]
+    texts = pool.joined("\n")
+    for row in shown:
+        text, label = texts[row], pool.labels[pool.y[row]]
         rows[label].append(row)
         words[label] += sorted(word for word in set(words_of(text)) if any(map(str.isalpha, word)))
     blank = []
     for number, one in enumerate(hypotheses, start=1):
         random = np.random.default_rng(derive_seed("generic", seed, one.id))
         drawn = random.permutation(np.asarray(words[one.gold] or [""], dtype=object))
-        own = np.asarray(rows[one.gold] or range(len(pool)))
+        own = np.asarray(rows[one.gold], dtype=np.int64)
         evidence = random.permutation(own)[: len(one.evidence)]
         blank.append(
             replace(

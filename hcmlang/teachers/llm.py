@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -156,13 +157,14 @@ def _questions(case: Case, config: Characterize) -> list[_Question]:
             "group.numbers": numbers,
         }
         bound = program.bind(scope)
+        near = _central(right[group.predicted], group, words)
         values = {
             "labels": list(case.pool.labels),
             "fields": list(case.pool.fields),
             "gold": group.gold,
             "predicted": group.predicted,
             "mistakes": [{"number": n, **_shown(case, row)} for n, row in enumerate(shown, start=1)],
-            "right": [_shown(case, row) for row in _central(right[group.predicted], group, words)[:RIGHT]],
+            "right": [_shown(case, row) for row in islice(filter(case.may_show, near), RIGHT)],
             "group": {"terms": list(group.terms), "summary": group.summary},
         }
         for sample in range(1, config.per_group + 1):

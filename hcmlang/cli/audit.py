@@ -1,0 +1,39 @@
+"""`hcmlang audit`: check a finished run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hcmlang.cli.options import json_option, run_argument
+from hcmlang.diagnostics import EXIT_FAILED
+
+#: What is told of a check that fails.
+_TOLD = 10
+
+
+@click.command()
+@run_argument
+@json_option
+@click.pass_context
+def audit(context: click.Context, run: Path, as_json: bool) -> None:
+    """Check the finished run in the directory RUN, from its files and data: that no evaluated row was trained on or told to a
+    teacher, that counts add up, and that every figure follows from the predictions on disk. Exit code 1 where one does not."""
+    from hcmlang import api
+    from hcmlang.cli.terminal import terminal_progress
+
+    with terminal_progress() as progress:
+        checks = api.open_run(run).audit(progress)
+    if as_json:
+        click.echo(json.dumps([vars(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{'failed' if check.wrong else 'ok':<8}{check.name} ({check.seen})")
+            for one in check.wrong[:_TOLD]:
+                click.echo(f"        {one}")
+            if len(check.wrong) > _TOLD:
+                click.echo(f"        and {len(check.wrong) - _TOLD:,} more")
+    if any(check.wrong for check in checks):
+        context.exit(EXIT_FAILED)
