@@ -20,12 +20,22 @@ from hcmlang.lsp.projects import PROGRAM, Program, keys_of, lists_of, program_at
 
 Sort = Literal["key", "value", "keyword", "function", "rule", "field", "text", "list", "file"]
 
+#: Where instances may come from besides teachers.
+_CONTROLS = {
+    "generic": "as many instances without hypotheses",
+    "duplicate": "as many train rows repeated",
+    "relabel": "the confident mistakes of the pool",
+}
 #: Keys of a spec whose values are files, and how the names of such files end.
 _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (PROGRAM, (".hcm",)),
     ((*PROGRAM, "*"), (".hcm",)),
     (("extends",), (".yaml", ".yml")),
     (("characterize", "templates"), (".yaml", ".yml")),
+    (("characterize", "prompt"), (".prompty",)),
+    (("generate", "prompt"), (".prompty",)),
+    (("generate", "judge_prompt"), (".prompty",)),
+    *((("teachers", "*", name), (".jsonl",)) for name in ("hypotheses", "instances", "generic")),
     (("task", "data", "*"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
     (("task", "data", "*", "path"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
     (("task", "challenge", "*"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
@@ -98,9 +108,9 @@ def _values(document: Document, outline: Outline, cursor: Cursor, offset: int, f
     make = partial(_value, document.text, cursor, offset)
     for value, meant in schema.values(cursor.path, outline.siblings).items():
         yield make(value, documentation=meant)
-    if cursor.path[:1] == ("arms",) and len(cursor.path) == 2:
+    if cursor.path[:1] == ("arms",) and len(cursor.path) == 2 and isinstance(cursor.path[1], int):
         present = {child.text for child in outline.children(("arms",)) if child.path != cursor.path}
-        arms = {"none": "the classifier as it is", "duplicate": "as many train rows repeated"}
+        arms = {"none": "the classifier as it is", **_CONTROLS}
         arms |= dict.fromkeys(keys_of(with_bases(document, files), ("teachers",)), "a teacher")
         for arm, what in arms.items():
             if arm not in present:
