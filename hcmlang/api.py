@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hcmlang.engines.wire import AnswersWanted, BudgetSpent
     from hcmlang.loop.audit import Check
     from hcmlang.loop.estimate import Estimate
-    from hcmlang.loop.plan import Step
+    from hcmlang.loop.graph import Step
     from hcmlang.loop.results import Results
     from hcmlang.loop.store import Artifact, Store
 

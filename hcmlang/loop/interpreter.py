@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hcmlang.engines.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop.desk import Desk
-from hcmlang.loop.plan import Step
+from hcmlang.loop.graph import Step
 from hcmlang.loop.steps import ACTIONS
 from hcmlang.loop.store import Artifact, Store
 from hcmlang.loop.work import Action, Work

@@ -28,7 +28,7 @@ def train(work: Work) -> None:
 def predict(work: Work) -> None:
     """Probabilities of a table's rows under a model."""
     model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
-    _save_scores(model.predict_proba(work.table("table"), work.progress), work)
+    save_scores(model.predict_proba(work.table("table"), work.progress), work)
 
 
 def part(work: Work) -> None:
@@ -44,11 +44,6 @@ def part(work: Work) -> None:
     seed = derive_seed("part", work.seed) % 2**32
     seen, kept = train_test_split(np.arange(len(table)), test_size=held_out, stratify=table.y, random_state=seed)
     table.take(np.sort(seen if work.config["part"] == "train" else kept)).write(work.out / TABLE)
-
-
-def crossfit(work: Work) -> None:
-    """Out-of-fold probabilities of the train rows: each row is predicted by a model that has not seen it."""
-    _save_scores(out_of_fold(work, work.table("train"), work.config["folds"]), work)
 
 
 def out_of_fold(work: Work, table: Table, folds: int, weights: np.ndarray | None = None) -> np.ndarray:
@@ -73,7 +68,7 @@ def out_of_fold(work: Work, table: Table, folds: int, weights: np.ndarray | None
     return scores
 
 
-def _save_scores(scores: np.ndarray, work: Work) -> None:
+def save_scores(scores: np.ndarray, work: Work) -> None:
     if not np.isfinite(scores).all():
         message = "the classifier's probabilities are not numbers: its training went astray"
         hint = "lower `classifier.learning_rate`"

@@ -11,41 +11,63 @@ from hcmlang.classifiers import guard
 from hcmlang.classifiers.pair import Pair
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
-from hcmlang.loop.learn import out_of_fold, save_model
+from hcmlang.loop.learn import out_of_fold, save_model, save_scores
 from hcmlang.loop.work import INSTANCES, MODEL, Work
 from hcmlang.statistics.measures import Outcome, area_under_risk_coverage
 
 #: Weights of an instance that `upweight` tries.
 WEIGHTS = (1.0, 2.0, 4.0, 8.0)
-#: What was tried to choose something, and how it went.
+#: What a retrained classifier's instances weigh, and how others did that were tried.
 CHOICE = "choice.json"
 
 
-def mitigate(work: Work) -> None:
-    """The arm's classifier. Without instances there is nothing to learn from but for a guard: it stays as it was."""
-    method, train = work.config["by"], work.table("train")
+def retrain(work: Work) -> None:
+    """The classifier trained on train rows plus instances. Without instances it stays as it was."""
+    train = work.table("train")
     added = _instances(work, train)
-    if not len(added) and method != "guard":
-        save_model(_before(work), work)
-        return
-    if method == "guard":
-        save_model(_guarded(work, _before(work), train, added), work)
-        return
-    if method.startswith("upweight"):
-        after, weight = _upweighted(work, train, added)
+    weight = float(work.config.get("weight", 1))
+    tried: dict[str, float] = {}
+    if not len(added):
+        model = _load(work, "model")
+    elif work.config["by"] == "upweight":
+        model, weight, tried = _upweighted(work, train, added)
     else:
-        weight = work.config["weight"]
-        after = _retrained(work, train, added, weight)
-    if method.endswith("+guard"):
-        save_model(_guarded_anew(work, after, train, added, weight), work)
-    elif method == "ensemble":
-        save_model(Pair(_before(work), after), work)
-    else:
-        save_model(after, work)
+        model = _trained(work, train, added, weight)
+    save_model(model, work)
+    choice = {"weight": weight, "area_under_risk_coverage": tried}
+    (work.out / CHOICE).write_text(json.dumps(choice, indent=1) + "\n", encoding="utf-8")
 
 
-def _before(work: Work) -> classifiers.Classifier:
-    return classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
+def pair(work: Work) -> None:
+    """The classifier as it was and the retrained one, together."""
+    save_model(Pair(_load(work, "before"), _load(work, "after")), work)
+
+
+def crossfit(work: Work) -> None:
+    """Out-of-fold probabilities of the train rows, and of the instances behind them that the classifier was retrained with:
+    each is predicted by a classifier that has not seen it."""
+    table, weights = work.table("train"), None
+    if "instances" in work.inputs:
+        added = _instances(work, table)
+        choice = json.loads((work.inputs["model"] / CHOICE).read_text(encoding="utf-8"))
+        table, weights = table + added, _weights(table, added, choice["weight"])
+    save_scores(out_of_fold(work, table, work.config["folds"], weights), work)
+
+
+def guarded(work: Work) -> None:
+    """The classifier with a guard, fitted on what it says out of fold of train rows, and of instances. Instances that the
+    classifier has not seen need no folds."""
+    train, classifier = work.table("train"), _load(work, "model")
+    rows = train + _instances(work, train)
+    scores = work.scores("out_of_fold")
+    unseen = rows.take(np.arange(len(scores), len(rows)))
+    scores = np.concatenate([scores, classifier.predict_proba(unseen, work.progress)])
+    found = guard.fit(rows, scores, work.seed)
+    save_model(guard.Guarded(classifier, found) if found is not None else classifier, work)
+
+
+def _load(work: Work, role: str) -> classifiers.Classifier:
+    return classifiers.load(work.classifier, work.inputs[role] / MODEL, work.config["labels"])
 
 
 def _instances(work: Work, like: Table) -> Table:
@@ -59,7 +81,7 @@ def _weights(train: Table, added: Table, weight: float) -> np.ndarray:
     return np.concatenate([np.ones(len(train)), np.full(len(added), weight)]).astype(np.float32)
 
 
-def _retrained(work: Work, train: Table, added: Table, weight: float) -> classifiers.Classifier:
+def _trained(work: Work, train: Table, added: Table, weight: float) -> classifiers.Classifier:
     """Trained on train rows plus instances, as at first or from where the classifier was."""
     return classifiers.fit(
         work.classifier,
@@ -71,37 +93,18 @@ def _retrained(work: Work, train: Table, added: Table, weight: float) -> classif
     )
 
 
-def _upweighted(work: Work, train: Table, added: Table) -> tuple[classifiers.Classifier, float]:
-    """Of classifiers trained with several weights the one that ranks the held-out train rows best by its confidence, and its
-    weight; of equals the one with the smallest."""
+def _upweighted(work: Work, train: Table, added: Table) -> tuple[classifiers.Classifier, float, dict[str, float]]:
+    """Of classifiers trained with several weights the one that ranks the held-out train rows best by its confidence, its
+    weight, and the area under the risk-coverage curve of each; of equals the one with the smallest weight."""
     held_out = work.table("held_out")
-    tried: dict[float, float] = {}
+    tried: dict[str, float] = {}
     best: tuple[classifiers.Classifier, float] | None = None
     for weight in WEIGHTS:
         work.progress.note(f"  weight {weight:g}")
-        model = _retrained(work, train, added, weight)
+        model = _trained(work, train, added, weight)
         outcome = Outcome.of(model.predict_proba(held_out, work.progress), held_out.y)
-        tried[weight] = area_under_risk_coverage(outcome)
-        if best is None or tried[weight] < tried[best[1]]:
+        tried[f"{weight:g}"] = area_under_risk_coverage(outcome)
+        if best is None or tried[f"{weight:g}"] < tried[f"{best[1]:g}"]:
             best = model, weight
     assert best is not None
-    chosen = {"weight": best[1], "area_under_risk_coverage": {str(w): value for w, value in tried.items()}}
-    (work.out / CHOICE).write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")
-    return best
-
-
-def _guarded(work: Work, classifier: classifiers.Classifier, train: Table, added: Table) -> classifiers.Classifier:
-    """The classifier with a guard, from what it says of train rows out of fold, and of instances, which it has not seen."""
-    scores = np.concatenate([work.scores("out_of_fold"), classifier.predict_proba(added, work.progress)])
-    found = guard.fit(train + added, scores, work.seed)
-    return guard.Guarded(classifier, found) if found is not None else classifier
-
-
-def _guarded_anew(
-    work: Work, classifier: classifiers.Classifier, train: Table, added: Table, weight: float
-) -> classifiers.Classifier:
-    """A retrained classifier with a guard, from what it says out of fold of all that it was trained on."""
-    rows = train + added
-    scores = out_of_fold(work, rows, work.config["folds"], _weights(train, added, weight))
-    found = guard.fit(rows, scores, work.seed)
-    return guard.Guarded(classifier, found) if found is not None else classifier
+    return *best, tried

@@ -7,42 +7,13 @@ whose inputs have not changed is never run twice, and a change runs only what de
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from hcmlang import lang, prompts
 from hcmlang.data.sources import source_digest, text_digest
 from hcmlang.lang.syntax import Confidence, Novelty, Predicts
+from hcmlang.loop.arms import evaluated
+from hcmlang.loop.graph import POOL, TEST, Step, evaluation_sets, predict, selected, task_of
 from hcmlang.spec.model import CONTROLS, Arm, DataSource, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
-
-POOL = "pool"
-TEST = "test"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One piece of work.
-
-    `action` names the function in :mod:`hcmlang.loop.steps`; `config` (JSON-able) is all of the spec that its result
-    depends on; `inputs` maps the role an input plays to the name of the step that makes it; `handles` carries objects
-    that the work needs and its result does not depend on beyond `config`, such as where a file lies.
-    """
-
-    name: str
-    action: str
-    config: Mapping[str, Any]
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    handles: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        """The name in words: `train/seed=0` is shown as `train, seed 0`."""
-        return self.name.replace("/", ", ").replace("=", " ")
-
-
-def evaluation_sets(spec: Spec) -> tuple[str, ...]:
-    """Names of the sets that every arm is evaluated on: test first, then the challenge sets."""
-    return (TEST, *spec.task.challenge)
 
 
 def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> tuple[Step, ...]:
@@ -55,7 +26,8 @@ def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "
     for seed in spec.seeds:
         steps += _one_seed(spec, programs, seed)
     steps.append(_results(spec, partial))
-    return tuple(steps)
+    # What arms have in common is planned by each of them.
+    return tuple({step.name: step for step in steps}.values())
 
 
 def within(spec: Spec, done: Collection[str]) -> Spec | None:
@@ -85,14 +57,14 @@ def _reads(spec: Spec) -> Iterator[Step]:
     sources: dict[str, DataSource] = {"train": data.train, TEST: data.test, **spec.task.challenge}
     if data.pool is not None:
         sources[POOL] = data.pool
-    task = _task(spec)
+    task = task_of(spec)
     for name, source in sources.items():
         config = {**task, "label": spec.task.label, "source": source_digest(source)}
         yield Step(f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name})
 
 
 def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> Iterator[Step]:
-    task, classifier = _task(spec), spec.classifier.model_dump(mode="json")
+    task, classifier = task_of(spec), spec.classifier.model_dump(mode="json")
     fit = {**task, "classifier": classifier, "seed": seed}
     has_pool = spec.task.data.pool is not None
     pool = "read/pool" if has_pool else "read/train"
@@ -108,7 +80,7 @@ def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> It
         yield Step(at("held-out"), "part", {**share, "part": "held_out"}, {"train": "read/train"})
     yield Step(at("train"), "train", fit, {"train": train})
     if has_pool:
-        yield _predict(spec, at("score-pool"), at("train"), pool)
+        yield predict(spec, at("score-pool"), at("train"), pool)
     else:
         yield Step(at("score-pool"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": "read/train"})
     detect = {**fit, **spec.detect.model_dump(mode="json", exclude={"folds"})}
@@ -123,51 +95,20 @@ def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> It
     for sources in dict.fromkeys(map(spec.source_of, spec.compared)):
         if len(sources) > 1:
             yield _select(spec, seed, sources)
-    if any(spec.method_of(arm) == "guard" for arm in spec.compared[1:]):
-        yield Step(at("out-of-fold"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": train})
     for arm in spec.compared:
-        yield from _arm(spec, seed, arm, fit, train)
-
-
-def _arm(spec: Spec, seed: int, arm: str, fit: Mapping[str, Any], train: str) -> Iterator[Step]:
-    """The arm's model, and what it says of every set."""
-    model = f"train/seed={seed}"
-    if arm != "none":
-        inputs = {"train": train, "model": model}
-        if spec.source_of(arm):
-            inputs["instances"] = selected(spec, arm, seed)
-        if spec.method_of(arm).startswith("upweight"):
-            inputs["held_out"] = f"held-out/seed={seed}"
-        if spec.method_of(arm) == "guard":
-            inputs["out_of_fold"] = f"out-of-fold/seed={seed}"
-        config = {**fit, **spec.mitigate.model_dump(mode="json"), "by": spec.method_of(arm), "folds": spec.detect.folds}
-        model = f"mitigate/arm={arm}/seed={seed}"
-        yield Step(model, "mitigate", config, inputs)
-    for name in evaluation_sets(spec):
-        yield _predict(spec, f"score-{name}/arm={arm}/seed={seed}", model, f"read/{name}")
-    if spec.evaluate.held_out:
-        yield _predict(spec, f"score-held-out/arm={arm}/seed={seed}", model, f"held-out/seed={seed}")
-
-
-def selected(spec: Spec, arm: str, seed: int) -> str:
-    """The step that says which instances an arm has; arms with the same sources share it."""
-    return _selected(spec.source_of(arm), seed)
-
-
-def _selected(sources: Collection[str], seed: int) -> str:
-    return f"select/from={'+'.join(sources)}/seed={seed}"
+        yield from evaluated(spec, seed, arm, fit, train)
 
 
 def _instances(
     spec: Spec, programs: Mapping[str, lang.Program], seed: int, source: str, found: Mapping[str, str]
 ) -> Iterator[Step]:
     """The steps that get instances from one source, up to their selection."""
-    task = {**_task(spec), "seed": seed}
+    task = {**task_of(spec), "seed": seed}
     if source == "relabel":
         yield Step(f"relabel/seed={seed}", "relabel", task, found)
     elif source == "duplicate":
-        inputs = {"train": "read/train", "like": _selected(spec.asked[:1], seed)}
-        yield Step(_selected(("duplicate",), seed), "duplicate", task, inputs)
+        inputs = {"train": "read/train", "like": selected(spec.asked[:1], seed)}
+        yield Step(selected(("duplicate",), seed), "duplicate", task, inputs)
         return
     else:
         yield from _written(spec, programs, seed, source, found)
@@ -179,11 +120,11 @@ def _select(spec: Spec, seed: int, sources: Collection[str]) -> Step:
     inputs["train"] = "read/train"
     inputs |= {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
     if "duplicate" in sources:
-        inputs["duplicate"] = _selected(("duplicate",), seed)
+        inputs["duplicate"] = selected(("duplicate",), seed)
     if list(sources) == ["generic"]:
-        inputs["like"] = _selected(spec.asked[:1], seed)
-    config = {**_task(spec), "seed": seed, **spec.select.model_dump(mode="json")}
-    return Step(_selected(sources, seed), "select", config, inputs)
+        inputs["like"] = selected(spec.asked[:1], seed)
+    config = {**task_of(spec), "seed": seed, **spec.select.model_dump(mode="json")}
+    return Step(selected(sources, seed), "select", config, inputs)
 
 
 def made(source: str, seed: int) -> str:
@@ -198,7 +139,7 @@ def _written(
     seen a mistake."""
     first = spec.asked[0]
     kind = spec.teachers[first if teacher == "generic" else teacher]
-    task = {**_task(spec), "seed": seed, "teacher": teacher, "kind": kind.model_dump(mode="json")}
+    task = {**task_of(spec), "seed": seed, "teacher": teacher, "kind": kind.model_dump(mode="json")}
     task |= {"near_duplicate": spec.select.near_duplicate}
     where = f"teacher={teacher}/seed={seed}"
     if isinstance(kind, RecordedTeacher):
@@ -264,11 +205,6 @@ def _asked(programs: Mapping[str, lang.Program], found: Mapping[str, str], model
     return inputs
 
 
-def _predict(spec: Spec, name: str, model: str, table: str) -> Step:
-    config = {**_task(spec), "classifier": spec.classifier.model_dump(mode="json")}
-    return Step(name, "predict", config, {"model": model, "table": table})
-
-
 def _results(spec: Spec, partial: str) -> Step:
     """The step that gathers everything into the files for people."""
     inputs: dict[str, str] = {
@@ -287,15 +223,13 @@ def _results(spec: Spec, partial: str) -> Step:
                 inputs[f"generate:{source}:{seed}"] = made(source, seed)
         for arm in spec.compared:
             if spec.source_of(arm):
-                inputs[f"select:{arm}:{seed}"] = selected(spec, arm, seed)
-            if arm != "none":
-                inputs[f"mitigate:{arm}:{seed}"] = f"mitigate/arm={arm}/seed={seed}"
+                inputs[f"select:{arm}:{seed}"] = selected(spec.source_of(arm), seed)
             for name in evaluation_sets(spec):
                 inputs[f"scores:{name}:{arm}:{seed}"] = f"score-{name}/arm={arm}/seed={seed}"
             if spec.evaluate.held_out:
                 inputs[f"held_out_scores:{arm}:{seed}"] = f"score-held-out/arm={arm}/seed={seed}"
     config = {
-        **_task(spec),
+        **task_of(spec),
         "name": spec.name,
         "arms": {arm: {"from": list(spec.source_of(arm)), "by": spec.method_of(arm)} for arm in spec.compared},
         "teachers": list(spec.asked),
@@ -308,7 +242,3 @@ def _results(spec: Spec, partial: str) -> Step:
         "partial": partial,
     }
     return Step("results", "results", config, inputs)
-
-
-def _task(spec: Spec) -> dict[str, Any]:
-    return {"fields": list(spec.task.text), "labels": list(spec.task.labels)}

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 
 from hcmlang.files import atomic_file, atomic_folder, write_text
+from hcmlang.loop.arms import model_step
 from hcmlang.loop.store import Artifact, Store
 from hcmlang.loop.work import MODEL
 from hcmlang.spec.dump import to_yaml
@@ -51,4 +52,4 @@ def _mark(spec: Spec, results: Mapping[str, Artifact]) -> str:
 
 def _model_step(spec: Spec) -> str:
     arm = next(iter(spec.taught), None)
-    return f"mitigate/arm={arm}/seed={spec.seeds[0]}" if arm else f"train/seed={spec.seeds[0]}"
+    return model_step(spec, arm or "none", spec.seeds[0])

@@ -10,7 +10,7 @@ ACTIONS: dict[str, Action] = {
     "part": Action(learn.part),
     "train": Action(learn.train),
     "predict": Action(learn.predict),
-    "crossfit": Action(learn.crossfit),
+    "crossfit": Action(mitigate.crossfit, version=2),
     "detect": Action(teach.detect),
     "characterize": Action(teach.characterize),
     "generic": Action(teach.generic),
@@ -19,6 +19,8 @@ ACTIONS: dict[str, Action] = {
     "relabel": Action(teach.relabel),
     "duplicate": Action(teach.duplicate),
     "select": Action(teach.select, version=2),
-    "mitigate": Action(mitigate.mitigate, version=2),
+    "retrain": Action(mitigate.retrain),
+    "guard": Action(mitigate.guarded),
+    "pair": Action(mitigate.pair),
     "results": Action(gather.results, version=4),
 }

@@ -22,7 +22,7 @@ from hcmlang.database import connect, written
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import atomic_folder, reported, write_text
 from hcmlang.hashing import content_key, folder_digest
-from hcmlang.loop.plan import Step
+from hcmlang.loop.graph import Step
 
 JOURNAL = "journal.db"
 #: What a run that was stopped at its very beginning leaves.

@@ -89,7 +89,10 @@ def test_arms_share_what_they_have_in_common(finished: hcmlang.Run) -> None:
     assert made["characterize"] == 4  # miner and told, for each seed
     assert made["generate"] == 4  # miner and generic
     assert made["recorded"] == 2
-    assert made["mitigate"] == 2 * (len(ARMS) - 1)
+    # Appended: miner, generic, duplicate, relabel, told; weighed. The ensemble and the guard of `both-ways` share the miner's.
+    assert made["retrain"] == 2 * 6
+    assert (made["guard"], made["pair"]) == (2 * 3, 2)
+    assert made["crossfit"] == 2 * 2
 
 
 def test_controls_have_as_many_instances_as_the_teacher(finished: hcmlang.Run) -> None:
@@ -140,11 +143,11 @@ def test_an_ensemble_lies_between_its_members(finished: hcmlang.Run) -> None:
 
 
 def test_a_weight_is_chosen_on_held_out_train_rows(finished: hcmlang.Run) -> None:
-    (choice,) = (path for name, path in steps(finished).items() if name == "mitigate/arm=weighed/seed=0")
+    (choice,) = (path for name, path in steps(finished).items() if name == "retrain/from=miner/by=upweight/seed=0")
     chosen = json.loads((choice / "choice.json").read_text(encoding="utf-8"))
     tried = chosen["area_under_risk_coverage"]
-    assert list(tried) == ["1.0", "2.0", "4.0", "8.0"]
-    assert tried[str(chosen["weight"])] == min(tried.values())
+    assert list(tried) == ["1", "2", "4", "8"]
+    assert tried[f"{chosen['weight']:g}"] == min(tried.values())
 
 
 def test_held_out_rows_are_trained_on_by_nobody(finished: hcmlang.Run) -> None:
