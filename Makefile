@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-statistics test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -57,6 +57,10 @@ bench-decoding: setup
 # The transport to hosted models, with journal and budget, beside the official client alone.
 bench-client: setup
 	$(BIN)/python benchmarks/client.py
+
+# The comparison of five arms on a hundred thousand rows.
+bench-statistics: setup
+	$(BIN)/python benchmarks/statistics.py
 
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup

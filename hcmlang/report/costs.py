@@ -10,20 +10,25 @@ from hcmlang.loop.store import JOURNAL
 
 
 def costs(results: Results) -> list[dict[str, Any]]:
-    """For each arm that asked models on servers: `arm`, `calls`, `given_up`, `tokens`, `usd`, and `per_instance` and `per_hcm`,
-    the dollars for an instance that was kept, and for a test HCM fewer at matched coverage, over all seeds; None where there
-    are none of these."""
+    """For each arm whose teachers asked models on servers, and each teacher who is in no arm that is complete: `arm`, `calls`,
+    `given_up`, `tokens`, `usd`, and `per_instance` and `per_hcm`, the dollars for an instance that was kept, and for a test
+    HCM fewer at matched coverage, over all seeds; None where there are none of these."""
     if not (results.folder / JOURNAL).is_file():
         return []
     metrics = results.metrics
     arms = metrics["sets"]["test"]["arms"]
-    found: dict[str, dict[str, Any]] = {}
+    spent: dict[str, list[dict[str, Any]]] = {}
     for line in costs_of(results.folder)[:-1]:
-        sums = found.setdefault(line["arm"], {"arm": line["arm"], "calls": 0, "given_up": 0, "tokens": 0, "usd": 0.0})
-        sums["calls"] += line["calls"]
-        sums["given_up"] += line["given_up"]
-        sums["tokens"] += line["input_tokens"] + line["output_tokens"]
-        sums["usd"] += line["usd"]
+        spent.setdefault(line["arm"], []).append(line)
+    found: dict[str, dict[str, Any]] = {}
+    sources = {arm: of["from"] for arm, of in metrics["arm_of"].items()}
+    alone = {name: [name] for name in spent if not any(name in own for own in sources.values())}
+    for arm, own in {**sources, **alone}.items():
+        lines = [line for source in own for line in spent.get(source, ())]
+        if lines:
+            tokens = sum(line["input_tokens"] + line["output_tokens"] for line in lines)
+            sums = {name: sum(line[name] for line in lines) for name in ("calls", "given_up", "usd")}
+            found[arm] = {"arm": arm, **sums, "tokens": tokens}
     for arm, sums in found.items():
         kept = sum(entry["kept"] for entry in metrics["instances"].get(arm, ()))
         removed = 0.0

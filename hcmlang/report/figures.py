@@ -18,6 +18,9 @@ from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverag
 #: from the teachers once more.
 _BASELINE, _CONTROLS = "#767676", "#b0640a"
 _TEACHERS = ("#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+_DASHES = ("-", (0, (6, 1.5)), (0, (4, 1, 1, 1)), (0, (2.5, 1)))
+#: Arms in a row of the legend.
+_IN_A_ROW = 3
 _GRID = np.linspace(0.02, 1, 99)
 #: Bins of fewer predictions are left out of the reliability figure: their accuracy is chance.
 _MIN_BIN = 10
@@ -29,7 +32,8 @@ def risk_coverage_figure(results: Results) -> str:
     seeds, each seed as a thin line, and the matched coverage."""
     tau = results.metrics["confidence"]
     matched = float(np.mean([kept(o, tau) / len(o) for o in _outcomes(results, "none")]))
-    with _axes("share of test rows kept, most confident first", "share of mistakes among them") as (figure, axes):
+    x, y = "share of test rows kept, most confident first", "share of mistakes among them"
+    with _axes(x, y, len(results.metrics["arms"])) as (figure, axes):
         for arm in results.metrics["arms"]:
             curves = [np.interp(_GRID, *risk_coverage(outcome)) for outcome in _outcomes(results, arm)]
             style = _style(results, arm)
@@ -49,7 +53,8 @@ def risk_coverage_figure(results: Results) -> str:
 
 def reliability_figure(results: Results) -> str:
     """Accuracy against confidence, in bins; the area of a point is the share of predictions in it."""
-    with _axes("confidence of the prediction", "share of predictions that are right") as (figure, axes):
+    x, y = "confidence of the prediction", "share of predictions that are right"
+    with _axes(x, y, len(results.metrics["arms"])) as (figure, axes):
         axes.plot([0, 1], [0, 1], color="#000000", linewidth=0.7, linestyle=(0, (2, 3)))
         for arm in results.metrics["arms"]:
             outcomes = _outcomes(results, arm)
@@ -84,23 +89,29 @@ def _outcomes(results: Results, arm: str) -> list[Outcome]:
 
 
 def _style(results: Results, arm: str) -> dict[str, Any]:
-    teachers = results.metrics["teachers"]
-    if arm in teachers:
-        return {"color": _TEACHERS[teachers.index(arm) % len(_TEACHERS)], "linestyle": "-"}
+    """The baseline grey, controls brown, and every other arm by its first teacher, methods told apart by dashes."""
+    metrics = results.metrics
+    own = metrics["arm_of"][arm]
     if arm == "none":
         return {"color": _BASELINE, "linestyle": (0, (5, 2))}
-    return {"color": _CONTROLS, "linestyle": (0, (1, 1.4))}
+    teachers = [name for name in own["from"] if name in metrics["teachers"]]
+    if not teachers:
+        return {"color": _CONTROLS, "linestyle": (0, (1, 1.4))}
+    color = _TEACHERS[metrics["teachers"].index(teachers[0]) % len(_TEACHERS)]
+    methods = sorted({one["by"] for one in metrics["arm_of"].values()}, key=lambda by: (by != "append", by))
+    return {"color": color, "linestyle": _DASHES[methods.index(own["by"]) % len(_DASHES)]}
 
 
 @contextmanager
-def _axes(x: str, y: str) -> Iterator[tuple[Any, Any]]:
-    """A figure with axes to draw on; what the user has set for matplotlib does not reach it."""
+def _axes(x: str, y: str, arms: int) -> Iterator[tuple[Any, Any]]:
+    """A figure with axes to draw on, and room above for so many arms; what the user has set for matplotlib does not reach
+    it."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
     # A salt of its own keeps the ids of one figure apart from another's.
     with style.context(["default", _SETTINGS | {"svg.hashsalt": y}]):
-        figure = Figure(figsize=(5.2, 3.7), layout="constrained")
+        figure = Figure(figsize=(5.2, 3.5 + 0.2 * -(-arms // _IN_A_ROW)), layout="constrained")
         axes = figure.add_subplot()
         axes.set_xlabel(x)
         axes.set_ylabel(y)
@@ -118,7 +129,7 @@ def _svg(figure: Any, label: str) -> str:
     a dark page can brighten it. Ids that nothing refers to are left out, because two figures of a page would share
     them, and so is the style element, because it would reach the whole page.
     """
-    figure.axes[0].legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=4, handlelength=2.4)
+    figure.axes[0].legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1), ncols=_IN_A_ROW, handlelength=2.4)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

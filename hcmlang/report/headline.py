@@ -120,5 +120,24 @@ def percent(value: float) -> str:
     return "0%" if round(value, 2) == 0 else f"{value:+.0%}"
 
 
+def p_value(p: float | None) -> str:
+    """A p-value as one writes it; empty where there is none."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def power_in_words(metrics: dict[str, Any]) -> str:
+    """Which fall of HCMs could have been seen at all; empty where that is not known."""
+    power = metrics["sets"]["test"]["power"]
+    if power["detectable"] is None:
+        return ""
+    with_what = f"With {number(round(power['hcms'], 1))} HCMs and {seeds_in_words(metrics['seeds'])}"
+    if power["detectable"] >= 1:
+        return f"{with_what}, no fall of HCMs at matched coverage would be seen four times in five."
+    share = f"{power['detectable']:.0%}"
+    return f"{with_what}, a fall at matched coverage of less than {share} would be missed more than once in five."
+
+
 def seeds_in_words(seeds: list[int]) -> str:
     return f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"

@@ -14,7 +14,7 @@ from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report import figures
 from hcmlang.report.costs import costs
-from hcmlang.report.headline import before_after, change, headline
+from hcmlang.report.headline import before_after, change, headline, p_value, power_in_words
 from hcmlang.report.tables import difference
 from hcmlang.spec.dump import to_yaml
 
@@ -50,6 +50,8 @@ def _render(template: str, results: Results) -> str:
             tiles=_tiles(metrics),
             thresholds=list(metrics["sets"]["test"]["arms"]["none"]["mean"]["hcms"]),
             test=_compared(metrics, "test"),
+            confidence=_confidence(metrics, "test"),
+            power=power_in_words(metrics),
             challenges=[_compared(metrics, name) for name in metrics["sets"] if name != "test"],
             risk_coverage=Markup(figures.risk_coverage_figure(results)),
             reliability=Markup(figures.reliability_figure(results)),
@@ -111,6 +113,29 @@ def _compared(metrics: dict[str, Any], name: str) -> dict[str, Any]:
             }
         )
     return {"name": name, "rows": found["rows"], "arms": arms}
+
+
+def _confidence(metrics: dict[str, Any], name: str) -> list[dict[str, str]]:
+    """What each arm's confidence is worth, and how sure its difference at matched coverage is."""
+    tau, found = str(metrics["confidence"]), []
+    for arm, entry in metrics["sets"][name]["arms"].items():
+        mean, compared = entry["mean"], entry.get("difference", {}).get("hcms_at_matched_coverage", {})
+        scaled = mean.get("scaled")
+        found.append(
+            {
+                "name": arm,
+                "p": p_value(compared.get("p")),
+                "p_holm": p_value(compared.get("p_holm")),
+                "changed": f"{compared['fixed']} / {compared['broken']}" if "fixed" in compared else "",
+                "auroc": "" if mean["auroc"] is None else f"{mean['auroc']:.3f}",
+                "brier": f"{mean['brier']:.4f}",
+                "adaptive": f"{mean['adaptive_calibration_error']:.3f}",
+                "temperature": f"{scaled['temperature']:.2f}" if scaled else "",
+                "scaled_hcms": f"{scaled['hcms'][tau]:.1f}" if scaled else "",
+                "scaled_coverage": f"{scaled['coverage'][tau]:.3f}" if scaled else "",
+            }
+        )
+    return found
 
 
 def _verdict(arm: dict[str, Any], measure: str, better: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hcmlang.report.headline import headline
+from hcmlang.report.headline import headline, p_value, power_in_words
 
 
 def count(before: float, after: float, low: float | None, high: float | None, share: bool = True) -> dict[str, Any]:
@@ -136,3 +136,24 @@ def test_no_instance_was_kept() -> None:
 def test_no_hcm_in_the_pool(most: float | None, lower: dict[str, float], advice: str) -> None:
     found = headline(metrics(pool_hcms=0.0, most_confident_mistake=most, hcms_at_lower_confidence=lower))
     assert found == f"The pool set has no mistake with confidence >= 0.9, {advice}"
+
+
+@pytest.mark.parametrize(
+    ("detectable", "expected"),
+    [
+        (None, ""),
+        (
+            0.183,
+            "With 61 HCMs and 5 seeds, a fall at matched coverage of less than 18% would be missed more than once in five.",
+        ),
+        (1.2, "With 61 HCMs and 5 seeds, no fall of HCMs at matched coverage would be seen four times in five."),
+    ],
+)
+def test_what_could_have_been_seen(detectable: float | None, expected: str) -> None:
+    power = {"hcms": 61.0, "seeds": 5, "detectable": detectable}
+    found = power_in_words({"seeds": [0, 1, 2, 3, 4], "sets": {"test": {"power": power}}})
+    assert found == (f"With 61 HCMs and 5 seeds, {expected}" if expected else "")
+
+
+def test_p_values_are_written_as_one_writes_them() -> None:
+    assert [p_value(p) for p in (None, 1e-20, 0.0014, 0.5)] == ["", "< 0.001", "0.001", "0.500"]
