@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hcmlang import classifiers
+from hcmlang.data.records import Instance
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
@@ -66,6 +69,12 @@ def out_of_fold(work: Work, table: Table, folds: int, weights: np.ndarray | None
         model = classifiers.fit(work.classifier, table.take(seen), seed=work.seed, weights=own, progress=work.progress)
         scores[unseen] = model.predict_proba(table.take(unseen), work.progress)
     return scores
+
+
+def instances_table(instances: Sequence[Instance], like: Table) -> Table:
+    """Instances as rows of the same task as `like`."""
+    texts = [[instance.fields[name] for name in like.fields] for instance in instances]
+    return Table.of(like.fields, like.labels, texts, [like.labels.index(i.label) for i in instances])
 
 
 def save_scores(scores: np.ndarray, work: Work) -> None:

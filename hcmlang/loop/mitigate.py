@@ -11,7 +11,7 @@ from hcmlang.classifiers import guard
 from hcmlang.classifiers.pair import Pair
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
-from hcmlang.loop.learn import out_of_fold, save_model, save_scores
+from hcmlang.loop.learn import instances_table, out_of_fold, save_model, save_scores
 from hcmlang.loop.work import INSTANCES, MODEL, Work
 from hcmlang.statistics.measures import Outcome, area_under_risk_coverage
 
@@ -73,8 +73,7 @@ def _load(work: Work, role: str) -> classifiers.Classifier:
 def _instances(work: Work, like: Table) -> Table:
     """The arm's instances as rows of the task."""
     found = read_records(work.inputs["instances"] / INSTANCES, Instance) if "instances" in work.inputs else []
-    texts = [[instance.fields[name] for name in like.fields] for instance in found]
-    return Table.of(like.fields, like.labels, texts, [like.labels.index(i.label) for i in found])
+    return instances_table(found, like)
 
 
 def _weights(train: Table, added: Table, weight: float) -> np.ndarray:

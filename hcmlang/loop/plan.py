@@ -124,6 +124,9 @@ def _select(spec: Spec, seed: int, sources: Collection[str]) -> Step:
     if list(sources) == ["generic"]:
         inputs["like"] = selected(spec.asked[:1], seed)
     config = {**task_of(spec), "seed": seed, **spec.select.model_dump(mode="json")}
+    if spec.select.by:
+        inputs["model"] = f"train/seed={seed}"
+        config["classifier"] = spec.classifier.model_dump(mode="json")
     return Step(selected(sources, seed), "select", config, inputs)
 
 

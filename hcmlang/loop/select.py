@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hcmlang.data.leakage import HeldOut
@@ -15,6 +15,8 @@ from hcmlang.spec import model as spec
 
 #: Reason and detail.
 Objection = tuple[str, str]
+#: The numbers of so many instances out of more.
+Choice = Callable[[Sequence[Instance], int], Collection[int]]
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,11 @@ def select(
     train: Table,
     held_out: HeldOut,
     seed: int,
+    choose: Choice | None = None,
 ) -> Selection:
     """Drop what repeats or nearly repeats a held-out row, a train row or an earlier instance, and what says the same
-    under two labels; then keep at most `config.keep`, shared evenly over the hypotheses.
+    under two labels; then keep at most `config.keep`: those that `choose` takes, or a random choice that is shared evenly over
+    the hypotheses.
 
     Held-out rows (by the name of their set) are named by number only, from 0, so that their text reaches no report that
     a teacher might read.
@@ -57,7 +61,9 @@ def select(
             passed.append(instance)
         else:
             rejected.append(_rejected(instance, *found))
-    chosen = _shared_evenly(passed, config.keep, seed)
+    chosen = set(range(len(passed)))
+    if config.keep is not None and len(passed) > config.keep:
+        chosen = set(choose(passed, config.keep) if choose else _shared_evenly(passed, config.keep, seed))
     over = [i for number, i in enumerate(passed) if number not in chosen]
     rejected += [_rejected(i, "over the limit", f"`select.keep` is {config.keep}") for i in over]
     return Selection([i for number, i in enumerate(passed) if number in chosen], rejected)
@@ -131,10 +137,8 @@ def _rejected(instance: Instance, reason: str, detail: str) -> Rejected:
     return Rejected(instance.hypothesis, instance.teacher, reason, detail, instance.fields, instance.label)
 
 
-def _shared_evenly(instances: Sequence[Instance], keep: int | None, seed: int) -> set[int]:
+def _shared_evenly(instances: Sequence[Instance], keep: int, seed: int) -> set[int]:
     """Positions of at most `keep` instances, taken from each hypothesis in turn, in an order that the seed decides."""
-    if keep is None or len(instances) <= keep:
-        return set(range(len(instances)))
     queues: defaultdict[tuple[str, str], deque[int]] = defaultdict(deque)
     for number in sorted(range(len(instances)), key=lambda n: derive_seed("select", seed, dict(instances[n].fields))):
         queues[instances[number].teacher, instances[number].hypothesis].append(number)

@@ -16,8 +16,10 @@ from hcmlang.engines.base import Engine, Judge, Message
 from hcmlang.hashing import derive_seed
 from hcmlang.loop import select as selection
 from hcmlang.loop.ask import Asker
+from hcmlang.loop.choose import best
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
+from hcmlang.loop.learn import instances_table
 from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.vet import Vetted, vet
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, REJECTED, Work
@@ -271,9 +273,20 @@ def select(work: Work) -> None:
     if "like" in work.inputs:
         keep = len(read_records(work.inputs["like"] / INSTANCES, Instance))
     config = spec.Select(keep=keep or None, near_duplicate=work.config["near_duplicate"])
+    train = work.table("train")
+
+    def choose(instances: Sequence[Instance], keep: int) -> list[int]:
+        model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
+        return best(instances_table(instances, train), keep, work.config["by"], model, work.progress)
+
     with work.progress.task(f"checking {len(candidates)} instances against the held-out rows"):
         chosen = selection.select(
-            candidates if keep != 0 else [], config, train=work.table("train"), held_out=held_out, seed=work.seed
+            candidates if keep != 0 else [],
+            config,
+            train=train,
+            held_out=held_out,
+            seed=work.seed,
+            choose=choose if work.config["by"] else None,
         )
     kept = chosen.kept
     if "duplicate" in work.inputs:

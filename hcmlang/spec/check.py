@@ -26,7 +26,7 @@ from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
     """Every contradiction within a spec, and every mistake in its program, whose files `read` reads."""
-    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _seeds)
+    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _seeds)
     return [d for check in checks for d in check(file)] + programs_of(file, read)[1]
 
 
@@ -190,6 +190,12 @@ def _seeds(file: SpecFile) -> Iterator[Diagnostic]:
         if count > 1:
             hint = "a repetition with the same seed is the same run, and makes intervals too narrow"
             yield Diagnostic("duplicate-seed", f"the seed {seed} is listed {count} times", file.span("seeds"), hint)
+
+
+def _selection(file: SpecFile) -> Iterator[Diagnostic]:
+    if file.spec.select.by and file.spec.select.keep is None:
+        message = "`select.by` chooses among more instances than are wanted, and all are wanted"
+        yield Diagnostic("no-limit", message, file.span("select", "by"), "say how many with `select.keep`")
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:

@@ -411,11 +411,20 @@ class Generate(Model):
     """Draws for one instance before it is given up because a constraint keeps failing."""
 
 
+Criterion: TypeAlias = Literal["confidence_in_error", "diversity"]
+
+
 class Select(Model):
     """The choice among the generated instances."""
 
     keep: Positive | None = None
-    """At most this many, shared evenly over the hypotheses. Default: all that pass."""
+    """At most this many. Default: all that pass."""
+    by: Annotated[
+        tuple[Criterion, ...], BeforeValidator(_as_list, json_schema_input_type=Criterion | list[Criterion])
+    ] = ()
+    """Which are kept where there are more than `keep`: those that the classifier is most confidently wrong about
+    (`confidence_in_error`), those that differ most from each other (`diversity`), or both together. Default: a random choice,
+    shared evenly over the hypotheses."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Two texts that share at least this part of their word 3-grams (Jaccard) are near-duplicates. An instance that
     nearly repeats another one, a train row, or a test or challenge row is dropped and counted."""

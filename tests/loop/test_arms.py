@@ -16,6 +16,7 @@ import pytest
 import hcmlang
 from hcmlang.classifiers import open_model
 from hcmlang.data.records import Instance, read_records
+from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError, render
 from hcmlang.hashing import file_digest
 from hcmlang.statistics.calibration import scaled
@@ -297,3 +298,36 @@ def test_the_command_says_what_failed(hcmlang: Hcmlang, copied: Path) -> None:
     assert done.returncode == 1
     assert "failed  counts add up" in done.stdout
     assert "ok      every figure follows from the predictions" in done.stdout
+
+
+# ------------------------------------------------------------------------------------------------------------ selection
+
+
+def test_what_is_kept_is_what_the_classifier_gets_most_wrong(quickstart: Path, tmp_path: Path) -> None:
+    def kept(name: str, *more: str) -> list[str]:
+        run = load(quickstart, tmp_path, ["miner"], "seeds=1", "select.keep=40", *more).run(tmp_path / name)
+        return [row["text"] for row in run.augmented.to_list()]
+
+    even, telling = kept("even"), kept("telling", "select.by=confidence_in_error")
+    both = kept("both", "select.by=[confidence_in_error, diversity]")
+    assert len(even) == len(telling) == len(both) == 40
+    assert len({frozenset(even), frozenset(telling), frozenset(both)}) == 3
+    baseline = hcmlang.load(quickstart / "spec.yaml", ["classifier={kind: linear}", "arms=[none]", "seeds=1"])
+    model = baseline.run(tmp_path / "baseline").model
+    rows = {
+        row["text"]: row["label"]
+        for name in ("even", "telling")
+        for row in hcmlang.open_run(tmp_path / name).augmented.to_list()
+    }
+
+    def wrong(texts: list[str]) -> float:
+        columns = [("negative", "positive").index(rows[text]) for text in texts]
+        table = Table.of(["text"], ["negative", "positive"], [[text] for text in texts], columns)
+        return float(1 - model.predict_proba(table)[np.arange(len(texts)), columns].mean())
+
+    assert wrong(telling) > wrong(even)
+
+
+def test_a_choice_needs_a_limit(quickstart: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiagnosticError, match="all are wanted"):
+        load(quickstart, tmp_path, ["miner"], "select.by=diversity")
