@@ -67,7 +67,30 @@ class Instance:
     """Who wrote it; nobody where it is a row of the data."""
 
 
-Record = TypeVar("Record", Group, Hypothesis, Instance)
+@dataclass(frozen=True)
+class Probe:
+    """How a hypothesis stood its test: of so many fresh instances that fit it, and as many that do not, those that the
+    classifier confidently takes for the label that it predicts."""
+
+    hypothesis: str
+    fit: int
+    fit_errors: int
+    other: int
+    other_errors: int
+    p: float
+    """That the first share is no larger (Fisher's exact test, one-sided)."""
+    q: float
+    """The same, adjusted for all hypotheses of the teacher (Benjamini-Hochberg)."""
+    passed: bool
+    instances: int
+    """Instances that it gets of the teacher's budget."""
+
+    def __str__(self) -> str:
+        shares = f"{self.fit_errors} of {self.fit} instances that fit it, {self.other_errors} of {self.other} others"
+        return f"confident mistakes on {shares} (q = {self.q:.2g})"
+
+
+Record = TypeVar("Record", Group, Hypothesis, Instance, Probe)
 
 
 def write_jsonl(path: Path, records: Iterable[Any]) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
+from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.lang.evaluate import find_phrase
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.metrics import metrics, not_used, taught
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, Work
+from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, PROBES, Work
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
@@ -93,6 +93,8 @@ def _hypotheses(work: Work, teacher: str, arm: str, seed: int, test: Table) -> I
     before, after = (work.scores(f"scores:test:{name}:{seed}") for name in ("none", arm))
     kept = read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
     not_kept = list(not_used(work, arm, seed))
+    folder = work.inputs.get(f"probe:{teacher}:{seed}")
+    probes = {probe.hypothesis: vars(probe) for probe in read_records(folder / PROBES, Probe)} if folder else {}
     for hypothesis in read_records(work.inputs[f"characterize:{teacher}:{seed}"] / HYPOTHESES, Hypothesis):
         whose = (teacher, hypothesis.id)
         own = [instance for instance in kept if (instance.teacher, instance.hypothesis) == whose]
@@ -107,6 +109,7 @@ def _hypotheses(work: Work, teacher: str, arm: str, seed: int, test: Table) -> I
             "kept": len(own),
             "dropped": dict(sorted(Counter(record["reason"] for record in dropped).items())),
             "not_written": dict(sorted(details.items())),
+            "probe": probes.get(hypothesis.id),
             "examples": [{"fields": i.fields, "label": i.label} for i in own[:_EXAMPLES]],
             "test": _on_test(hypothesis, test, before, after, work.config["confidence"]),
         }

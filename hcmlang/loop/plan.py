@@ -174,7 +174,13 @@ def _written(
         # A language model is shown examples, and never what is held out.
         inputs["pool"] = found["pool"]
         inputs |= {role: step for role, step in found.items() if role.startswith("held_out:")}
-    yield Step(f"generate/{where}", "generate", config, inputs, {"programs": programs, "generate": spec.generate})
+    handles = {"programs": programs, "generate": spec.generate}
+    if spec.probe is not None and teacher != "generic":
+        tested = {**config, "confidence": spec.detect.confidence}
+        tested |= {"probes": spec.probe.instances, "significance": spec.probe.significance}
+        yield Step(f"probe/{where}", "probe", tested, {**inputs, **found, "model": f"train/seed={seed}"}, handles)
+        inputs["probes"] = f"probe/{where}"
+    yield Step(f"generate/{where}", "generate", config, inputs, handles)
 
 
 def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -> dict[prompts.Purpose, prompts.Prompt]:
@@ -224,6 +230,8 @@ def _results(spec: Spec, partial: str) -> Step:
             if source in (*spec.asked, "generic"):
                 inputs[f"characterize:{source}:{seed}"] = f"characterize/teacher={source}/seed={seed}"
                 inputs[f"generate:{source}:{seed}"] = made(source, seed)
+                if spec.probe is not None and source != "generic" and spec.engine_of(source) is not None:
+                    inputs[f"probe:{source}:{seed}"] = f"probe/teacher={source}/seed={seed}"
         for arm in spec.compared:
             if spec.source_of(arm):
                 inputs[f"select:{arm}:{seed}"] = selected(spec.source_of(arm), seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hcmlang.loop import gather, learn, mitigate, teach
+from hcmlang.loop import gather, learn, mitigate, probe, teach
 from hcmlang.loop.work import Action
 
 ACTIONS: dict[str, Action] = {
@@ -14,6 +14,7 @@ ACTIONS: dict[str, Action] = {
     "detect": Action(teach.detect),
     "characterize": Action(teach.characterize),
     "generic": Action(teach.generic),
+    "probe": Action(probe.probe),
     "generate": Action(teach.generate, version=3),
     "recorded": Action(teach.recorded),
     "relabel": Action(teach.relabel),

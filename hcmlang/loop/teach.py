@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from hcmlang import classifiers, lang, prompts, teachers
-from hcmlang.data.records import Group, Hypothesis, Instance, read_records, write_jsonl
+from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Engine, Judge, Message
@@ -22,7 +23,7 @@ from hcmlang.loop.group import group_errors
 from hcmlang.loop.learn import instances_table
 from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.vet import Vetted, vet
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, REJECTED, Work
+from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, PROBES, REJECTED, Work
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.spec import model as spec
 from hcmlang.teachers.base import Case
@@ -31,6 +32,8 @@ from hcmlang.teachers.recorded import instances
 
 #: Confident mistakes that a language model is shown for an instance.
 EXAMPLES = 4
+#: What instances are written for: to be trained on, as control with the other label, or to test a hypothesis.
+Purpose: TypeAlias = Literal["generate", "contrast", "probe"]
 
 
 def detect(work: Work) -> None:
@@ -65,7 +68,7 @@ def characterize(work: Work) -> None:
         may_show=lambda row: held_out.within(texts[row]) is None,
     )
     config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
-    teacher = teachers.make(config, work.config["teacher"], lambda: Vetted(_engine(work, "characterize"), held_out))
+    teacher = teachers.make(config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), held_out))
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
     write_jsonl(work.out / HYPOTHESES, hypotheses)
@@ -84,13 +87,24 @@ def generate(work: Work) -> None:
     """Labelled instances for each hypothesis, written under the grammar and constraints of its programs."""
     hypotheses = read_records(work.inputs["hypotheses"] / HYPOTHESES, Hypothesis)
     groups = {group.id: group for group in read_records(work.inputs["groups"] / GROUPS, Group)}
-    wanted: dict[str, _Order] = {}
+    wanted: dict[str, Order] = {}
     unwritten: list[Unwritten] = []
+    probed = None
+    if "probes" in work.inputs:
+        probed = {probe.hypothesis: probe for probe in read_records(work.inputs["probes"] / PROBES, Probe)}
     for hypothesis in hypotheses:
-        scopes = _scopes(work, hypothesis, groups.get(hypothesis.group or ""))
+        scopes = scopes_of(work, hypothesis, groups.get(hypothesis.group or ""))
         opposite = work.config["contrast"] if hypothesis.kind != "generic" else 0
-        for count, contrast in ((work.config["per_hypothesis"], False), (opposite, True)):
-            orders, refused = _orders(work, hypothesis, scopes, count, contrast)
+        if probed is not None and not probed[hypothesis.id].passed:
+            _, refused = orders_of(work, hypothesis, scopes, 1, "probe")
+            failed = str(probed[hypothesis.id])
+            reason, detail = ("no program", "; ".join(refused)) if refused else ("probe failed", failed)
+            unwritten.append(Unwritten(hypothesis.id, reason, detail))
+            continue
+        own = work.config["per_hypothesis"] if probed is None else probed[hypothesis.id].instances
+        counts: tuple[tuple[int, Purpose], ...] = ((own, "generate"), (opposite, "contrast"))
+        for count, purpose in counts:
+            orders, refused = orders_of(work, hypothesis, scopes, count, purpose)
             wanted |= {order.wanted.key: order for order in orders}
             if count and not orders:
                 unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
@@ -98,14 +112,14 @@ def generate(work: Work) -> None:
     vet([order.wanted.messages for order in wanted.values()], work.held_out(work.config["near_duplicate"]))
     accepted: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
-        engine = _engine(work, "generate")
-        asker = _asker(work, [row for group in groups.values() for row in group.rows], engine)
+        engine = engine_of(work, "generate")
+        asker = asker_of(work, [row for group in groups.values() for row in group.rows], engine)
         everything = [order.wanted for order in wanted.values()]
         for written in write(engine, everything, work.config["attempts"], asker, advance):
             order = wanted[written.key]
             hypothesis = order.hypothesis
             if written.fields is not None:
-                accepted[written.key] = _instance(order, written, work.config["fields"])
+                accepted[written.key] = instance_of(order, written, work.config["fields"])
             else:
                 reason = "hopeless" if written.hopeless else "constraint failed"
                 why = f"{written.hopeless}; {_why(written)}" if written.hopeless else _why(written)
@@ -115,7 +129,7 @@ def generate(work: Work) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Order:
+class Order:
     """An instance to be written: for which hypothesis, with which label, by which program."""
 
     hypothesis: Hypothesis
@@ -124,18 +138,19 @@ class _Order:
     wanted: Wanted
 
 
-def _orders(
-    work: Work, hypothesis: Hypothesis, scopes: Sequence[dict[str, lang.Value]], count: int, contrast: bool
-) -> tuple[list[_Order], list[str]]:
+def orders_of(
+    work: Work, hypothesis: Hypothesis, scopes: Sequence[dict[str, lang.Value]], count: int, purpose: Purpose
+) -> tuple[list[Order], list[str]]:
     """`count` instances of a hypothesis, and why programs cannot serve it. Of a `contrast` the classifier's label is the
     right one: target and wrong label change places."""
+    contrast = purpose == "contrast"
     programs: dict[str, lang.Program] = work.handles["programs"]
     if contrast:
         scopes = [scope | {"target": hypothesis.predicted, "wrong": hypothesis.gold} for scope in scopes]
     serving, refused = _serving(programs, scopes[0]) if count else ({}, [])
     bound = {(name, 0): program for name, program in serving.items()}
     tell = _Teller(work, contrast)
-    what, mark = ("contrast", "/contrast") if contrast else ("generate", "")
+    mark = "" if purpose == "generate" else f"/{purpose}"
     orders = []
     for index in range(count if serving else 0):
         # Programs take turns, and so do the examples of those that speak of one.
@@ -145,11 +160,11 @@ def _orders(
         if (name, example) not in bound:
             bound[name, example] = programs[name].bind(scopes[example])
         program = bound[name, example]
-        seed = derive_seed(what, work.seed, hypothesis.teacher, hypothesis.id, index)
+        seed = derive_seed(purpose, work.seed, hypothesis.teacher, hypothesis.id, index)
         key, fate = f"{hypothesis.id}{mark}/{index}", f"{hypothesis.id}/{name}{mark}"
         told = tell(program, scopes[example], _examples(scopes, index))
         wanted = Wanted(key, fate, program, seed, number, told)
-        orders.append(_Order(hypothesis, str(scopes[0]["target"]), name, wanted))
+        orders.append(Order(hypothesis, str(scopes[0]["target"]), name, wanted))
     return orders, refused
 
 
@@ -195,7 +210,7 @@ def _needs_example(program: lang.Program) -> bool:
     return any(name.startswith("example.") for name in program.names)
 
 
-def _scopes(work: Work, hypothesis: Hypothesis, group: Group | None) -> list[dict[str, lang.Value]]:
+def scopes_of(work: Work, hypothesis: Hypothesis, group: Group | None) -> list[dict[str, lang.Value]]:
     """The values in scope with each example of the hypothesis; once where no program speaks of examples."""
     scope = scope_of(hypothesis, group, work.config["labels"], work.config["name"])
     if "pool" not in work.inputs:
@@ -204,7 +219,8 @@ def _scopes(work: Work, hypothesis: Hypothesis, group: Group | None) -> list[dic
     rows = hypothesis.evidence or (group.rows if group else ())
     columns = zip(pool.fields, pool.columns, strict=True)
     texts = {f"example.{name}": [column[row] for row in rows] for name, column in columns}
-    return [scope | {name: found[number] for name, found in texts.items()} for number in range(len(rows))]
+    # Without a row there is no example, and programs that speak of one cannot serve.
+    return [scope | {name: found[number] for name, found in texts.items()} for number in range(len(rows))] or [scope]
 
 
 def _examples(scopes: Sequence[Mapping[str, lang.Value]], index: int) -> list[dict[str, str]]:
@@ -223,10 +239,14 @@ def generic(work: Work) -> None:
     blank: list[Hypothesis] = []
     # Of a recording there is a file with all that was written without a hypothesis.
     if work.config["kind"]["kind"] != "recording":
-        pool, held_out = work.table("pool"), work.held_out(work.config["near_duplicate"])
-        shown = [row for row, text in enumerate(pool.texts()) if held_out.within(text) is None]
-        blank = without_knowledge(like, pool, shown, work.seed)
+        blank = without_knowledge(like, work.table("pool"), shown_rows(work), work.seed)
     write_jsonl(work.out / HYPOTHESES, blank)
+
+
+def shown_rows(work: Work) -> list[int]:
+    """The rows of the pool that a teacher may see."""
+    held_out = work.held_out(work.config["near_duplicate"])
+    return [row for row, text in enumerate(work.table("pool").texts()) if held_out.within(text) is None]
 
 
 def recorded(work: Work) -> None:
@@ -241,13 +261,13 @@ def recorded(work: Work) -> None:
     write_jsonl(work.out / REJECTED, [])
 
 
-def _engine(work: Work, purpose: str) -> Engine:
+def engine_of(work: Work, purpose: str) -> Engine:
     """The engine of the arm's teacher."""
     config: spec.EngineConfig = TypeAdapter(spec.EngineConfig).validate_python(work.config["kind"]["engine"])
     return work.desk.engine(config, work.config["teacher"], purpose)
 
 
-def _asker(work: Work, errors: list[int], engine: Engine) -> Asker:
+def asker_of(work: Work, errors: list[int], engine: Engine) -> Asker:
     program = next(iter(work.handles["programs"].values()))
     names = in_order_of(work.config["fields"], program.fields)
     return Asker(
@@ -337,7 +357,7 @@ def in_order_of(columns: Sequence[str], fields: Sequence[str]) -> tuple[str, ...
     return tuple(columns) if set(columns) == set(fields) else tuple(fields)
 
 
-def _instance(order: _Order, written: Written, columns: list[str]) -> Instance:
+def instance_of(order: Order, written: Written, columns: list[str]) -> Instance:
     assert written.fields is not None
     names = in_order_of(columns, tuple(written.fields))
     texts = {column: written.fields[name] for column, name in zip(columns, names, strict=True)}

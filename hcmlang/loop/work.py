@@ -22,6 +22,7 @@ MODEL = "model"
 GROUPS = "groups.jsonl"
 LEAKED = "leaked.jsonl"
 HYPOTHESES = "hypotheses.jsonl"
+PROBES = "probes.jsonl"
 INSTANCES = "instances.jsonl"
 REJECTED = "rejected.jsonl"
 

@@ -377,6 +377,16 @@ class Characterize(Model):
     """A YAML file with a Jinja2 sentence for each kind of finding, in place of the miner's own wording."""
 
 
+class Probe(Model):
+    """A test of each hypothesis before it gets its budget: is the classifier really confidently wrong on what fits it? Those
+    that pass share the instances of all, `generate.per_hypothesis` for each, by how much there is to gain."""
+
+    instances: Annotated[int, Field(ge=5)] = 20
+    """Instances written for each hypothesis, and as many of the same label without it."""
+    significance: Fraction = 0.1
+    """Expected share of false hypotheses among those that pass (Benjamini-Hochberg)."""
+
+
 # ------------------------------------------------------------------------------------------- generate, select, mitigate
 
 
@@ -527,6 +537,8 @@ class Spec(Model):
     """Who explains the mistakes and writes instances, by name."""
     characterize: Characterize = Characterize()
     """How hypotheses are stated."""
+    probe: Probe | None = None
+    """A test of the hypotheses, if there is to be one: `probe: {}`."""
     generate: Generate | None = None
     """How instances are written. Needed as soon as an arm is a teacher."""
     select: Select = Select()

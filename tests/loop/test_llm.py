@@ -91,6 +91,24 @@ def test_a_local_model_explains_and_writes(project: Path, tmp_path: Path) -> Non
     assert again.hypotheses == run.hypotheses
 
 
+def test_a_hypothesis_is_tested_against_texts_that_the_model_writes_without_it(project: Path, tmp_path: Path) -> None:
+    run = hcmlang.load(project, ["probe={instances: 5}"]).run(tmp_path / "run")
+    assert run.hypotheses
+    for one in run.hypotheses:
+        assert (one["probe"]["fit"], one["probe"]["other"]) == (5, 5)
+        assert one["probe"]["passed"] or one["not_written"].get("probe failed"), one
+
+
+def test_a_prompt_that_holds_a_held_out_row_is_not_sent(project: Path, quickstart: Path, tmp_path: Path) -> None:
+    row = (quickstart / "data" / "test.tsv").read_text(encoding="utf-8").splitlines()[5].split("\t")[0]
+    path = project.parent / "instances.prompty"
+    path.write_text(path.read_text(encoding="utf-8") + f"\nSomething like: {row.upper()}\n", encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="leaked-prompt") as caught:
+        hcmlang.load(project).run(tmp_path / "run")
+    assert "test row 4" in str(caught.value)
+    assert row.upper() not in str(caught.value)
+
+
 def _groups(folder: Path) -> Iterator[dict[str, list[int]]]:
     for line in (folder / "steps").glob("detect-*/groups.jsonl").__next__().read_text("utf-8").splitlines():
         yield json.loads(line)
