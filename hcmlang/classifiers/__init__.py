@@ -12,7 +12,7 @@ from hcmlang.classifiers.base import Classifier
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
-from hcmlang.spec.model import ClassifierConfig, LinearClassifier
+from hcmlang.spec.model import ClassifierConfig, EncoderClassifier, LinearClassifier
 
 __all__ = ["Classifier", "fit", "load", "open_model"]
 
@@ -39,6 +39,10 @@ def fit(
         from hcmlang.classifiers import linear
 
         return linear.fit(config, table, weights=weights, start=start, progress=progress)
+    if isinstance(config, EncoderClassifier):
+        from hcmlang.classifiers import encoder
+
+        return encoder.fit(config, table, weights=weights, progress=progress)
     from hcmlang.classifiers import transformer
 
     return transformer.fit(config, table, seed=seed, weights=weights, start=start, progress=progress)
@@ -61,17 +65,23 @@ def _load_one(config: ClassifierConfig, folder: Path, labels: Sequence[str]) -> 
         from hcmlang.classifiers import linear
 
         return linear.load(folder).ordered(tuple(labels))
+    if isinstance(config, EncoderClassifier):
+        from hcmlang.classifiers import encoder
+
+        return encoder.load(config, folder, tuple(labels))
     from hcmlang.classifiers import transformer
 
     return transformer.load(config, folder, tuple(labels))
 
 
 def open_model(folder: Path) -> Any:
-    """A saved model as its library's own class: `AutoModelForSequenceClassification`, or our linear classifier."""
+    """A saved model as its library's own class: `AutoModelForSequenceClassification`, or our own of another kind."""
     from hcmlang.classifiers import linear
 
     if linear.is_linear(folder):
         return linear.load(folder)
-    from hcmlang.classifiers import transformer
+    from hcmlang.classifiers import encoder, transformer
 
+    if encoder.is_encoder(folder):
+        return encoder.load(None, folder)
     return transformer.open_model(folder)

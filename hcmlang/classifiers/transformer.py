@@ -73,7 +73,7 @@ class Transformer:
 
     def _forward(self, table: Table, progress: Progress, hidden: bool) -> Iterator[tuple[np.ndarray, Any]]:
         """The model's outputs batch by batch. Rows of like length share a batch, so that little is padded."""
-        device = _device(self._config.device)
+        device = device_of(self._config.device)
         model = self._model.to(device)
         encoded = _encode(self._tokenizer, model, table, self._config.max_tokens)
         order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
@@ -81,7 +81,7 @@ class Transformer:
         with (
             quiet(),
             progress.task(f"predicting {len(table):,} rows", len(table)) as advance,
-            _memory(),
+            memory(),
             torch.inference_mode(),
         ):
             for begin in range(0, len(order), size):
@@ -104,14 +104,14 @@ def fit(
     progress: Progress = SILENT,
 ) -> Transformer:
     """Train on a table; see :func:`hcmlang.classifiers.fit`."""
-    device = _device(config.device)
+    device = device_of(config.device)
     seed %= 2**32  # numpy takes no more
     with quiet(), _randomness():
         transformers.set_seed(seed)
         model, tokenizer = _begin(config, table, seed, start)
         columns = _columns(model, table.labels)
         rows = _Rows(_encode(tokenizer, model, table, config.max_tokens), [columns[i] for i in table.y], weights)
-        with tempfile.TemporaryDirectory() as scratch, _memory():
+        with tempfile.TemporaryDirectory() as scratch, memory():
             trainer = _WeightedTrainer(
                 model=model,
                 args=_arguments(config, seed, device, Path(scratch)),
@@ -129,7 +129,7 @@ def fit(
 
 def load(config: TransformersClassifier, folder: Path, labels: tuple[str, ...]) -> Transformer:
     """A classifier that :meth:`Transformer.save` wrote."""
-    with quiet(), _loading(folder, LOAD_HINT):
+    with quiet(), loading(folder, LOAD_HINT):
         model = open_model(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return Transformer(config, model, tokenizer, _columns(model, labels))
@@ -137,7 +137,7 @@ def load(config: TransformersClassifier, folder: Path, labels: tuple[str, ...]) 
 
 def open_model(folder: Path) -> Any:
     """The library's own model in a folder that :meth:`Transformer.save` wrote."""
-    with quiet(), _loading(folder, LOAD_HINT):
+    with quiet(), loading(folder, LOAD_HINT):
         return AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True)
 
 
@@ -148,7 +148,7 @@ def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path 
         return tiny.model(tokenizer, table.labels, config.max_tokens, seed), tokenizer
     name = str(start or config.model)
     shared = {"revision": config.revision, "trust_remote_code": False}
-    with _loading(name, LOAD_HINT if start else _NAME_HINT):
+    with loading(name, LOAD_HINT if start else _NAME_HINT):
         tokenizer = AutoTokenizer.from_pretrained(name, **shared)
         head = AutoConfig.from_pretrained(name, **shared)
         # A model that tells these labels apart already keeps its head, in whatever order that has them.
@@ -257,7 +257,8 @@ def _arguments(config: TransformersClassifier, seed: int, device: str, scratch: 
     )
 
 
-def _device(wanted: str) -> str:
+def device_of(wanted: str) -> str:
+    """The device that `classifier.device` stands for. Raises :class:`DiagnosticError` where there is none."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if wanted == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
@@ -268,7 +269,8 @@ def _device(wanted: str) -> str:
 
 
 @contextmanager
-def _memory() -> Iterator[None]:
+def memory() -> Iterator[None]:
+    """A device without memory becomes a diagnostic."""
     try:
         yield
     except RuntimeError as error:
@@ -280,7 +282,7 @@ def _memory() -> Iterator[None]:
 
 
 @contextmanager
-def _loading(name: str | Path, hint: str) -> Iterator[None]:
+def loading(name: str | Path, hint: str) -> Iterator[None]:
     """What keeps a model from being loaded becomes a diagnostic."""
     try:
         yield

@@ -153,7 +153,29 @@ class TransformersClassifier(Model):
         return value
 
 
-ClassifierConfig: TypeAlias = Annotated[LinearClassifier | TransformersClassifier, Field(discriminator="kind")]
+class EncoderClassifier(Model):
+    """Logistic regression on the vectors of a sentence encoder that is not trained: seconds, once texts are encoded."""
+
+    kind: Literal["encoder"]
+    """The classifier on a frozen encoder."""
+    model: str
+    """Hub id or folder of a model that `AutoModel` loads, with its tokenizer, such as
+    `sentence-transformers/all-MiniLM-L6-v2`."""
+    revision: str | None = None
+    """Branch, tag or commit of the model on the hub."""
+    regularization: Annotated[float, Field(gt=0)] = 10.0
+    """Inverse strength of the L2 penalty (scikit-learn's `C`): larger fits the training rows more closely."""
+    batch_size: Positive = 64
+    """Texts that are encoded together."""
+    max_tokens: Annotated[int, Field(ge=8)] = 128
+    """Longer texts are cut to this many tokens."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to encode. `auto` takes an accelerator if there is one."""
+
+
+ClassifierConfig: TypeAlias = Annotated[
+    LinearClassifier | TransformersClassifier | EncoderClassifier, Field(discriminator="kind")
+]
 
 
 # -------------------------------------------------------------------------------------------------- detect, characterize
