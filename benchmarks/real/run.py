@@ -2,9 +2,9 @@
 
     HCMLANG_DATA=FOLDER HCMLANG_TEACHERS=FOLDER python benchmarks/real/run.py [TASK:SETTING ...] [--out FOLDER]
 
-Without tasks: all of ALL below; `tiny` and `minilm` are further settings. The first folder holds sst2/, sick/ and mrpc/, each with
-train.tsv, pool.tsv and test.tsv (columns as in the specs beside this file); the second one is for sst2-recorded. Prints one
-Markdown table a run, with the command and the time.
+Without tasks: all of ALL below; `tiny` and `minilm` are further settings. The first folder holds sst2/, sick/ and mrpc/,
+each with train.tsv, pool.tsv and test.tsv (columns as in the specs beside this file); the second one is for sst2-recorded.
+Prints one Markdown table a run, with the command and the time.
 """
 
 from __future__ import annotations

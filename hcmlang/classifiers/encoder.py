@@ -48,7 +48,7 @@ class Encoder:
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         scores = np.zeros((len(table), len(self.labels)), dtype=np.float32)
         if len(table):
-            scores[:, self._model.classes_] = self._model.predict_proba(self.embed(table, progress))
+            scores[:, self._model.classes_] = self._model.predict_proba(self.embed(table, progress).astype(np.float64))
         return scores
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
@@ -73,7 +73,7 @@ def fit(
     """Train on a table; see :func:`hcmlang.classifiers.fit`. The encoder is not trained, so a start makes no difference."""
     from sklearn.linear_model import LogisticRegression
 
-    features = _features(config, table, progress)
+    features = _features(config, table, progress).astype(np.float64)
     model = LogisticRegression(C=config.regularization, max_iter=2000)
     return Encoder(config, table.labels, model.fit(features, table.y, sample_weight=weights))
 
