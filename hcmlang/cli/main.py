@@ -29,6 +29,7 @@ COMMANDS = {
     "resume": "Go on with a run, with answers to its request files.",
     "report": "Show the results of a run in the terminal and name its HTML report.",
     "audit": "Check a finished run: nothing leaked, counts add up, every figure follows.",
+    "compare": "Show the arms of several runs side by side.",
     "cost": "Tell what a run has spent on models, by arm and purpose.",
     "runs": "List runs, and clean them up.",
     "record": "Write the calls of a run into a recording that can be replayed.",
