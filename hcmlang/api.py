@@ -136,12 +136,14 @@ def _publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
     """Put the results into the run directory, with their report, unless they are there already."""
     from hcmlang.loop.publish import is_published, mark_published, publish
     from hcmlang.report.cards import write_cards
+    from hcmlang.report.documents import write_documents
     from hcmlang.report.html import write_report
 
     if not is_published(spec, results, store):
         publish(spec, results, store)
         run = open_run(store.folder)
         write_cards(spec, run.results)
+        write_documents(run.results)
         write_report(run.results)
         mark_published(spec, results, store)
 
