@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-statistics test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-statistics test-browser test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -26,6 +26,10 @@ demo: setup
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
+
+# What `make test` runs in a real browser (on Debian: apt-get install chromium), where there is one.
+test-browser: setup
+	$(BIN)/python -m pytest tests/browser
 
 # Tests against llama.cpp, in this process and as a server that is built once into build/ (a C++ compiler, cmake, ten minutes).
 test-servers: setup
