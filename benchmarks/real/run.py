@@ -27,7 +27,7 @@ ALL = (
     "sst2:crossfit",
     "sick:crossfit",
     "mrpc:crossfit",
-    "sst2-recorded:linear",
+    "sst2-recorded-guards:linear",
     "sst2-recorded:encoder",
 )
 ARMS = "arms=[none, generic, duplicate, miner]"
@@ -35,7 +35,7 @@ ARMS = "arms=[none, generic, duplicate, miner]"
 
 def settings(name: str, task: str) -> list[str]:
     """What a setting changes in a spec."""
-    own = [] if task == "sst2-recorded" else [ARMS, "seeds=5"]
+    own = [] if task.startswith("sst2-recorded") else [ARMS, "seeds=5"]
     if name == "linear":
         return ["classifier={kind: linear}", *own]
     if name == "crossfit":  # without the pool, confident mistakes are looked for in train, which is larger
