@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
-from hcmlang.lang.evaluate import find_phrase
+from hcmlang.lang.evaluate import find_any
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.metrics import metrics, not_used, taught
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, PROBES, Work
@@ -117,16 +117,24 @@ def _hypotheses(work: Work, teacher: str, arm: str, seed: int, test: Table) -> I
 
 def _on_test(
     hypothesis: Hypothesis, test: Table, before: np.ndarray, after: np.ndarray, tau: float
-) -> dict[str, int] | None:
-    """Test rows of the hypothesis's gold label with one of its triggers, and the HCMs among them."""
+) -> dict[str, Any] | None:
+    """Test rows of the hypothesis's gold label with one of its triggers, and the HCMs among them; which of these are none any
+    more (`fixed`), and which are new (`broken`), by their number from 0."""
     if not hypothesis.triggers:
         return None
-    finds = [find_phrase(trigger) for trigger in hypothesis.triggers]
-    gold = test.labels.index(hypothesis.gold)
-    rows = [i for i, text in enumerate(test.joined("\n")) if test.y[i] == gold and any(find(text) for find in finds)]
-    fit = test.take(rows).y
-    counts = [len(confident_errors(scores[rows], fit, tau)) if rows else 0 for scores in (before, after)]
-    return {"rows": len(rows), "hcms_before": counts[0], "hcms_after": counts[1]}
+    find, gold = find_any(hypothesis.triggers), test.labels.index(hypothesis.gold)
+    fit = np.array([i for i, text in enumerate(test.joined("\n")) if test.y[i] == gold and find(text)], dtype=np.int64)
+    wrong = []
+    for scores in (before, after):
+        found = confident_errors(scores[fit], test.y[fit], tau) if len(fit) else fit
+        wrong.append({int(row) for row in fit[found]})
+    return {
+        "rows": len(fit),
+        "hcms_before": len(wrong[0]),
+        "hcms_after": len(wrong[1]),
+        "fixed": sorted(wrong[0] - wrong[1]),
+        "broken": sorted(wrong[1] - wrong[0]),
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- tables

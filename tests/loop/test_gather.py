@@ -84,7 +84,11 @@ def test_what_became_of_a_hypothesis(made: Results) -> None:
     hard = rows[(rows["set"] == "test") & (rows["seed"] == 0) & (rows["gold"] == "bad") & (rows["row"] // 2 % 2 == 0)]
     hcm = hard[(hard["predicted"] == "good") & (hard["confidence"] >= np.float32(0.9))]
     counts = {arm: int((hcm["arm"] == arm).sum()) for arm in ("none", "miner")}
-    assert first["test"] == {"rows": 75, "hcms_before": counts["none"], "hcms_after": counts["miner"]}
+    test = first["test"]
+    assert (test["rows"], test["hcms_before"], test["hcms_after"]) == (75, counts["none"], counts["miner"])
+    assert counts["none"] - len(test["fixed"]) + len(test["broken"]) == counts["miner"]
+    wrong = {arm: set(hcm[hcm["arm"] == arm]["row"]) for arm in ("none", "miner")}
+    assert (set(test["fixed"]), set(test["broken"])) == (wrong["none"] - wrong["miner"], wrong["miner"] - wrong["none"])
     assert counts["none"] > counts["miner"]
     assert (second["written"], second["kept"], second["test"]) == (0, 0, None)
     assert second["not_written"] == {"no program": "`hypothesis.triggers` is empty"}
