@@ -89,7 +89,8 @@ def test_what_it_says(made: Results, page: Page) -> None:
     assert "5 instances written, 3 kept; dropped: 2 duplicate." in text
     assert "No instance was written: no program (`hypothesis.triggers` is empty)." in text
     test = made.hypotheses[0]["test"]
-    found = f"HCMs among them: {test['hcms_before']} before, {test['hcms_after']} after ({len(test['fixed'])} fixed, 1 broken: row {test['broken'][0]})."
+    found = f"HCMs among them: {test['hcms_before']} before, {test['hcms_after']} after "
+    found += f"({len(test['fixed'])} fixed, 1 broken: row {test['broken'][0]})."
     assert f"75 test rows labelled bad have one of these words; {found}" in text
     example = made.groups[0]["examples"][0]
     assert f"{example['fields']['text']} bad, taken for good at {example['confidence']:.3f}" in text
