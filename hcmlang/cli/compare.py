@@ -28,25 +28,27 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(lines, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "arm", "by"):
-        table.add_column(column, no_wrap=True)
-    for column in ("accuracy", "HCMs", "at matched coverage", "difference (95%)", "p, all arms", "AURC", "US dollars"):
-        table.add_column(column, justify="right")
-    before = ""
-    for line in lines:
-        entry = {"difference": {"matched": line["difference"]}} if line["difference"] else {}
-        table.add_row(
-            line["run"] if line["run"] != before else "",
-            line["arm"],
-            line["by"] if line["arm"] != "none" else "",
-            f"{line['accuracy']:.3f}",
-            f"{line['hcms']:.1f}",
-            f"{line['hcms_at_matched_coverage']:.1f}",
-            difference(entry, "matched", 1),
-            p_value(line["difference"]["p_holm"]) if line["difference"] else "",
-            f"{line['area_under_risk_coverage']:.4f}",
-            f"{line['usd']:.4f}" if line["usd"] is not None else "",
-        )
-        before = line["run"]
-    Console().print(table)
+    console = Console()
+    for run in dict.fromkeys(line["run"] for line in lines):
+        own = [line for line in lines if line["run"] == run]
+        console.print(run, soft_wrap=True, highlight=False, markup=False)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("arm", overflow="fold")
+        paid = any(line["usd"] is not None for line in own)
+        for column in ("accuracy", "HCMs", "matched", "difference (95%)", "p", *(["USD"] if paid else [])):
+            table.add_column(column, justify="right", no_wrap=True)
+        for line in own:
+            entry = {"difference": {"matched": line["difference"]}} if line["difference"] else {}
+            table.add_row(
+                line["arm"],
+                f"{line['accuracy']:.3f}",
+                f"{line['hcms']:.1f}",
+                f"{line['hcms_at_matched_coverage']:.1f}",
+                difference(entry, "matched", 1),
+                p_value(line["difference"]["p_holm"]) if line["difference"] else "",
+                *([f"{line['usd'] or 0:.2f}"] if paid else []),
+            )
+        console.print(table)
+        console.print()
+    told = "matched: HCMs at matched coverage, against `none` of the same run; p is adjusted for the arms of the run"
+    console.print(told, soft_wrap=True, highlight=False, style="dim")

@@ -301,10 +301,10 @@ def test_a_device_that_is_not_there() -> None:
 
 def test_memory_that_does_not_suffice(trained: classifiers.Classifier) -> None:
     """A batch of a size that no machine has room for."""
-    from hcmlang.classifiers.transformer import _memory
+    from hcmlang.classifiers.transformer import memory
 
     def exhaust() -> None:
-        with _memory():
+        with memory():
             torch.empty(2**60, dtype=torch.uint8)
 
     assert told(exhaust) == (

@@ -28,7 +28,10 @@ def test_every_arm_of_every_run(tmp_path: Path, hcmlang: Hcmlang) -> None:
             assert line["difference"] == told
     done = hcmlang("compare", one.folder, other.folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("miner") == 2
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("miner")] == ["miner"] * 2
+    tables = [line for line in done.stdout.splitlines() if line.startswith(("arm", "none", "duplicate", "miner"))]
+    assert max(map(len, tables)) <= 80, "for a terminal of 80 columns"
+    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
     told = json.loads(hcmlang("compare", one.folder, other.folder, "--json").stdout)
     assert told == lines
 
