@@ -10,8 +10,9 @@ from functools import lru_cache
 from hcmlang.data.near_duplicates import NearDuplicates, normalized
 from hcmlang.data.table import Table
 
-#: A row of fewer words may stand within any text by chance; it counts only where it is a line of its own.
-_WORDS = 6
+#: A text of fewer words may stand within any other by chance; it counts only where it is a line of its own. Of a pair both
+#: texts must be there, so less is enough.
+_WORDS, _WORDS_OF_A_PAIR = 6, 3
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,16 @@ class HeldOut:
 
     def __init__(self, tables: Mapping[str, Table], threshold: float) -> None:
         self._rows = {name: NearDuplicates(table.texts(), threshold) for name, table in tables.items()}
-        self._begin: defaultdict[tuple[str, ...], list[tuple[list[str], Leak]]] = defaultdict(list)
-        """Normalized texts of every field by their first words."""
+        self._fields = max((len(table.fields) for table in tables.values()), default=1)
+        self._least = _WORDS if self._fields == 1 else _WORDS_OF_A_PAIR
+        self._begin: defaultdict[tuple[str, ...], list[tuple[list[str], str, int, int]]] = defaultdict(list)
+        """Words of every text by the first ones, with set, row and field."""
         for name, table in tables.items():
-            for column in table.columns:
+            for field, column in enumerate(table.columns):
                 for row, text in enumerate(column):
                     words = normalized((text,)).split(" ")
-                    if len(words) >= _WORDS:
-                        self._begin[tuple(words[:_WORDS])].append((words, Leak(name, row)))
-        self._pairs = any(len(table.fields) > 1 for table in tables.values())
+                    if len(words) >= self._least:
+                        self._begin[tuple(words[: self._least])].append((words, name, row, field))
         self._in_line = lru_cache(maxsize=100_000)(self._line)
 
     def like(self, row: Sequence[str]) -> Leak | None:
@@ -56,23 +58,27 @@ class HeldOut:
 
     def within(self, row: Sequence[str]) -> Leak | None:
         """The held-out row that a teacher would get to see with this one: the same, nearly the same, or a part of its text."""
-        return self.like(row) or self.told(row)
+        return self.like(row) or self.told([" | ".join(" ".join(text.split()) for text in row)])
 
     def told(self, texts: Iterable[str]) -> Leak | None:
-        """The held-out row that stands in one of the texts, such as the messages of a prompt: within it, or, for short rows and
-        those that are nearly repeated, as one of its lines. Of a pair, one of its texts is enough."""
+        """The held-out row that stands in one of the texts, such as the messages of a prompt: within a line, or, for short rows
+        and those that are nearly repeated, as a line of its own. Of a pair both texts must stand in a line: one of them
+        alone is often part of many pairs."""
         for text in texts:
             for line in text.splitlines():
-                if (found := self._in_line(line)) is not None:
-                    return found
+                if self._fields == 1 and line.strip() and (near := self.like((line,))) is not None:
+                    return near
+                here = self._in_line(line)
+                for name, row in sorted({(name, row) for name, row, _ in here}):
+                    if all((name, row, field) in here for field in range(self._fields)):
+                        return Leak(name, row)
         return None
 
-    def _line(self, line: str) -> Leak | None:
-        words = normalized((line,)).split(" ")
-        for start in range(len(words) - _WORDS + 1):
-            for row, leak in self._begin.get(tuple(words[start : start + _WORDS]), ()):
-                if words[start : start + len(row)] == row:
-                    return leak
-        if self._pairs:
-            return None  # single texts of pairs are often alike
-        return self.like((line,)) if line.strip() else None
+    def _line(self, line: str) -> frozenset[tuple[str, int, int]]:
+        """Set, row and field of every held-out text that stands within a line."""
+        words, found = normalized((line,)).split(" "), set()
+        for start in range(len(words) - self._least + 1):
+            for text, name, row, field in self._begin.get(tuple(words[start : start + self._least]), ()):
+                if words[start : start + len(text)] == text:
+                    found.add((name, row, field))
+        return frozenset(found)

@@ -60,9 +60,12 @@ def test_a_long_row_is_found_within_a_line(rows: HeldOut) -> None:
     assert rows.within(longer) == leak
 
 
-def test_a_pair_leaks_with_one_of_its_texts() -> None:
-    pairs = held_out("a", "b", rows=[[LONG, "it is a film that nobody has seen before"], ["short", "text"]])
-    assert pairs.told(["premise: it is a film that nobody has seen before"]) is not None
-    assert pairs.told(["short | text"]) is None
-    assert pairs.like([LONG, "another text"]) is None
-    assert pairs.like([LONG, "it is a film that nobody has seen before"]) is not None
+def test_a_pair_leaks_with_both_of_its_texts() -> None:
+    first, second = "a man is playing a guitar", "nobody is making music here"
+    pairs = held_out("a", "b", rows=[[first, second], [LONG, "short text"]])
+    assert pairs.told([f"- premise: {first} | hypothesis: {second}"]) is not None
+    assert pairs.told([f"premise: {first} | hypothesis: something else", "", f"b: {second}"]) is None
+    assert pairs.told([f"- {first} | other\n- other | {second}"]) is None, "two pairs are not a third one"
+    assert pairs.within([first, "a woman is sleeping on a couch"]) is None, "sentences are shared by many pairs"
+    assert pairs.within([f"Look, there is something: {first}, is he?", f"Yes, {second.upper()} and there"]) is not None
+    assert pairs.like([first, second]) is not None
