@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from hcmlang.data.records import Group, Hypothesis, Instance, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.gather import results
+from hcmlang.loop.pool_map import MAP
 from hcmlang.loop.results import Results
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, REJECTED, SCORES, TABLE, Work
 from hcmlang.progress import SILENT
@@ -57,6 +60,7 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
     tables = {role: _table(f, role) for role in ("train", "pool", "set:test", "set:negation")}
     for role, table in tables.items():
         table.write(place(role) / TABLE)
+    pq.write_table(_map(f, tables["pool"]), place("map") / MAP)
     for seed in f.seeds:
         tables["train"].write(place(f"held_out:{seed}") / TABLE)
         pool_scores = _scores(f, tables["pool"], 0.1, [seed, 0])
@@ -72,8 +76,8 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
             if arm in f.teachers:
                 _teach(f, arm, seed, place)
             elif arm != "none":
-                write_jsonl(place(f"select:{arm}:{seed}") / INSTANCES, [_instance(f, "", n) for n in range(f.kept)])
-                write_jsonl(inputs[f"select:{arm}:{seed}"] / REJECTED, [])
+                write_jsonl(place(f"select:{arm}:{seed}:1") / INSTANCES, [_instance(f, "", n) for n in range(f.kept)])
+                write_jsonl(inputs[f"select:{arm}:{seed}:1"] / REJECTED, [])
     config = {
         "fields": list(f.fields),
         "labels": list(LABELS),
@@ -86,6 +90,8 @@ def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
         "thresholds": [0.8, f.confidence, 0.95],
         "resamples": f.resamples,
         "crossfit": False,
+        "rounds": dict.fromkeys(arms, 1),
+        "no_gain_for": None,
         "partial": "",
     }
     (folder / "out").mkdir()
@@ -96,7 +102,9 @@ def make_results(folder: Path, fabrication: Fabrication = Fabrication()) -> Resu
     """The top-level files of a made-up run directory."""
     work = make_work(folder, fabrication)
     results(work)
-    (work.out / "spec.yaml").write_text(yaml.safe_dump({"hcmlang": 1, "name": "fabricated"}), encoding="utf-8")
+    (work.out / "spec.yaml").write_text(
+        yaml.safe_dump({"hcmlang": 1, "name": "fabricated", "task": {}}), encoding="utf-8"
+    )
     return Results(work.out)
 
 
@@ -133,6 +141,26 @@ def _groups(f: Fabrication, pool: Table, scores: np.ndarray) -> list[Group]:
     return [Group("bad-as-good-1", "bad", "good", rows, (f.word,), summary)]
 
 
+def _map(f: Fabrication, pool: Table) -> pa.Table:
+    """The first rows of the pool on a spiral: HCMs that stay, that are repaired, that are new, and others, in turn."""
+    rows = range(min(40, len(pool)))
+    columns = {
+        name: [column[row] if row % 4 < 3 else None for row in rows]
+        for name, column in zip(pool.fields, pool.columns, strict=True)
+    }
+    about = {
+        "row": list(rows),
+        "x": [row * float(np.cos(row)) for row in rows],
+        "y": [row * float(np.sin(row)) for row in rows],
+        "gold": ["bad" for _ in rows],
+        "predicted": ["good" for _ in rows],
+        "confidence": [0.95 for _ in rows],
+        "hcm_before": [row % 4 < 2 for row in rows],
+        "hcm_after": [row % 4 in (0, 2) for row in rows],
+    }
+    return pa.table(columns | {f"{name}_" if name in columns else name: values for name, values in about.items()})
+
+
 def _teach(f: Fabrication, arm: str, seed: int, place: Any) -> None:
     """One hypothesis that all instances are written for, and others that the program cannot write for."""
     common = {
@@ -159,7 +187,7 @@ def _teach(f: Fabrication, arm: str, seed: int, place: Any) -> None:
     ]
     write_jsonl(place(f"generate:{arm}:{seed}") / REJECTED, unwritten)
     kept = [_instance(f, f"{arm}-1", n, arm) for n in range(f.kept)] if hypotheses else []
-    folder = place(f"select:{arm}:{seed}")
+    folder = place(f"select:{arm}:{seed}:1")
     write_jsonl(folder / INSTANCES, kept)
     texts = dict.fromkeys(f.fields, f"written {f.word} 0")
     dropped = {"reason": "duplicate", "detail": f"written {f.word} 0", "fields": texts, "label": "bad"}

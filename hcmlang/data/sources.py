@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: As many bad rows are shown; the rest is counted.
 SHOWN = 10
+#: The group of a row that names none.
+NO_GROUP = "(none)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE = "write the character itself, or both halves of its escape"
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -92,7 +94,7 @@ def read_table(source: DataSource, task: Task, role: str) -> Table:
     from hcmlang.data.table import Table
 
     name = source.hub if isinstance(source, HubData) else source.path
-    read = _Reading(name, task)
+    read = _Reading(name, task, task.group if role not in ("train", "pool") else None)
     for row in _rows(source, read):
         read.take(row)
     if read.problems:
@@ -102,15 +104,17 @@ def read_table(source: DataSource, task: Task, role: str) -> Table:
             "; or leave `pool` out" if role == "pool" else ""
         )
         raise DiagnosticError(Diagnostic("no-rows", f"{name} ({role}) has no rows", hint=hint))
-    return Table.of(task.text, task.labels, read.texts, read.y)
+    return Table.of(task.text, task.labels, read.texts, read.y, read.groups if read.group else None)
 
 
 class _Reading:
     """Collects good rows, and the problems of bad ones."""
 
-    def __init__(self, name: str, task: Task) -> None:
+    def __init__(self, name: str, task: Task, group: str | None) -> None:
         self.name = name
         self.task = task
+        self.group = group
+        self.groups: list[str] = []
         self.texts: list[tuple[str, ...]] = []
         self.y: list[int] = []
         self.problems: list[Diagnostic] = []
@@ -122,7 +126,7 @@ class _Reading:
     @property
     def columns(self) -> list[str]:
         """The columns that the task needs."""
-        return [*self.task.text, self.task.label]
+        return list(dict.fromkeys([*self.task.text, self.task.label, *([self.group] if self.group else [])]))
 
     def require(self, columns: Sequence[str]) -> list[str]:
         """The columns that the task needs, if the source has them all: one mistake, told once and not for each row."""
@@ -165,6 +169,9 @@ class _Reading:
             return
         self.texts.append(tuple(texts))
         self.y.append(known)
+        if self.group is not None:
+            named = values[self.group]
+            self.groups.append(str(named).strip() if named is not None and str(named).strip() else NO_GROUP)
 
     def label(self, value: Any) -> int | None:
         """The class that a label stands for: by name, or by position."""

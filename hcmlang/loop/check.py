@@ -62,7 +62,8 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
         columns = columns_of(source)
         if columns is None:
             continue
-        for name in (*task.text, task.label):
+        group = (task.group,) if task.group is not None and path[-1] not in ("train", "pool") else ()
+        for name in (*task.text, task.label, *group):
             if name not in columns:
                 missing.setdefault(name, []).append(Path(source.path).name)
                 if len(missing[name]) == 1:
@@ -74,6 +75,8 @@ def _of(file: SpecFile, column: str) -> Span:
     """Where the spec names a column."""
     if column == file.spec.task.label:
         return file.span("task", "label")
+    if column == file.spec.task.group:
+        return file.span("task", "group")
     node = file.node("task", "text", file.spec.task.text.index(column))
     return node.span if node else file.span("task", "text")
 

@@ -13,16 +13,22 @@ from hcmlang.spec.model import Criterion
 
 
 def best(
-    table: Table, keep: int, criteria: Sequence[Criterion], classifier: Classifier, progress: Progress = SILENT
+    table: Table,
+    keep: int,
+    criteria: Sequence[Criterion],
+    classifier: Classifier,
+    certainty: np.ndarray | None = None,
+    progress: Progress = SILENT,
 ) -> list[int]:
     """Numbers of `keep` rows, the best first, or of all where there are no more.
 
     One row after the other is taken: that with the largest sum of what the criteria say of it, each between 0 and 1.
     `confidence_in_error` is the probability that the classifier, which has not seen the row, gives to other labels than its
     own. `diversity` is the distance of the row to the nearest one taken before, in the classifier's embedding (greedy k-center:
-    Sener and Savarese 2018), relative to the largest distance to the centre of all rows.
+    Sener and Savarese 2018), relative to the largest distance to the centre of all rows. `certainty`, shape (rows,), is what
+    `label_certainty` goes by.
     """
-    merit = np.zeros(len(table))
+    merit = np.zeros(len(table)) if certainty is None else certainty.astype(np.float64)
     if "confidence_in_error" in criteria:
         scores = classifier.predict_proba(table, progress)
         merit += 1 - scores[np.arange(len(table)), table.y].astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from hcmlang.statistics.measures import (
     at_least,
     confidence_measures,
     directions,
+    group_measures,
     kept,
     mean_of,
     measure,
@@ -61,6 +63,8 @@ def compare(
                 entry["scaled"] = {"temperature": at, **confidence_measures(scaled(one, at), table.y, thresholds)}
             seeds.append(entry)
         mean = mean_of(seeds) | {"directions": _mean_directions(own, table, tau)}
+        if table.groups is not None:
+            mean["groups"] = _mean_groups(own, scores["none"], table, tau)
         found[arm] = {"mean": mean, "seeds": seeds}
     baseline = outcomes.pop("none")
     random = derive_seed("bootstrap", list(settings.seeds), name)
@@ -77,6 +81,24 @@ def _mean_directions(scores: Sequence[np.ndarray], table: Table, tau: float) -> 
     """HCMs by gold and predicted label, mean over seeds."""
     found = [directions(one, table.y, table.labels, tau) for one in scores]
     return [one | {"hcms": float(np.mean([seed[i]["hcms"] for seed in found]))} for i, one in enumerate(found[0])]
+
+
+def _mean_groups(
+    scores: Sequence[np.ndarray], baseline: Sequence[np.ndarray], table: Table, tau: float
+) -> list[dict[str, Any]]:
+    """Measures within each group of rows, mean over seeds, the largest group first. Matched coverage is that of the baseline in
+    the group."""
+    assert table.groups is not None
+    named = np.asarray(table.groups, dtype=object)
+    sizes = Counter(table.groups)
+    found = []
+    for group in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        own = named == group
+        seeds = [
+            group_measures(one[own], none[own], table.y[own], tau) for one, none in zip(scores, baseline, strict=True)
+        ]
+        found.append({"group": group, "rows": sizes[group], **mean_of(seeds)})
+    return found
 
 
 def _difference(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -14,6 +15,7 @@ from hcmlang.data.sources import read_table
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
+from hcmlang.loop.graph import further_sources, last_round
 from hcmlang.loop.plan import prompts_of
 from hcmlang.spec.model import BatchEngine, EngineConfig, LLMTeacher, OpenAIEngine, ReplayEngine, SamplerEngine, Spec
 from hcmlang.teachers import llm
@@ -69,7 +71,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     acceptance = {name: _acceptance(program) for name, program in programs.items()}
     if not arms or not programs or spec.generate is None:
         return Estimate(guarantees, acceptance, None, None, ())
-    rows = len(read_table(spec.task.data.pool or spec.task.data.train, spec.task, role="pool"))
+    rows = len(read_table(spec.task.data.pool or spec.task.data.train, spec.task, role="pool")) // spec.rounds
     most = spec.characterize.per_group * (rows // spec.detect.group.min_size + 2)
     seen = _seen(run)
     if seen is not None:
@@ -80,7 +82,8 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
             f"hypotheses: {HCM_SHARE:.0%} of the {rows:,} rows are HCMs, one group for {HCMS_PER_GROUP} of them, "
             f"`characterize.per_group` for each (a finished run takes the place of these assumptions)"
         )
-    times = len(arms) * len(spec.seeds)
+    worked = _worked(spec)
+    times = sum(worked.values()) * len(spec.seeds)
     share = sum(acceptance.values()) / len(acceptance)
     asks = sum(_asks(program) for program in programs.values()) / len(programs)
     attempts = spec.generate.attempts
@@ -104,7 +107,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
             f"tokens: {_chars(programs):.0f} characters a text, {CHARS_PER_TOKEN} a token; worst case `max_tokens`",
         )
     asking = [arm for arm in arms if isinstance(spec.teachers[arm], LLMTeacher)]
-    questions = len(asking) * len(spec.seeds)
+    questions = sum(worked[arm] for arm in asking) * len(spec.seeds)
     if asking:
         calls = f"{usual * questions:,} calls ({most * questions:,} at most, each up to {llm.ATTEMPTS} times)"
         what = f"one for each hypothesis, {ANSWER_TOKENS} tokens an answer"
@@ -124,6 +127,16 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     usual_tokens = _chars(programs) / CHARS_PER_TOKEN
     expected = amount(usual, 1 / max(share, 1 / attempts), usual_tokens, 1, ANSWER_TOKENS)
     return Estimate(guarantees, acceptance, expected, amount(most, attempts, longest, llm.ATTEMPTS, longest), basis)
+
+
+def _worked(spec: Spec) -> Counter[str]:
+    """How often each source that writes does so for a seed: in the first round once, in further ones for each arm."""
+    writing = [name for name in (*spec.asked, "generic") if name in spec.sources and spec.engine_of(name) is not None]
+    times = Counter(writing)
+    for arm in spec.compared:
+        own = [name for name in further_sources(spec, arm) if name in writing] if spec.asked else []
+        times.update({name: last_round(spec, arm) - 1 for name in own})
+    return times
 
 
 def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -13,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
+from hcmlang.data.records import Group, Hypothesis, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.lang.evaluate import find_any
 from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.metrics import metrics, not_used, taught
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, PROBES, Work
+from hcmlang.loop.history import of_round
+from hcmlang.loop.metrics import kept_instances, metrics, not_used, taught
+from hcmlang.loop.pool_map import MAP
+from hcmlang.loop.work import GROUPS, HYPOTHESES, PROBES, Work
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
@@ -40,6 +43,7 @@ def results(work: Work) -> None:
     pq.write_table(_augmented(work), work.out / AUGMENTED)
     pq.write_table(_rejected(work), work.out / REJECTED_TABLE)
     pq.write_table(_predictions(work, sets), work.out / PREDICTIONS)
+    shutil.copyfile(work.inputs["map"] / MAP, work.out / MAP)
     _write_json(work, METRICS, metrics(work, pool, sets, hypotheses))
     versions = {"Python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
     _write_json(work, VERSIONS, versions)
@@ -56,14 +60,22 @@ def _taught(work: Work) -> list[tuple[str, int]]:
     first: dict[tuple[str, ...], str] = {}
     for name, arm in work.config["arms"].items():
         if {*work.config["teachers"], "generic"}.intersection(arm["from"]):
-            first.setdefault(tuple(arm["from"]), name)
+            # In further rounds, each arm has instances of its own.
+            own = (name,) if work.config["rounds"][name] > 1 else ()
+            first.setdefault((*arm["from"], *own), name)
     return [(arm, seed) for arm in first.values() for seed in work.config["seeds"]]
 
 
-def _explained(work: Work) -> list[tuple[str, str, int]]:
-    """Teacher, the first arm that has its instances, and seed."""
+def _explained(work: Work) -> list[tuple[str, str, int, int]]:
+    """Teacher, arm, seed and round of everything that was characterized. The first round is the same for all arms with a
+    teacher; the first of these stands for all."""
     arms = {teacher: arm for arm in reversed(taught(work)) for teacher in work.config["arms"][arm]["from"]}
-    return [(teacher, arms[teacher], seed) for teacher in work.config["teachers"] for seed in work.config["seeds"]]
+    places = [(teacher, arms[teacher], 1) for teacher in work.config["teachers"]]
+    for arm in taught(work):
+        numbers = range(2, work.config["rounds"][arm] + 1)
+        places += [(teacher, arm, number) for number in numbers for teacher in work.config["teachers"]]
+    found = [(teacher, arm, seed, number) for teacher, arm, number in places for seed in work.config["seeds"]]
+    return [one for one in found if f"characterize:{one[0]}:{of_round(one[2], one[1], one[3])}" in work.inputs]
 
 
 # ----------------------------------------------------------------------------------------------- groups and hypotheses
@@ -71,10 +83,13 @@ def _explained(work: Work) -> list[tuple[str, str, int]]:
 
 def _groups(work: Work, pool: Table) -> Iterator[dict[str, Any]]:
     """Each group with its most confident rows."""
-    texts, labels = pool.texts(), pool.labels
-    for seed in work.config["seeds"]:
-        scores = work.scores(f"pool_scores:{seed}")
-        for group in read_records(work.inputs[f"groups:{seed}"] / GROUPS, Group):
+    texts, labels, config = pool.texts(), pool.labels, work.config
+    places = [(seed, "", 1) for seed in config["seeds"]]
+    further = [(arm, number) for arm, last in config["rounds"].items() for number in range(2, last + 1)]
+    places += [(seed, arm, number) for arm, number in further for seed in config["seeds"]]
+    for seed, arm, number in places:
+        scores = work.scores(f"pool_scores:{seed}" + (f":{arm}:{number - 1}" if number > 1 else ""))
+        for group in read_records(work.inputs[f"groups:{of_round(seed, arm, number)}"] / GROUPS, Group):
             examples = [
                 {
                     "row": row,
@@ -85,17 +100,18 @@ def _groups(work: Work, pool: Table) -> Iterator[dict[str, Any]]:
                 }
                 for row in group.rows[:_EXAMPLES]
             ]
-            yield {"seed": seed, **vars(group), "examples": examples}
+            yield {"seed": seed, "round": number, "arm": arm or None, **vars(group), "examples": examples}
 
 
-def _hypotheses(work: Work, teacher: str, arm: str, seed: int, test: Table) -> Iterator[dict[str, Any]]:
+def _hypotheses(work: Work, teacher: str, arm: str, seed: int, number: int, test: Table) -> Iterator[dict[str, Any]]:
     """Each hypothesis with what became of it: its instances, and the test HCMs that its triggers point to."""
     before, after = (work.scores(f"scores:test:{name}:{seed}") for name in ("none", arm))
-    kept = read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
+    kept = kept_instances(work, arm, seed)
     not_kept = list(not_used(work, arm, seed))
-    folder = work.inputs.get(f"probe:{teacher}:{seed}")
+    where = of_round(seed, arm, number)
+    folder = work.inputs.get(f"probe:{teacher}:{where}")
     probes = {probe.hypothesis: vars(probe) for probe in read_records(folder / PROBES, Probe)} if folder else {}
-    for hypothesis in read_records(work.inputs[f"characterize:{teacher}:{seed}"] / HYPOTHESES, Hypothesis):
+    for hypothesis in read_records(work.inputs[f"characterize:{teacher}:{where}"] / HYPOTHESES, Hypothesis):
         whose = (teacher, hypothesis.id)
         own = [instance for instance in kept if (instance.teacher, instance.hypothesis) == whose]
         dropped = [record for record in not_kept if (record["teacher"], record["hypothesis"]) == whose]
@@ -103,6 +119,7 @@ def _hypotheses(work: Work, teacher: str, arm: str, seed: int, test: Table) -> I
         details = {record["reason"]: record["detail"] for record in reversed(dropped) if "fields" not in record}
         yield {
             "seed": seed,
+            "round": number,
             "arm": arm,
             **vars(hypothesis),
             "written": len(own) + sum("fields" in record for record in dropped),
@@ -142,11 +159,7 @@ def _on_test(
 
 def _augmented(work: Work) -> pa.Table:
     """The instances that were trained on."""
-    rows = [
-        (arm, seed, instance)
-        for arm, seed in _taught(work)
-        for instance in read_records(work.inputs[f"select:{arm}:{seed}"] / INSTANCES, Instance)
-    ]
+    rows = [(arm, seed, instance) for arm, seed in _taught(work) for instance in kept_instances(work, arm, seed)]
     return _beside(
         {name: [i.fields[name] for _, _, i in rows] for name in work.config["fields"]},
         {

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hcmlang.spec.model import Spec
+from hcmlang.spec.model import RecordedTeacher, Spec
 
 POOL = "pool"
 TEST = "test"
@@ -47,6 +47,57 @@ def predict(spec: Spec, name: str, model: str, table: str) -> Step:
     return Step(name, "predict", config, {"model": model, "table": table})
 
 
-def selected(sources: Collection[str], seed: int) -> str:
-    """The step that says which instances of some sources are used; arms with the same sources share it."""
-    return f"select/from={'+'.join(sources)}/seed={seed}"
+@dataclass(frozen=True)
+class Round:
+    """Where in a run steps stand: in which repetition, and in which round. The first round looks for the mistakes of the
+    trained classifier, and its work is for all arms; every further one looks for those of an `arm`'s model."""
+
+    seed: int
+    number: int = 1
+    arm: str = ""
+
+    def at(self, stem: str) -> str:
+        """The name of the step `stem` of this round."""
+        return (
+            f"{stem}/seed={self.seed}"
+            if self.number == 1
+            else f"{stem}/arm={self.arm}/round={self.number}/seed={self.seed}"
+        )
+
+    def selected(self, sources: Collection[str]) -> str:
+        """The step that says which instances of some sources are used; in the first round, arms with the same sources share
+        it. Instances of earlier rounds are among them."""
+        return self.at(f"select/from={'+'.join(sources)}")
+
+    @property
+    def before(self) -> Round:
+        """The round before this one."""
+        return Round(self.seed, self.number - 1, self.arm)
+
+
+def scored_pool(arm: str, after: int, seed: int) -> str:
+    """The step that applies an arm's model, as it is after so many rounds, to the pool; after none, the model is that of all
+    arms."""
+    return f"score-pool/arm={arm}/after={after}/seed={seed}" if after else f"score-pool/seed={seed}"
+
+
+def last_round(spec: Spec, arm: str) -> int:
+    """The number of rounds of an arm: one where later rounds would bring nothing that the first has not brought."""
+    return spec.rounds if further_sources(spec, arm) else 1
+
+
+def further_sources(spec: Spec, arm: str) -> tuple[str, ...]:
+    """The sources of an arm that have something new to give in a further round: a recording has not."""
+
+    def goes_on(source: str) -> bool:
+        followed = spec.asked[0] if source in ("generic", "duplicate") else source
+        return followed == "relabel" or not isinstance(spec.teachers[followed], RecordedTeacher)
+
+    return tuple(source for source in spec.source_of(arm) if goes_on(source))
+
+
+def leader(spec: Spec) -> str:
+    """The arm that controls follow, with as many hypotheses and instances: of those with the first teacher the one that has
+    fewest other sources."""
+    arms = [arm for arm in spec.compared if spec.asked[0] in spec.source_of(arm)]
+    return min(arms, key=lambda arm: len(spec.source_of(arm)))

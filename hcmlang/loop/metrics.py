@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hcmlang.data.records import read_jsonl
+from hcmlang.data.records import Instance, read_jsonl, read_records
 from hcmlang.data.table import Table
 from hcmlang.loop.compare import Settings, compare
 from hcmlang.loop.detect import confident_errors
+from hcmlang.loop.graph import TEST
+from hcmlang.loop.history import history, of_round
 from hcmlang.loop.work import INSTANCES, LEAKED, REJECTED, Work
 from hcmlang.statistics.calibration import temperature
 
@@ -40,6 +42,7 @@ def metrics(work: Work, pool: Table, sets: Mapping[str, Table], hypotheses: Sequ
         "pool": _pool(work, pool),
         "instances": {arm: _instances(work, arm) for arm in config["arms"] if arm != "none"},
         "sets": compared,
+        "rounds": {arm: history(work, arm, pool, sets[TEST]) for arm, last in config["rounds"].items() if last > 1},
     }
 
 
@@ -51,13 +54,20 @@ def taught(work: Work) -> list[str]:
 def not_used(work: Work, arm: str, seed: int) -> Iterator[dict[str, Any]]:
     """Every instance that was asked for and is not trained on: hypothesis and teacher, reason, detail, and its text if it has
     one."""
-    for source in work.config["arms"][arm]["from"]:
-        folder = work.inputs.get(f"generate:{source}:{seed}")
+    for number in range(1, work.config["rounds"][arm] + 1):
+        for source in work.config["arms"][arm]["from"]:
+            folder = work.inputs.get(f"generate:{source}:{of_round(seed, arm, number)}")
+            if folder is not None:
+                yield from (record | {"teacher": source} for record in read_jsonl(folder / REJECTED))
+        folder = work.inputs.get(f"select:{arm}:{seed}:{number}")
         if folder is not None:
-            yield from (record | {"teacher": source} for record in read_jsonl(folder / REJECTED))
-    folder = work.inputs.get(f"select:{arm}:{seed}")
-    if folder is not None:
-        yield from read_jsonl(folder / REJECTED)
+            yield from read_jsonl(folder / REJECTED)
+
+
+def kept_instances(work: Work, arm: str, seed: int) -> list[Instance]:
+    """The instances that an arm's model was trained on."""
+    folder = work.inputs.get(f"select:{arm}:{seed}:{work.config['rounds'][arm]}")
+    return read_records(folder / INSTANCES, Instance) if folder is not None else []
 
 
 def _compared(work: Work, name: str, table: Table, temperatures: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -98,8 +108,7 @@ def _instances(work: Work, arm: str) -> list[dict[str, Any]]:
     """How many instances an arm was trained on, and how many were not used and why, for each seed."""
     counts = []
     for seed in work.config["seeds"]:
-        folder = work.inputs.get(f"select:{arm}:{seed}")
-        kept = len(read_jsonl(folder / INSTANCES)) if folder is not None else 0
+        kept = len(kept_instances(work, arm, seed))
         dropped = Counter(record["reason"] for record in not_used(work, arm, seed))
         counts.append({"seed": seed, "kept": kept, "dropped": dict(sorted(dropped.items()))})
     return counts

@@ -13,6 +13,7 @@ import yaml
 
 from hcmlang.data.records import read_jsonl
 from hcmlang.loop.gather import AUGMENTED, METRICS, PREDICTIONS, REJECTED_TABLE, VERSIONS
+from hcmlang.loop.pool_map import MAP
 from hcmlang.loop.publish import SPEC
 from hcmlang.loop.work import GROUPS, HYPOTHESES
 
@@ -57,6 +58,10 @@ class Results:
     @cached_property
     def rejected(self) -> pa.Table:
         return pq.read_table(self.folder / REJECTED_TABLE)
+
+    @cached_property
+    def pool_map(self) -> pa.Table:
+        return pq.read_table(self.folder / MAP)
 
     @cached_property
     def predictions(self) -> pa.Table:

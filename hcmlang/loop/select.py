@@ -44,16 +44,17 @@ def select(
     train: Table,
     held_out: HeldOut,
     seed: int,
+    earlier: Sequence[Instance] = (),
     choose: Choice | None = None,
 ) -> Selection:
-    """Drop what repeats or nearly repeats a held-out row, a train row or an earlier instance, and what says the same
-    under two labels; then keep at most `config.keep`: those that `choose` takes, or a random choice that is shared evenly over
-    the hypotheses.
+    """Drop what repeats or nearly repeats a held-out row, a train row or another instance (of `earlier` rounds, or before it
+    in the list), and what says the same under two labels; then keep at most `config.keep`: those that `choose` takes, or a
+    random choice that is shared evenly over the hypotheses.
 
     Held-out rows (by the name of their set) are named by number only, from 0, so that their text reaches no report that
     a teacher might read.
     """
-    guard = _Guard(candidates, config.near_duplicate, train, held_out)
+    guard = _Guard(candidates, config.near_duplicate, train, held_out, earlier)
     passed: list[Instance] = []
     rejected: list[Rejected] = []
     for instance in candidates:
@@ -72,15 +73,24 @@ def select(
 class _Guard:
     """What has been seen, and what it speaks against."""
 
-    def __init__(self, candidates: Sequence[Instance], threshold: float, train: Table, held_out: HeldOut) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[Instance],
+        threshold: float,
+        train: Table,
+        held_out: HeldOut,
+        earlier: Sequence[Instance],
+    ) -> None:
         self._train = train
         self._in_train = NearDuplicates(train.texts(), threshold)
         self._held_out = held_out
         self._in_passed = NearDuplicates((), threshold)
         self._passed: list[str] = []
         self._labels: defaultdict[str, set[str]] = defaultdict(set)
-        for instance in candidates:
+        for instance in (*earlier, *candidates):
             self._labels[normalized(self._texts(instance))].add(instance.label)
+        for instance in earlier:
+            self._remember(self._texts(instance))
 
     def objection(self, instance: Instance) -> Objection | None:
         """What speaks against the instance; if nothing does, it is remembered and speaks against later ones."""
@@ -91,9 +101,12 @@ class _Guard:
         if instance.teacher:  # a row of the data may be one of train
             found = found or self._contradicts(row, instance.label) or self._repeats(row)
         if found is None:
-            self._in_passed.add(row)
-            self._passed.append(_shown(row))
+            self._remember(row)
         return found
+
+    def _remember(self, row: Sequence[str]) -> None:
+        self._in_passed.add(row)
+        self._passed.append(_shown(row))
 
     def _leaks(self, row: Sequence[str]) -> Objection | None:
         leak = self._held_out.like(row)

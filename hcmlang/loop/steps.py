@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hcmlang.loop import gather, learn, mitigate, probe, teach
+from hcmlang.loop import gather, learn, mitigate, pool_map, probe, teach
 from hcmlang.loop.work import Action
 
 ACTIONS: dict[str, Action] = {
@@ -23,5 +23,6 @@ ACTIONS: dict[str, Action] = {
     "retrain": Action(mitigate.retrain),
     "guard": Action(mitigate.guarded),
     "pair": Action(mitigate.pair),
-    "results": Action(gather.results, version=4),
+    "map": Action(pool_map.pool_map),
+    "results": Action(gather.results, version=5),
 }

@@ -12,16 +12,17 @@ from pydantic import TypeAdapter
 from hcmlang import classifiers, lang, prompts, teachers
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Engine, Judge, Message
 from hcmlang.hashing import derive_seed
+from hcmlang.loop import rounds
 from hcmlang.loop import select as selection
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.choose import best
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.loop.learn import instances_table
-from hcmlang.loop.prompt import instance_prompt
+from hcmlang.loop.prompt import instance_prompt, judge_prompt
 from hcmlang.loop.vet import Vetted, vet
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, PROBES, REJECTED, Work
 from hcmlang.loop.write import Wanted, Written, write
@@ -41,6 +42,7 @@ def detect(work: Work) -> None:
     pool, scores = work.table("pool"), work.scores("scores")
     config = spec.Group.model_validate(work.config["group"])
     rows = confident_errors(scores, pool.y, work.config["confidence"])
+    rows = rows[looked_at(work, len(pool))[rows]]
     # What stands in a held-out set, too, must not be shown to a teacher.
     held_out, texts = work.held_out(work.config["near_duplicate"]), pool.texts()
     leaks = {int(row): leak for row in rows if (leak := held_out.within(texts[row])) is not None}
@@ -51,7 +53,26 @@ def detect(work: Work) -> None:
         model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, pool.labels)
         embeddings = model.embed(pool, work.progress)
     groups = group_errors(pool, scores, rows, config, embeddings=embeddings, seed=work.seed)
-    write_jsonl(work.out / GROUPS, groups)
+    write_jsonl(work.out / GROUPS, [dataclasses.replace(one, id=in_round(work, one.id)) for one in groups])
+
+
+def looked_at(work: Work, rows: int) -> np.ndarray:
+    """Whether each row of the pool is looked at for mistakes: all in a single round; none where an arm has stopped."""
+    number, count = work.config.get("round", 1), work.config.get("rounds", 1)
+    patience = work.config.get("no_gain_for")
+    if patience is not None:
+        earlier = [work.scores(f"scores:{after}") for after in range(number - 1)]
+        gold, tau = work.table("pool").y, work.config["confidence"]
+        gains = rounds.gains([*earlier, work.scores("scores")], gold, tau, count, work.seed)
+        if rounds.stopped(gains, patience):
+            return np.zeros(rows, dtype=bool)
+    return rounds.part(rows, number, count, work.seed)
+
+
+def in_round(work: Work, name: str) -> str:
+    """The id of a group or hypothesis, apart from those of earlier rounds."""
+    number = work.config.get("round", 1)
+    return name if number == 1 else f"{name}-round-{number}"
 
 
 def characterize(work: Work) -> None:
@@ -71,7 +92,7 @@ def characterize(work: Work) -> None:
     teacher = teachers.make(config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), held_out))
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
-    write_jsonl(work.out / HYPOTHESES, hypotheses)
+    write_jsonl(work.out / HYPOTHESES, [dataclasses.replace(one, id=in_round(work, one.id)) for one in hypotheses])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,6 +261,7 @@ def generic(work: Work) -> None:
     # Of a recording there is a file with all that was written without a hypothesis.
     if work.config["kind"]["kind"] != "recording":
         blank = without_knowledge(like, work.table("pool"), shown_rows(work), work.seed)
+    blank = [dataclasses.replace(one, id=in_round(work, one.id)) for one in blank]
     write_jsonl(work.out / HYPOTHESES, blank)
 
 
@@ -290,38 +312,57 @@ def select(work: Work) -> None:
             candidates += read_records(folder / INSTANCES, Instance)
     held_out = work.held_out(work.config["near_duplicate"])
     keep = work.config["keep"]
+    earlier = read_records(work.inputs["earlier"] / INSTANCES, Instance) if "earlier" in work.inputs else []
     if "like" in work.inputs:
-        keep = len(read_records(work.inputs["like"] / INSTANCES, Instance))
+        keep = len(read_records(work.inputs["like"] / INSTANCES, Instance)) - len(earlier)
     config = spec.Select(keep=keep or None, near_duplicate=work.config["near_duplicate"])
     train = work.table("train")
 
     def choose(instances: Sequence[Instance], keep: int) -> list[int]:
         model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
-        return best(instances_table(instances, train), keep, work.config["by"], model, work.progress)
+        certainty = _certainty(work, instances) if "label_certainty" in work.config["by"] else None
+        return best(instances_table(instances, train), keep, work.config["by"], model, certainty, work.progress)
 
     with work.progress.task(f"checking {len(candidates)} instances against the held-out rows"):
         chosen = selection.select(
             candidates if keep != 0 else [],
             config,
             train=train,
+            earlier=earlier,
             held_out=held_out,
             seed=work.seed,
             choose=choose if work.config["by"] else None,
         )
-    kept = chosen.kept
+    kept = earlier + chosen.kept
     if "duplicate" in work.inputs:
         kept = kept + read_records(work.inputs["duplicate"] / INSTANCES, Instance)
     write_jsonl(work.out / INSTANCES, kept)
     write_jsonl(work.out / REJECTED, chosen.rejected)
 
 
+def _certainty(work: Work, instances: Sequence[Instance]) -> np.ndarray:
+    """How sure a judge is of each instance's label: 0 where it gives another one, 1 where it does not tell how sure it is."""
+    engine = engine_of(work, "judge")
+    if not isinstance(engine, Judge):
+        message = f"the engine of the teacher `{work.config['teacher']}` cannot judge a text"
+        raise DiagnosticError(Diagnostic("no-judge", message, hint="leave `label_certainty` out of `select.by`"))
+    labels, prompt = work.config["labels"], prompts.load("judge", work.handles["judge_prompt"])
+    with work.progress.task(f"{work.config['teacher']} judges {len(instances)} instances"):
+        judged = engine.judge([judge_prompt(labels, one.fields, prompt) for one in instances], labels)
+    sure = [1.0 if one.probability is None else one.probability for one in judged]
+    right = [one.label == instance.label for one, instance in zip(judged, instances, strict=True)]
+    return np.where(right, sure, 0.0)
+
+
 def duplicate(work: Work) -> None:
     """The control: as many train rows, drawn at random, as another arm has instances."""
     train, count = work.table("train"), len(read_records(work.inputs["like"] / INSTANCES, Instance))
-    rows = np.random.default_rng(derive_seed("duplicate", work.seed)).choice(
-        len(train), count, replace=count > len(train)
-    )
-    write_jsonl(work.out / INSTANCES, _rows(train, rows, work.seed))
+    earlier = read_records(work.inputs["earlier"] / INSTANCES, Instance) if "earlier" in work.inputs else []
+    # Those of earlier rounds stay.
+    more = count - len(earlier)
+    random = np.random.default_rng(derive_seed("duplicate", work.seed, *([len(earlier)] if earlier else [])))
+    rows = random.choice(len(train), more, replace=more > len(train))
+    write_jsonl(work.out / INSTANCES, [*earlier, *_rows(train, rows, work.seed)])
     write_jsonl(work.out / REJECTED, [])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from hcmlang.loop.results import Results
+from hcmlang.statistics.bands import risk_band
 from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverage
 
 #: Told apart by people with any colour vision (Okabe and Ito). The baseline is grey, and dashes tell it and the controls
@@ -29,24 +30,27 @@ _SETTINGS = {"svg.fonttype": "none", "font.size": 9.5}
 
 def risk_coverage_figure(results: Results) -> str:
     """Share of mistakes among the most confident predictions, against the share of predictions kept: the mean over
-    seeds, each seed as a thin line, and the matched coverage."""
+    seeds, a 95% band where there are several, and the matched coverage."""
     tau = results.metrics["confidence"]
     matched = float(np.mean([kept(o, tau) / len(o) for o in _outcomes(results, "none")]))
     x, y = "share of test rows kept, most confident first", "share of mistakes among them"
     with _axes(x, y, len(results.metrics["arms"])) as (figure, axes):
         for arm in results.metrics["arms"]:
-            curves = [np.interp(_GRID, *risk_coverage(outcome)) for outcome in _outcomes(results, arm)]
-            style = _style(results, arm)
-            if len(curves) > 1:
-                for curve in curves:
-                    axes.plot(_GRID, curve, color=style["color"], linewidth=0.6, alpha=0.35)
-            axes.plot(_GRID, np.mean(curves, axis=0), label=arm, linewidth=2, **style)
+            outcomes, style = _outcomes(results, arm), _style(results, arm)
+            if len(outcomes) > 1:
+                band = risk_band(outcomes, _GRID)
+                curve = band.mean
+                # The last arm of many would hide the first ones.
+                axes.fill_between(_GRID, band.low, band.high, color=style["color"], alpha=0.1, linewidth=0)
+            else:
+                curve = np.interp(_GRID, *risk_coverage(outcomes[0]))
+            axes.plot(_GRID, curve, label=arm, linewidth=2, **style)
         axes.axvline(matched, color="#000000", linewidth=0.7, linestyle=(0, (2, 3)))
         axes.set_xlim(0, 1.005)
         axes.set_ylim(0, max(axes.get_ylim()[1], 0.01))
         label = (
             "Line chart of the share of mistakes among the most confident test predictions, against the share kept, a "
-            f"line for each arm, mean over seeds. Matched coverage is {matched:.2f}."
+            f"line for each arm, mean over seeds, with its 95% band. Matched coverage is {matched:.2f}."
         )
         return _svg(figure, label)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from markupsafe import Markup
 
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
-from hcmlang.report import figures
+from hcmlang.report import figures, pool_map
 from hcmlang.report.costs import costs
 from hcmlang.report.headline import before_after, change, headline, p_value, power_in_words
 from hcmlang.report.tables import difference
 from hcmlang.spec.dump import to_yaml
+from hcmlang.statistics.measures import mean_of
 
 REPORT = "report.html"
 
@@ -55,10 +56,17 @@ def _render(template: str, results: Results) -> str:
             challenges=[_compared(metrics, name) for name in metrics["sets"] if name != "test"],
             risk_coverage=Markup(figures.risk_coverage_figure(results)),
             reliability=Markup(figures.reliability_figure(results)),
+            pool_map=pool_map.points(results),
+            map_size=(pool_map.WIDTH, pool_map.HEIGHT),
+            groups=_by_group(metrics),
+            spec_group=results.spec["task"].get("group", ""),
+            rounds=_rounds(metrics),
             explained=[group for group in groups if group["hypotheses"]],
             unexplained=[group for group in groups if not group["hypotheses"]],
-            elsewhere=[h for h in results.hypotheses if h["seed"] == first and h["group"] is None],
-            other_hypotheses=[h for h in results.hypotheses if h["seed"] in others],
+            elsewhere=[
+                h for h in results.hypotheses if h["seed"] == first and h["group"] is None and _shown(metrics, h)
+            ],
+            other_hypotheses=[h for h in results.hypotheses if h["seed"] in others or not _shown(metrics, h)],
             fates=_fates(metrics),
             costs=costs(results),
             spec=to_yaml(results.spec, width=90),
@@ -148,17 +156,58 @@ def _verdict(arm: dict[str, Any], measure: str, better: int) -> str:
 
 def _groups(results: Results) -> list[dict[str, Any]]:
     """The first seed's groups with their hypotheses; first those whose hypothesis explains most mistakes."""
-    seed = results.metrics["seeds"][0]
+    seed, shown = results.metrics["seeds"][0], partial(_shown, results.metrics)
+    hypotheses = [h for h in results.hypotheses if h["seed"] == seed and shown(h)]
     groups = []
     for group in results.groups:
-        if group["seed"] == seed:
-            own = [h for h in results.hypotheses if h["seed"] == seed and h["group"] == group["id"]]
+        if group["seed"] == seed and shown(group):
+            own = [h for h in hypotheses if h["group"] == group["id"]]
             groups.append({**group, "hypotheses": own})
 
     def explained(group: dict[str, Any]) -> int:
         return max((len(h["evidence"]) for h in group["hypotheses"]), default=0)
 
     return sorted(groups, key=lambda group: (-explained(group), -len(group["rows"])))
+
+
+def _shown(metrics: dict[str, Any], record: dict[str, Any]) -> bool:
+    """Whether a group or hypothesis is of the first round, which is the same for all arms, or of the headline's arm."""
+    return bool(record["round"] == 1 or record["arm"] == metrics["summary"]["arm"])
+
+
+def _by_group(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each group of test rows with what every arm does on it; none where the data has no groups."""
+    arms = metrics["sets"]["test"]["arms"]
+    if "groups" not in arms["none"]["mean"]:
+        return []
+    return [
+        {
+            "name": one["group"],
+            "rows": one["rows"],
+            "arms": [entry["mean"]["groups"][number] for entry in arms.values()],
+        }
+        for number, one in enumerate(arms["none"]["mean"]["groups"])
+    ]
+
+
+def _rounds(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each round of each arm, as means over seeds."""
+    found = []
+    for arm, entries in metrics["rounds"].items():
+        for entry in entries:
+            seeds = entry["seeds"]
+            numbers = [{key: value for key, value in one.items() if key not in ("gain", "stopped")} for one in seeds]
+            gains = [one["gain"] for one in seeds]
+            found.append(
+                {
+                    "arm": arm,
+                    "round": entry["round"],
+                    "stopped": sum(one["stopped"] for one in seeds),
+                    "gain": mean_of(gains) if None not in gains else None,
+                    **mean_of(numbers),
+                }
+            )
+    return found
 
 
 def _fates(metrics: dict[str, Any]) -> dict[str, Any]:

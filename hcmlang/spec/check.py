@@ -26,7 +26,7 @@ from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
     """Every contradiction within a spec, and every mistake in its program, whose files `read` reads."""
-    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _seeds)
+    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _rounds, _seeds)
     return [d for check in checks for d in check(file)] + programs_of(file, read)[1]
 
 
@@ -192,10 +192,25 @@ def _seeds(file: SpecFile) -> Iterator[Diagnostic]:
             yield Diagnostic("duplicate-seed", f"the seed {seed} is listed {count} times", file.span("seeds"), hint)
 
 
+def _rounds(file: SpecFile) -> Iterator[Diagnostic]:
+    spec = file.spec
+    if spec.rounds > 1 and spec.task.data.pool is None:
+        message = f"each of {spec.rounds} rounds looks for mistakes in a part of the pool, and there is no pool"
+        hint = "name labelled rows that the classifier is not trained on in `task.data.pool`, or leave out `rounds`"
+        yield Diagnostic("no-pool", message, file.span("rounds"), hint)
+    if spec.stop is not None and spec.rounds == 1:
+        message = "`stop` ends rounds, and there is only one"
+        yield Diagnostic("no-rounds", message, file.span("stop"), "say how many there may be with `rounds`")
+
+
 def _selection(file: SpecFile) -> Iterator[Diagnostic]:
     if file.spec.select.by and file.spec.select.keep is None:
         message = "`select.by` chooses among more instances than are wanted, and all are wanted"
         yield Diagnostic("no-limit", message, file.span("select", "by"), "say how many with `select.keep`")
+    if "label_certainty" in file.spec.select.by and file.spec.judge is None:
+        message = "`label_certainty` takes a language model that judges, and no teacher that is compared has one"
+        hint = "give a teacher one: `engine: {kind: transformers, model: ...}`; or take another criterion"
+        yield Diagnostic("no-judge", message, file.span("select", "by"), hint)
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:
@@ -235,6 +250,9 @@ def _arm(spec: Spec, arm: str, span: Span) -> Iterator[Diagnostic]:
     if "upweight" in method and not spec.evaluate.held_out:
         message = f"the arm `{arm}` chooses its weight on held-out train rows, and there are none"
         yield Diagnostic("no-held-out", message, span, "leave `evaluate.held_out` at 0.1")
+    if spec.rounds > 1 and "duplicate" in sources and len(sources) > 1:
+        message = f"the arm `{arm}` mixes `duplicate` with other sources, which cannot be done in several rounds"
+        yield Diagnostic("no-rounds", message, span, "make `duplicate` an arm of its own, or leave out `rounds`")
     first = spec.teachers[spec.asked[0]] if spec.asked else None
     if "generic" in sources and isinstance(first, RecordedTeacher) and first.generic is None:
         message = f"the arm `{arm}` needs what the teacher `{spec.asked[0]}` wrote without a hypothesis"

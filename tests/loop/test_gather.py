@@ -20,6 +20,7 @@ FILES = {
     "augmented.parquet",
     "rejected.parquet",
     "predictions.parquet",
+    "map.parquet",
 }
 
 

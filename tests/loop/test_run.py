@@ -161,7 +161,7 @@ def test_a_change_runs_only_what_depends_on_it(finished: hcmlang.Run, quickstart
     hcmlang.load(quickstart / "spec.yaml", overrides).run(finished.folder)
     after = dict(journal.execute("select action, count(*) from steps group by action"))
     grown = {action for action in after if after[action] > before[action]}
-    assert grown == {"generate", "select", "duplicate", "retrain", "predict", "results"}
+    assert grown == {"generate", "select", "duplicate", "retrain", "predict", "map", "results"}
 
 
 def test_the_tiny_transformer_runs_the_loop(hcmlang: Hcmlang, quickstart: Path, tmp_path: Path) -> None:

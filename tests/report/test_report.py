@@ -111,13 +111,27 @@ def test_texts_are_data(tmp_path: Path) -> None:
 def test_it_can_be_read_without_seeing_it(page: Page) -> None:
     assert page.all("html") == [{"lang": "en"}]
     assert all("scope" in attributes for attributes in page.all("th"))
-    figures = page.all("svg")
-    assert len(figures) == 2
+    figures = [figure for figure in page.all("svg") if figure.get("aria-hidden") != "true"]
+    assert len(figures) == 3
     assert all(f["role"] == "img" and len(f["aria-label"] or "") > 80 for f in figures)
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
     named = {attributes["aria-labelledby"] for attributes in page.all("section")}
     assert named <= set(ids)
     assert [i for i, count in ids.items() if count > 1] == []
+
+
+def test_the_map_shows_the_fate_of_each_mistake_and_no_other_text(made: Results) -> None:
+    text = write_report(made).read_text(encoding="utf-8")
+    drawn = re.search(r'<svg role="img" viewBox="0 0 720.*?</svg>', text, flags=re.DOTALL)
+    assert drawn
+    fates = Counter(re.findall(r'class="(\w+)"', drawn[0]))
+    assert fates == {"left": 10, "repaired": 10, "new": 10, "other": 10}
+    titles = re.findall(r"<title>(.*?)</title>", drawn[0], flags=re.DOTALL)
+    assert len(titles) == 30
+    assert "pool text 0 is not fine" in titles[0] + titles[10]
+    assert all("at first taken for good at 0.950" in title for title in titles)
+    places = [tuple(map(float, one)) for one in re.findall(r'c[xy]="([\d.]+)" c[xy]="([\d.]+)"', drawn[0])]
+    assert all(0 <= x <= 720 and 0 <= y <= 400 for x, y in places)
 
 
 def test_figures_follow_the_page(made: Results) -> None:
