@@ -26,7 +26,7 @@ from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
     """Every contradiction within a spec, and every mistake in its program, whose files `read` reads."""
-    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _seeds)
+    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _seeds, _push)
     return [d for check in checks for d in check(file)] + programs_of(file, read)[1]
 
 
@@ -196,6 +196,13 @@ def _selection(file: SpecFile) -> Iterator[Diagnostic]:
     if file.spec.select.by and file.spec.select.keep is None:
         message = "`select.by` chooses among more instances than are wanted, and all are wanted"
         yield Diagnostic("no-limit", message, file.span("select", "by"), "say how many with `select.keep`")
+
+
+def _push(file: SpecFile) -> Iterator[Diagnostic]:
+    # The keys, not the values: a name that was refused is a mistake of its own.
+    if file.spec.push is not None and not any(file.node("push", key) for key in ("dataset", "model")):
+        hint = "add `dataset: OWNER/NAME`, `model: OWNER/NAME`, or both"
+        yield Diagnostic("no-repository", "`push` names no repository", file.span("push"), hint)
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:
