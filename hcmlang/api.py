@@ -272,6 +272,15 @@ class Run:
             Check("the report shows these figures", wrong, f"{len(there):,} characters"),
         ]
 
+    def log_to(self, tracker: str) -> str:
+        """Log the run to `mlflow`, `wandb` or `tensorboard`, where the library is set to log; returns where that is.
+
+        Raises :class:`DiagnosticError` where the library is missing, or does not take the run.
+        """
+        from hcmlang.report.trackers import log
+
+        return log(tracker, self.results)
+
     def _repr_html_(self) -> str:
         from hcmlang.report.html import render_summary
 
