@@ -107,7 +107,7 @@ class Task(Model):
     label: str = "label"
     """The column with the label: a name from `labels`, or its position from 0."""
     group: str | None = None
-    """A column of the evaluated rows that sorts them into groups: a domain, a language, a source. Each group is then measured
+    """A column of the test rows that sorts them into groups: a domain, a language, a source. Each group is then measured
     by itself, too."""
     data: Data
     """Train, pool and test rows: a file, or `{hub: ..., split: ...}`."""
