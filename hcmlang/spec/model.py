@@ -454,7 +454,7 @@ class Select(Model):
     """The choice among the generated instances."""
 
     keep: Positive | None = None
-    """At most this many. Default: all that pass."""
+    """At most this many, in each round. Default: all that pass."""
     by: Annotated[
         tuple[Criterion, ...], BeforeValidator(_as_list, json_schema_input_type=Criterion | list[Criterion])
     ] = ()

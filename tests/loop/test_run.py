@@ -204,6 +204,7 @@ def test_groups_of_rows_are_measured_by_themselves(quickstart: Path, tmp_path: P
     assert all(one["hcms_at_matched_coverage"] == one["hcms"] for one in none)
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "By <code>domain</code>" in page
+    assert "| odd | 400 |" in (run.folder / "report.md").read_text(encoding="utf-8")
     assert [check.wrong for check in run.audit()] == [()] * 7
 
 
