@@ -19,6 +19,7 @@ from hcmlang.diagnostics import Origin, Source
 from hcmlang.engines.base import Call
 from hcmlang.engines.sampler import Sampler
 from hcmlang.hashing import derive_seed
+from hcmlang.lang import membership
 from hcmlang.lang.format import format_program
 from hcmlang.prompts import Prompt, Purpose, check_for
 from hcmlang.teachers.statements import KINDS, Statements, check_templates
@@ -104,9 +105,9 @@ def bound(shipped: Shipped, scope: Mapping[str, Any]) -> lang.BoundProgram:
 
 
 def writes(program: lang.BoundProgram, texts: Mapping[str, str]) -> bool:
-    """Whether the rules can write the texts and all requirements hold, for an engine that places no phrases."""
-    compiled = program.compile(lang.Row(0), "none")
-    return compiled.conforms(texts) and compiled.violated(texts) is None
+    """Whether the rules can write the texts, with one choice of what is chosen once, and all requirements hold."""
+    compiled = lang.CompiledProgram(program.draft("none"))
+    return membership.writes(compiled, texts) and compiled.violated(texts) is None
 
 
 def drawn(shipped: Shipped, target: str, count: int, seed: int = 0, **scope: Any) -> Iterator[dict[str, str]]:
@@ -129,6 +130,11 @@ def drawn(shipped: Shipped, target: str, count: int, seed: int = 0, **scope: Any
 WORDLESS = {"hypothesis": {"kind": "overlap", "triggers": []}}
 
 
+@lru_cache
+def two_hundred(shipped: Shipped, target: str) -> tuple[dict[str, str], ...]:
+    return tuple(drawn(shipped, target, 200, **WORDLESS))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_manifest_has_what_a_pack_needs(name: str) -> None:
     pack = manifest(name)
@@ -136,7 +142,8 @@ def test_the_manifest_has_what_a_pack_needs(name: str) -> None:
     assert pack["name"] == name
     assert re.fullmatch(r"\d+\.\d+\.\d+", pack["version"])
     assert pack["license"] == "Apache-2.0"
-    assert pack["description"] and "\n" not in pack["description"].strip()
+    assert pack["description"]
+    assert "\n" not in pack["description"].strip()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -173,13 +180,17 @@ def test_lists_are_sorted_out(name: str) -> None:
         assert len(phrases) == len(set(phrases)), file
 
 
-@pytest.mark.parametrize("pair", [("praise", "scorn"), ("small_praise", "small_scorn"), ("verdicts_up", "verdicts_down")])
+@pytest.mark.parametrize(
+    "pair", [("praise", "scorn"), ("small_praise", "small_scorn"), ("verdicts_up", "verdicts_down")]
+)
 def test_what_praises_does_not_scorn(pair: tuple[str, str]) -> None:
     lists = dict(program_of(Shipped("sentiment-blindspots", "mixed")).tree.lists)
     assert not {*lists[pair[0]]} & {*lists[pair[1]]}
 
 
-@pytest.mark.parametrize(("first", "second"), [("people", "others"), ("companies", "partners"), ("counts", "more_counts")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("people", "others"), ("companies", "partners"), ("counts", "more_counts")]
+)
 def test_lists_that_must_differ_do(first: str, second: str) -> None:
     lists = {name: texts for one in PROGRAMS if one.pack == "pairs" for name, texts in program_of(one).tree.lists}
     assert not {*lists[first]} & {*lists[second]}
@@ -205,12 +216,14 @@ def test_cases(shipped: Shipped, case: dict[str, Any]) -> None:
             assert writes(program, text if isinstance(text, dict) else {"text": text}) == (kind == "accepts"), text
 
 
-@pytest.mark.parametrize(("shipped", "target"), TARGETS, ids=lambda one: str(one))
+@pytest.mark.parametrize(("shipped", "target"), TARGETS, ids=str)
 def test_texts_differ_and_keep_what_is_required(shipped: Shipped, target: str) -> None:
-    texts = list(drawn(shipped, target, 200, **WORDLESS))
+    texts = two_hundred(shipped, target)
     distinct = {tuple(one.values()) for one in texts}
     assert len(distinct) >= 180
-    program = bound(shipped, {"target": target, "wrong": next(one for one in shipped.labels if one != target), **WORDLESS})
+    program = bound(
+        shipped, {"target": target, "wrong": next(one for one in shipped.labels if one != target), **WORDLESS}
+    )
     assert all(writes(program, one) for one in texts)
 
 
@@ -218,7 +231,7 @@ def test_texts_differ_and_keep_what_is_required(shipped: Shipped, target: str) -
 def test_no_text_has_two_labels(shipped: Shipped) -> None:
     seen: dict[tuple[str, ...], str] = {}
     for target in shipped.labels:
-        for one in drawn(shipped, target, 200, seed=1, **WORDLESS):
+        for one in two_hundred(shipped, target):
             assert seen.setdefault(tuple(one.values()), target) == target, one
 
 
@@ -232,7 +245,7 @@ def test_no_other_label_accepts_a_text(shipped: Shipped) -> None:
         for label in shipped.labels
     }
     for target in shipped.labels:
-        for one in drawn(shipped, target, 25, seed=2, **WORDLESS):
+        for one in two_hundred(shipped, target)[:40]:
             assert [label for label, program in others.items() if writes(program, one)] == [target], one
 
 
@@ -240,9 +253,9 @@ def test_no_other_label_accepts_a_text(shipped: Shipped) -> None:
 def test_texts_read_well(shipped: Shipped) -> None:
     """What a person would see at once: an article that does not fit, a space before a stop, a word twice."""
     for target in shipped.labels:
-        for one in drawn(shipped, target, 150, seed=3, **WORDLESS):
+        for one in two_hundred(shipped, target):
             for text in one.values():
-                assert not re.search(r"\ba [aeio]|\ban [^aeiou\W]", text.lower()), text
+                assert not re.search(r"\ba [aeio]|\ban (?!hour)[^aeiou\W]", text.lower()), text
                 assert not re.search(r" [.,;:!?]|[.,;:]{2}|  ", text), text
                 assert not re.search(r"\b(\w+) \1\b", text), text
 
@@ -256,7 +269,9 @@ def test_negation_writes_the_words_that_the_miner_finds(words: list[str]) -> Non
             assert any(word in one["text"] for word in words)
 
 
-@pytest.mark.parametrize("words", [["but"], ["although", "though"], ["despite"], ["yet", "still"], ["while"], ["except"]])
+@pytest.mark.parametrize(
+    "words", [["but"], ["although", "though"], ["despite"], ["yet", "still"], ["while"], ["except"]]
+)
 def test_concession_writes_the_words_that_the_miner_finds(words: list[str]) -> None:
     shipped = Shipped("sentiment-blindspots", "concession")
     hypothesis = {"hypothesis": {"kind": "contrast", "triggers": words}}
@@ -272,7 +287,7 @@ def test_renders(pack: str, case: dict[str, str]) -> None:
     values = yaml.safe_load((folder / case["inputs"]).read_text(encoding="utf-8"))
     turns = Prompt(file.name, file.read_text(encoding="utf-8")).render(values)
     expected = (folder / case["expect"]).read_text(encoding="utf-8")
-    assert "".join(f"<{turn.role}>\n{turn.content}\n" for turn in turns) == expected
+    assert "\n\n".join(f"{turn.role}:\n{turn.content}" for turn in turns) + "\n" == expected
 
 
 @pytest.mark.parametrize("task", TASKS)
