@@ -185,7 +185,13 @@ class Plan:
         """The plan as text."""
         resolved = to_yaml(self.spec.resolved())
         lines = ["# the spec, defaults filled in", resolved.rstrip(), "", f"# {len(self.steps)} steps"]
-        lines += [f"{number:4}. {step.title}" for number, step in enumerate(self.steps, start=1)]
+        first, *others = self.spec.seeds
+        mark = f"/seed={first}"
+        shown = [step for step in self.steps if "/seed=" not in step.name or step.name.endswith(mark)]
+        lines += [f"{number:4}. {step.title}" for number, step in enumerate(shown, start=1)]
+        if others:
+            seeds = f"seed {others[0]}" if len(others) == 1 else f"each of the seeds {', '.join(map(str, others))}"
+            lines.append(f"      and what has seed {first} again for {seeds}")
         return "\n".join(lines + _guarantees(self.estimate) + _amounts(self.estimate))
 
 

@@ -71,7 +71,8 @@ class Guarded:
         self._guard = guard
 
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
-        return self._guard.guarded(table, self._classifier.predict_proba(table, progress))
+        scores = self._classifier.predict_proba(table, progress)
+        return self._guard.guarded(table, scores) if len(table) else scores
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         return self._classifier.embed(table, progress)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: As many bad rows are shown; the rest is counted.
 SHOWN = 10
 #: The group of a row that names none.
-NO_GROUP = "(none)"
+NO_GROUP = "(no group)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE = "write the character itself, or both halves of its escape"
 _DELIMITERS = {"csv": ",", "tsv": "\t"}

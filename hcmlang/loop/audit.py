@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from hcmlang.data.leakage import HeldOut
 from hcmlang.data.near_duplicates import normalized
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
-from hcmlang.loop.compare import Settings, compare
+from hcmlang.hashing import folder_digest
+from hcmlang.loop.compare import Settings, compare, pairs_of
 from hcmlang.loop.publish import SPEC
-from hcmlang.loop.results import Results
+from hcmlang.loop.results import METRICS, Results
 from hcmlang.loop.store import JOURNAL
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.load import require_spec
@@ -51,35 +53,48 @@ def audit(results: Results, progress: Progress = SILENT) -> list[Check]:
     tables = {name: read_table(one, spec.task, name) for name, one in sources.items() if one is not None}
     sets = {name: tables[name] for name in ("test", *spec.task.challenge)}
     held_out = HeldOut(sets, spec.select.near_duplicate)
+    predicted = _predicted(results, sets)
     return [
         _disjoint(tables, sets),
-        _predicted(results, sets),
+        predicted,
         _instances(results, held_out, spec),
         _counts(results),
         _prompts(results, held_out),
-        _figures(results, sets, progress),
+        _figures(results, sets, progress) if not predicted.wrong else _not_computed(),
+        _summary(results),
+        _as_made(results),
     ]
 
 
 def _disjoint(tables: Mapping[str, Table], sets: Mapping[str, Table]) -> Check:
-    """No row that is evaluated is one to train on or to look for mistakes in."""
-    wrong = []
+    """No row that is evaluated is one to train on. Rows of the pool that repeat one are left out of everything, and counted."""
+    wrong, left_out = [], 0
     for other in ("train", "pool"):
         if other not in tables:
             continue
         known = {normalized(row) for row in tables[other].texts()}
         for name, table in sets.items():
             rows = [number for number, row in enumerate(table.texts()) if normalized(row) in known]
-            if rows:
+            if rows and other == "train":
                 shown = ", ".join(map(str, rows[:_TOLD])) + (", ..." if len(rows) > _TOLD else "")
                 wrong.append(f"{len(rows):,} rows of {name} repeat rows of {other}: {shown}")
-    return Check("splits are disjoint", tuple(wrong), f"{sum(map(len, sets.values())):,} evaluated rows")
+            left_out += len(rows) if other == "pool" else 0
+    seen = f"{sum(map(len, sets.values())):,} evaluated rows"
+    seen += f"; {left_out:,} of them are rows of the pool, too, which nobody is shown" if left_out else ""
+    return Check("splits are disjoint", tuple(wrong), seen)
 
 
 def _predicted(results: Results, sets: Mapping[str, Table]) -> Check:
-    """Every arm of every seed has predicted every row, with the gold label that the data has."""
+    """Every arm of every seed has predicted every row, with the gold label that the data has; prediction and confidence are
+    those of the most probable label."""
     rows, wrong = results.predictions.to_pandas(), []
     metrics = results.metrics
+    labels = metrics["task"]["labels"]
+    scores = rows[[f"p:{label}" for label in labels]].to_numpy(np.float32)
+    best = scores.argmax(axis=1)
+    named = np.array(labels, dtype=object)[best]
+    if (rows["predicted"].to_numpy() != named).any() or (rows["confidence"].to_numpy() != scores.max(axis=1)).any():
+        wrong.append("predictions.parquet: `predicted` and `confidence` are not those of the most probable label")
     for name, table in sets.items():
         gold = [table.labels[y] for y in table.y]
         for arm in metrics["arms"]:
@@ -97,7 +112,7 @@ def _instances(results: Results, held_out: HeldOut, spec: Spec) -> Check:
     rows = results.augmented.to_pylist()
     wrong = []
     for number, row in enumerate(rows):
-        leak = held_out.like([row[name] for name in spec.task.text])
+        leak = held_out.within([row[name] for name in spec.task.text])
         if leak is not None:
             wrong.append(f"augmented.parquet row {number} repeats {leak}")
     return Check("instances repeat no evaluated row", tuple(wrong), f"{len(rows):,} instances")
@@ -161,6 +176,7 @@ def _figures(results: Results, sets: Mapping[str, Table], progress: Progress) ->
         tuple(float(threshold) for threshold in metrics["sets"]["test"]["arms"]["none"]["mean"]["hcms"]),
         tuple(metrics["seeds"]),
         metrics["resamples"],
+        pairs_of(metrics["arm_of"], metrics["teachers"]),
     )
     count = 0
     for name, table in sets.items():
@@ -183,6 +199,66 @@ def _figures(results: Results, sets: Mapping[str, Table], progress: Progress) ->
         differ = [key for key in anew.keys() | told.keys() if not _equal(anew.get(key), told.get(key))]
         wrong += [f"{name}: {key} is {told.get(key)} in the metrics and {anew.get(key)} anew" for key in sorted(differ)]
     return Check("every figure follows from the predictions", tuple(wrong), f"{count:,} figures")
+
+
+def _not_computed() -> Check:
+    return Check("every figure follows from the predictions", ("the predictions are not all there",), "none")
+
+
+def _summary(results: Results) -> Check:
+    """The headline's numbers, and the last round's, are those of the tables."""
+    metrics, wrong = results.metrics, []
+    summary, arms = metrics["summary"], metrics["sets"]["test"]["arms"]
+    tau, count = str(metrics["confidence"]), 0
+    for name in ("hcms_at_matched_coverage", "hcms", "accuracy") if summary["arm"] is not None else ():
+        told = {key: value for key, value in summary[name].items() if key not in ("before", "after")}
+        means = [arms[arm]["mean"][name] for arm in ("none", summary["arm"])]
+        before, after = (mean[tau] if name == "hcms" else mean for mean in means)
+        count += len(told) + 2
+        if (summary[name]["before"], summary[name]["after"]) != (before, after) or told != arms[summary["arm"]][
+            "difference"
+        ][name]:
+            wrong.append(f"the headline's {name} is not that of the arm {summary['arm']}")
+    for arm, entries in metrics["rounds"].items():
+        for one, seed in zip(entries[-1]["seeds"], arms[arm]["seeds"], strict=True):
+            count += 2
+            if any(not _equal(one["test"][name], seed[name]) for name in one["test"]):
+                wrong.append(f"{arm}, seed {one['seed']}: the last round's test result is not that of the arm")
+    return Check("the headline is that of the tables", tuple(wrong), f"{count:,} figures")
+
+
+def _as_made(results: Results) -> Check:
+    """The files at the top are what the last step made, and results of steps are what they were when they were entered in
+    the journal; as far as they are still there."""
+    wrong, count = [], 0
+    path = results.folder / JOURNAL
+    rows: list[tuple[str, str, str, float]] = []
+    if path.is_file():
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("select action, folder, digest, finished from steps").fetchall()
+    there = [
+        (action, results.folder / folder, digest) for action, folder, digest, _ in sorted(rows, key=lambda r: r[3])
+    ]
+    for _, folder, digest in there:
+        if folder.is_dir():
+            count += 1
+            if folder_digest(folder) != digest:
+                wrong.append(f"{folder} has been changed since")
+    metrics = (results.folder / METRICS).read_bytes()
+    made = [folder for action, folder, _ in there if action == "results" and (folder / METRICS).is_file()]
+    if made and not any((folder / METRICS).read_bytes() == metrics for folder in made):
+        wrong.append(f"{METRICS} is not what any step made")
+    for folder in made:
+        if (folder / METRICS).read_bytes() == metrics:
+            names = [one.name for one in folder.iterdir()]
+            differ = [name for name in names if (folder / name).read_bytes() != _bytes(results.folder / name)]
+            wrong += [f"{name} is not what the last step made" for name in sorted(differ)]
+            break
+    return Check("files are what the steps made", tuple(wrong), f"{count:,} results of steps")
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

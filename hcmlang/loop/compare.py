@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
 from hcmlang.progress import Advance, nothing_to_show
 from hcmlang.statistics.calibration import scaled
-from hcmlang.statistics.intervals import MEASURES, Interval, intervals
+from hcmlang.statistics.intervals import MEASURES, Interval, resampled
 from hcmlang.statistics.measures import (
     Outcome,
     at_least,
@@ -39,6 +39,16 @@ class Settings:
     thresholds: tuple[float, ...]
     seeds: tuple[int, ...]
     resamples: int
+    against: tuple[tuple[str, str], ...] = ()
+    """Pairs of a teacher's arm and a control that it is compared with, too."""
+
+
+def pairs_of(arms: Mapping[str, Mapping[str, Any]], teachers: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Each arm with a teacher, and each control that does the same with its instances. `arms` say where instances come from
+    (`from`) and what is done with them (`by`)."""
+    taught = [name for name, arm in arms.items() if set(arm["from"]) & set(teachers)]
+    controls = [name for name, arm in arms.items() if arm["from"] and name not in taught]
+    return tuple((arm, one) for arm in taught for one in controls if arms[arm]["by"] == arms[one]["by"])
 
 
 def compare(
@@ -68,12 +78,22 @@ def compare(
         found[arm] = {"mean": mean, "seeds": seeds}
     baseline = outcomes.pop("none")
     random = derive_seed("bootstrap", list(settings.seeds), name)
-    bounds = intervals(outcomes, baseline, tau, settings.resamples, random, advance)
+    drawn = resampled(outcomes, baseline, tau, settings.resamples, random, advance)
+    bounds = {arm: drawn.against_baseline(arm) for arm in outcomes} if drawn is not None else None
     for arm in outcomes:
         found[arm]["difference"] = _difference(
             found[arm]["mean"], found["none"]["mean"], tau, bounds[arm] if bounds else None
         )
     _add_tests(found, outcomes, baseline, tau, bounds)
+    for arm, control in settings.against:
+        between = drawn.between(arm, control) if drawn is not None else None
+        entry = _difference(found[arm]["mean"], found[control]["mean"], tau, between)
+        if between is None:
+            for measured in MEASURES:
+                before = _events(measured, outcomes[control][0], tau, baseline[0])
+                test = mcnemar(before, _events(measured, outcomes[arm][0], tau, baseline[0]))
+                entry[measured] |= {"fixed": test.fixed, "broken": test.broken, "p": test.p}
+        found[arm].setdefault("against", {})[control] = entry
     return {"rows": len(table), "arms": found, "power": _power(found["none"]["mean"], tau, bounds, settings.seeds)}
 
 

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 from hcmlang.data.records import Group, Hypothesis, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.lang.evaluate import find_any
-from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.history import of_round
+from hcmlang.loop.history import of_round, tested_after
 from hcmlang.loop.metrics import kept_instances, metrics, not_used, taught
 from hcmlang.loop.pool_map import MAP
 from hcmlang.loop.work import GROUPS, HYPOTHESES, PROBES, Work
+from hcmlang.statistics.measures import Outcome, most_confident
+from hcmlang.statistics.measures import kept as kept_confident
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
@@ -105,7 +106,12 @@ def _groups(work: Work, pool: Table) -> Iterator[dict[str, Any]]:
 
 def _hypotheses(work: Work, teacher: str, arm: str, seed: int, number: int, test: Table) -> Iterator[dict[str, Any]]:
     """Each hypothesis with what became of it: its instances, and the test HCMs that its triggers point to."""
-    before, after = (work.scores(f"scores:test:{name}:{seed}") for name in ("none", arm))
+    none = Outcome.of(work.scores(f"scores:test:none:{seed}"), test.y)
+    before, after = (
+        Outcome.of(work.scores(tested_after(arm, seed, number, work.config["rounds"][arm])), test.y)
+        for number in (number - 1, number)
+    )
+    count = kept_confident(none, work.config["confidence"])
     kept = kept_instances(work, arm, seed)
     not_kept = list(not_used(work, arm, seed))
     where = of_round(seed, arm, number)
@@ -128,23 +134,22 @@ def _hypotheses(work: Work, teacher: str, arm: str, seed: int, number: int, test
             "not_written": dict(sorted(details.items())),
             "probe": probes.get(hypothesis.id),
             "examples": [{"fields": i.fields, "label": i.label} for i in own[:_EXAMPLES]],
-            "test": _on_test(hypothesis, test, before, after, work.config["confidence"]),
+            "test": _on_test(hypothesis, test, before, after, count),
         }
 
 
-def _on_test(
-    hypothesis: Hypothesis, test: Table, before: np.ndarray, after: np.ndarray, tau: float
-) -> dict[str, Any] | None:
-    """Test rows of the hypothesis's gold label with one of its triggers, and the HCMs among them; which of these are none any
-    more (`fixed`), and which are new (`broken`), by their number from 0."""
+def _on_test(hypothesis: Hypothesis, test: Table, before: Outcome, after: Outcome, kept: int) -> dict[str, Any] | None:
+    """Test rows of the hypothesis's gold label with one of its triggers, and the HCMs among them, before and after its round:
+    the wrong ones of the `kept` most confident predictions; which of these are none any more (`fixed`), and which are new
+    (`broken`), by their number from 0."""
     if not hypothesis.triggers:
         return None
     find, gold = find_any(hypothesis.triggers), test.labels.index(hypothesis.gold)
-    fit = np.array([i for i, text in enumerate(test.joined("\n")) if test.y[i] == gold and find(text)], dtype=np.int64)
+    fit = {i for i, text in enumerate(test.joined("\n")) if test.y[i] == gold and find(text)}
     wrong = []
-    for scores in (before, after):
-        found = confident_errors(scores[fit], test.y[fit], tau) if len(fit) else fit
-        wrong.append({int(row) for row in fit[found]})
+    for outcome in (before, after):
+        found = np.flatnonzero(outcome.wrong & most_confident(outcome, kept))
+        wrong.append({int(row) for row in found} & fit)
     return {
         "rows": len(fit),
         "hcms_before": len(wrong[0]),

@@ -16,6 +16,13 @@ def of_round(seed: int, arm: str, number: int) -> str:
     return f"{seed}" if number == 1 else f"{seed}:{arm}:{number}"
 
 
+def tested_after(arm: str, seed: int, number: int, last: int) -> str:
+    """The input with an arm's probabilities of test after so many rounds of `last`; before the first, the baseline's."""
+    if number == 0:
+        return f"scores:test:none:{seed}"
+    return f"scores:test:{arm}:{seed}" + (f":{number}" if number < last else "")
+
+
 def history(work: Work, arm: str, pool: Table, test: Table) -> list[dict[str, Any]]:
     """The rounds of an arm, with an entry for each seed, as JSON-able data."""
     of_seeds = [_history(work, arm, seed, pool, test) for seed in work.config["seeds"]]
@@ -35,7 +42,7 @@ def _history(work: Work, arm: str, seed: int, pool: Table, test: Table) -> list[
     found = []
     for number in range(1, last + 1):
         became = rounds.regression(scores, pool.y, tau, last, seed, number)
-        after = Outcome.of(work.scores(f"scores:test:{arm}:{seed}" + (f":{number}" if number < last else "")), test.y)
+        after = Outcome.of(work.scores(tested_after(arm, seed, number, last)), test.y)
         where, sources = of_round(seed, arm, number), work.config["arms"][arm]["from"]
         found.append(
             {

@@ -11,7 +11,7 @@ import numpy as np
 
 from hcmlang.data.records import Instance, read_jsonl, read_records
 from hcmlang.data.table import Table
-from hcmlang.loop.compare import Settings, compare
+from hcmlang.loop.compare import Settings, compare, pairs_of
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.graph import TEST
 from hcmlang.loop.history import history, of_round
@@ -74,7 +74,8 @@ def _compared(work: Work, name: str, table: Table, temperatures: Mapping[str, Se
     config = work.config
     seeds = config["seeds"]
     scores = {arm: [work.scores(f"scores:{name}:{arm}:{seed}") for seed in seeds] for arm in config["arms"]}
-    settings = Settings(config["confidence"], tuple(config["thresholds"]), tuple(seeds), config["resamples"])
+    against = pairs_of(config["arms"], config["teachers"])
+    settings = Settings(config["confidence"], tuple(config["thresholds"]), tuple(seeds), config["resamples"], against)
     with work.progress.task(f"intervals on {name}", config["resamples"]) as advance:
         return compare(name, table, scores, temperatures, settings, advance)
 

@@ -110,9 +110,10 @@ class _Guard:
 
     def _leaks(self, row: Sequence[str]) -> Objection | None:
         leak = self._held_out.like(row)
-        if leak is None:
-            return None
-        return f"{'repeats' if leak.similarity == 1 else 'nearly repeats'} {leak.name}", str(leak)
+        if leak is not None:
+            return f"{'repeats' if leak.similarity == 1 else 'nearly repeats'} {leak.name}", str(leak)
+        leak = self._held_out.within(row)
+        return (f"contains a row of {leak.name}", str(leak)) if leak is not None else None
 
     def _contradicts(self, row: Sequence[str], label: str) -> Objection | None:
         if len(labels := self._labels[normalized(row)]) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -24,18 +25,24 @@ def write_cards(spec: Spec, results: Results) -> None:
 
 def data_card(spec: Spec, results: Results) -> str:
     """The card of the kept instances."""
+    rows = results.augmented.select(["teacher" if "teacher" not in spec.task.text else "teacher_"])
+    by = Counter(rows.column(0).to_pylist())
+    data_rows, generic = by.pop(None, 0), by.pop("generic", 0)
+    origin = [f"{by.total():,} were written for hypotheses about the confident mistakes of a classifier"] if by else []
+    origin += [f"{generic:,} were written by the same teacher without hypotheses, as a control"] if generic else []
+    origin += [f"{data_rows:,} are rows of the data with their own labels"] if data_rows else []
     front = {
         "pretty_name": f"{spec.name}: instances for blind spots",
         "task_categories": ["text-classification"],
-        "tags": ["synthetic", "hcmlang"],
+        "tags": ["synthetic", "hcmlang"] if by or generic else ["hcmlang"],
         "configs": [{"config_name": "default", "data_files": "augmented.parquet"}],
     }
     first = [h for h in results.hypotheses if h["seed"] == results.metrics["seeds"][0]]
-    hypotheses = "\n".join(f"- `{h['id']}`: {h['statement']} {h['kept']} instances." for h in first)
+    hypotheses = "\n".join(f"- `{h['id']}` ({h['arm']}): {h['statement']} {h['kept']} instances." for h in first)
     body = f"""# {spec.name}: instances for blind spots
 
-{results.augmented.num_rows:,} labelled texts, written for hypotheses about the confident mistakes of a classifier.
-They were generated; nobody checked their labels. None repeats or nearly repeats a test or challenge row.
+{results.augmented.num_rows:,} labelled texts, all arms and seeds together: {"; ".join(origin) or "none"}.
+Nobody checked the labels of what was generated. None repeats or nearly repeats a test or challenge row.
 
 Columns: {", ".join(f"`{name}`" for name in results.augmented.column_names)}. `guarantees` says of each constraint of
 the program whether it holds by construction or was checked.
@@ -57,11 +64,12 @@ def model_card(spec: Spec, results: Results) -> str:
         if spec.classifier.model != "tiny":
             front["base_model"] = spec.classifier.model
     header, rows = arms_table(metrics, "test")
+    labels = ", ".join(f"`{label}`" for label in spec.task.labels)
     body = f"""# {spec.name}, arm `{arm}`
 
 {headline(metrics)}
 
-Labels: {", ".join(spec.task.labels)}. This is the model of seed {spec.seeds[0]} and arm `{arm}`; it was not chosen
+Labels: {labels}. This is the model of seed {spec.seeds[0]} and arm `{arm}`; it was not chosen
 by its results.
 
 ## Evaluation on {metrics["sets"]["test"]["rows"]:,} test rows

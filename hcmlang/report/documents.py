@@ -57,17 +57,20 @@ def markdown_report(results: Results) -> str:
     own = [one for one in results.hypotheses if one["seed"] == first]
     if own:
         parts.append(f"## Hypotheses, seed {first}")
-        parts.append("\n".join(_hypothesis(one) for one in own))
+        parts.append("\n".join(_hypothesis(one, bool(metrics["rounds"])) for one in own))
     parts.append(f"Means over {seeds_in_words(metrics['seeds'])}; differences are from `none`, with 95% intervals.")
     return "\n\n".join(parts) + "\n"
 
 
-def _hypothesis(one: dict[str, Any]) -> str:
-    text = f"- `{one['id']}` {one['statement']} {one['kept']} instances kept"
+def _hypothesis(one: dict[str, Any], rounds: bool) -> str:
+    where = f"{one['arm']}, round {one['round']}, " if rounds else ""
+    text = f"- {where}`{one['id']}` {one['statement']} {one['kept']} instances kept"
     if one["dropped"]:
         text += f" ({dropped_in_words(one['dropped'])} dropped)"
     if test := one["test"]:
-        text += f"; test HCMs with its words: {test['hcms_before']} before, {test['hcms_after']} after"
+        text += (
+            f"; test HCMs at matched coverage with its words: {test['hcms_before']} before, {test['hcms_after']} after"
+        )
     return text + "."
 
 
@@ -78,7 +81,7 @@ def latex_table(results: Results) -> str:
     lines = [
         r"\begin{tabular}{lrrrrrr}",
         r"\toprule",
-        rf"arm & accuracy & HCMs $\geq {tau:g}$ & matched & difference (95\% interval) & $p$ & AURC \\",
+        rf"arm & accuracy & HCMs $\geq {tau:g}$ & matched & difference (95\% interval) & $p$ (Holm) & AURC \\",
         r"\midrule",
     ]
     for arm, entry in metrics["sets"]["test"]["arms"].items():

@@ -17,9 +17,10 @@ from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverag
 
 #: Told apart by people with any colour vision (Okabe and Ito). The baseline is grey, and dashes tell it and the controls
 #: from the teachers once more.
-_BASELINE, _CONTROLS = "#767676", "#b0640a"
+_BASELINE, _CONTROLS = "#767676", ("#b0640a", "#7a5195", "#5f7a12", "#a8336c", "#3d6b78")
 _TEACHERS = ("#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-_DASHES = ("-", (0, (6, 1.5)), (0, (4, 1, 1, 1)), (0, (2.5, 1)))
+_DASHES = ("-", (0, (6, 1.5)), (0, (4, 1, 1, 1)), (0, (2.5, 1)), (0, (8, 1, 1, 1, 1, 1)), (0, (3, 1, 3, 1, 1, 1)))
+_CONTROL_DASHES = ((0, (1, 1.4)), (0, (3, 1.4)), (0, (1, 1, 3, 1)), (0, (1, 2.4)))
 #: Arms in a row of the legend.
 _IN_A_ROW = 3
 _GRID = np.linspace(0.02, 1, 99)
@@ -93,17 +94,24 @@ def _outcomes(results: Results, arm: str) -> list[Outcome]:
 
 
 def _style(results: Results, arm: str) -> dict[str, Any]:
-    """The baseline grey, controls brown, and every other arm by its first teacher, methods told apart by dashes."""
-    metrics = results.metrics
-    own = metrics["arm_of"][arm]
+    """The baseline grey and long-dashed; other arms by their first teacher or control; arms of the same colour told apart by
+    dashes, those of a teacher beginning with a solid line."""
+    arms, teachers = results.metrics["arm_of"], results.metrics["teachers"]
     if arm == "none":
         return {"color": _BASELINE, "linestyle": (0, (5, 2))}
-    teachers = [name for name in own["from"] if name in metrics["teachers"]]
-    if not teachers:
-        return {"color": _CONTROLS, "linestyle": (0, (1, 1.4))}
-    color = _TEACHERS[metrics["teachers"].index(teachers[0]) % len(_TEACHERS)]
-    methods = sorted({one["by"] for one in metrics["arm_of"].values()}, key=lambda by: (by != "append", by))
-    return {"color": color, "linestyle": _DASHES[methods.index(own["by"]) % len(_DASHES)]}
+
+    def family(name: str) -> tuple[str, ...]:
+        own = [one for one in arms[name]["from"] if one in teachers]
+        return (own[0],) if own else ("control", *arms[name]["from"][:1])
+
+    families = list(dict.fromkeys(map(family, [name for name in arms if name != "none"])))
+    mine = family(arm)
+    of_control = mine[0] == "control"
+    colours = _CONTROLS if of_control else _TEACHERS
+    same = [one for one in families if (one[0] == "control") == of_control]
+    place = [name for name in arms if name != "none" and family(name) == mine].index(arm)
+    dashes = _CONTROL_DASHES if of_control else _DASHES
+    return {"color": colours[same.index(mine) % len(colours)], "linestyle": dashes[place % len(dashes)]}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def headline(metrics: dict[str, Any]) -> str:
         return f"{_found(metrics)} No teacher is among the arms, so nothing was done about it."
     if all(entry["kept"] == 0 for entry in metrics["instances"][summary["arm"]]):
         return f"{_found(metrics)} {_nothing_added(summary)}"
-    return f"{_hcms(metrics)}; {_accuracy(metrics)}.{_only_less_sure(metrics)}"
+    return f"{_hcms(metrics)}; {_accuracy(metrics)}.{_against_generic(metrics)}{_only_less_sure(metrics)}"
 
 
 def _hcms(metrics: dict[str, Any]) -> str:
@@ -45,6 +45,24 @@ def _accuracy(metrics: dict[str, Any]) -> str:
     if entry["high"] < 0:
         return f"but accuracy fell {span}"
     return f"accuracy did not clearly change ({entry['before']:.3f} before, {entry['after']:.3f} after)"
+
+
+def _against_generic(metrics: dict[str, Any]) -> str:
+    """What the hypotheses are worth: said where there is the control without them."""
+    arm, arms = metrics["summary"]["arm"], metrics["sets"]["test"]["arms"]
+    control = next((one for one in arms[arm].get("against", {}) if metrics["arm_of"][one]["from"] == ["generic"]), None)
+    if control is None:
+        return ""
+    entry, count = arms[arm]["against"][control]["hcms_at_matched_coverage"], arms[control]["mean"]
+    there = f"Without its hypotheses ({control}) it was {number(round(count['hcms_at_matched_coverage'], 1))}"
+    if entry["low"] is None:
+        return f" {there}."
+    span = f"(a difference of {entry['mean']:+.1f}, {entry['low']:+.1f} to {entry['high']:+.1f})"
+    if entry["high"] < 0:
+        return f" {there}: they made it fall further {span}."
+    if entry["low"] > 0:
+        return f" {there}: they made it worse {span}."
+    return f" {there}: that they helped cannot be told from chance {span}."
 
 
 def _only_less_sure(metrics: dict[str, Any]) -> str:

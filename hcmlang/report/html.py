@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report import figures, pool_map
 from hcmlang.report.costs import costs
-from hcmlang.report.headline import before_after, change, headline, p_value, power_in_words
+from hcmlang.report.headline import before_after, change, headline, number, p_value, power_in_words
 from hcmlang.report.tables import by_group, by_round, difference
 from hcmlang.spec.dump import to_yaml
 
@@ -62,11 +62,11 @@ def _render(template: str, results: Results) -> str:
             rounds=by_round(metrics),
             explained=[group for group in groups if group["hypotheses"]],
             unexplained=[group for group in groups if not group["hypotheses"]],
-            elsewhere=[
-                h for h in results.hypotheses if h["seed"] == first and h["group"] is None and _shown(metrics, h)
-            ],
-            other_hypotheses=[h for h in results.hypotheses if h["seed"] in others or not _shown(metrics, h)],
+            elsewhere=[h for h in results.hypotheses if h["seed"] == first and h["group"] is None and _shown(h)],
+            other_hypotheses=[h for h in results.hypotheses if h["seed"] in others or not _shown(h)],
             fates=_fates(metrics),
+            looked_at=sum(len(g["rows"]) for g in results.groups if g["seed"] == first and g["round"] == 1),
+            against=_against(metrics),
             costs=costs(results),
             spec=to_yaml(results.spec, width=90),
             versions=results.versions,
@@ -155,11 +155,11 @@ def _verdict(arm: dict[str, Any], measure: str, better: int) -> str:
 
 def _groups(results: Results) -> list[dict[str, Any]]:
     """The first seed's groups with their hypotheses; first those whose hypothesis explains most mistakes."""
-    seed, shown = results.metrics["seeds"][0], partial(_shown, results.metrics)
-    hypotheses = [h for h in results.hypotheses if h["seed"] == seed and shown(h)]
+    seed = results.metrics["seeds"][0]
+    hypotheses = [h for h in results.hypotheses if h["seed"] == seed and _shown(h)]
     groups = []
     for group in results.groups:
-        if group["seed"] == seed and shown(group):
+        if group["seed"] == seed and _shown(group):
             own = [h for h in hypotheses if h["group"] == group["id"]]
             groups.append({**group, "hypotheses": own})
 
@@ -169,18 +169,46 @@ def _groups(results: Results) -> list[dict[str, Any]]:
     return sorted(groups, key=lambda group: (-explained(group), -len(group["rows"])))
 
 
-def _shown(metrics: dict[str, Any], record: dict[str, Any]) -> bool:
-    """Whether a group or hypothesis is of the first round, which is the same for all arms, or of the headline's arm."""
-    return bool(record["round"] == 1 or record["arm"] == metrics["summary"]["arm"])
+def _shown(record: dict[str, Any]) -> bool:
+    """Whether a group or hypothesis is of the first round, which is the same for all arms."""
+    return bool(record["round"] == 1)
+
+
+def _against(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """Each arm with a teacher beside each control."""
+    found = []
+    for arm, entry in metrics["sets"]["test"]["arms"].items():
+        for control, told in entry.get("against", {}).items():
+            own = {"difference": told}
+            found.append(
+                {
+                    "pair": f"{arm} - {control}",
+                    "matched": difference(own, "hcms_at_matched_coverage", 1),
+                    "verdict": _verdict(own, "hcms_at_matched_coverage", better=-1),
+                    "p": p_value(told["hcms_at_matched_coverage"]["p"]),
+                    "accuracy": difference(own, "accuracy", 3),
+                }
+            )
+    return found
 
 
 def _fates(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What became of the instances: a column for each arm and seed, a row for each reason."""
-    columns = [(arm, entry) for arm, entries in metrics["instances"].items() for entry in entries]
-    reasons = sorted({reason for _, entry in columns for reason in entry["dropped"]})
-    rows = [("added to the train rows", [entry["kept"] for _, entry in columns])]
-    rows += [(f"dropped: {reason}", [entry["dropped"].get(reason, 0) for _, entry in columns]) for reason in reasons]
-    return {"columns": [(arm, entry["seed"]) for arm, entry in columns], "rows": rows}
+    """What became of the instances: a column for each arm, a row for each reason, means over seeds."""
+    arms = metrics["instances"]
+    reasons = sorted({reason for entries in arms.values() for entry in entries for reason in entry["dropped"]})
+
+    def mean(counts: list[int]) -> str:
+        return number(round(sum(counts) / len(counts), 1))
+
+    rows = [("added to the train rows", [mean([one["kept"] for one in entries]) for entries in arms.values()])]
+    for reason in reasons:
+        rows.append(
+            (
+                f"dropped: {reason}",
+                [mean([one["dropped"].get(reason, 0) for one in entries]) for entries in arms.values()],
+            )
+        )
+    return {"columns": list(arms), "rows": rows}
 
 
 @lru_cache(maxsize=1)
@@ -198,9 +226,10 @@ def _environment() -> Any:
     return environment
 
 
-def _typeset(text: str) -> str:
-    """Our own words and numbers with a real minus and a real "at least" sign."""
-    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text).replace(">=", "\u2265")
+def _typeset(text: str) -> Markup:
+    """Our own words and numbers with a real minus and a real "at least" sign, and what stands in backticks as code."""
+    plain = re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text).replace(">=", "\u2265")
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(plain))))
 
 
 def _resource(name: str) -> str:

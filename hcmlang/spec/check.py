@@ -198,6 +198,10 @@ def _rounds(file: SpecFile) -> Iterator[Diagnostic]:
         message = f"each of {spec.rounds} rounds looks for mistakes in a part of the pool, and there is no pool"
         hint = "name labelled rows that the classifier is not trained on in `task.data.pool`, or leave out `rounds`"
         yield Diagnostic("no-pool", message, file.span("rounds"), hint)
+    writes = [name for name in spec.sources if name == "relabel" or name in spec.teachers]
+    if spec.rounds > 1 and all(isinstance(spec.teachers.get(name), RecordedTeacher) for name in writes):
+        message = "no arm has a teacher with anything new to say in a second round: recordings are used once"
+        yield Diagnostic("no-rounds", message, file.span("rounds"), "leave out `rounds`", "warning")
     if spec.stop is not None and spec.rounds == 1:
         message = "`stop` ends rounds, and there is only one"
         yield Diagnostic("no-rounds", message, file.span("stop"), "say how many there may be with `rounds`")
@@ -230,7 +234,9 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
     known = (*spec.teachers, *CONTROLS)
     for arm in spec.compared[1:]:
         span = spans.get(arm) or file.key_span("arms", arm)
-        for name in spec.source_of(arm):
+        for name, count in Counter(spec.source_of(arm)).items():
+            if count > 1:
+                yield Diagnostic("duplicate-arm", f"the arm `{arm}` takes `{name}` twice", span)
             if name not in known:
                 missing = f"the arm `{arm}` names no teacher" if name == arm else f"`{name}` names no teacher"
                 yield Diagnostic("unknown-arm", missing, span, did_you_mean(name, known))

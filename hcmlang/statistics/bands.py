@@ -30,10 +30,11 @@ def risk_band(outcomes: Sequence[Outcome], coverages: np.ndarray) -> Band:
     Among the most confident share c of n rows, a row changes the risk by (w - p) / nc if it is among them, w being whether it
     is a mistake and p the share of mistakes at the threshold, which moves with the rows (the influence function of the mean
     above a quantile). The covariance of these between seeds tells the variance of the mean, and how much of the spread of
-    the seeds is that of the rows; the rest of it is theirs. Student's quantile, degrees of freedom after Satterthwaite (1946).
+    the seeds is that of the rows; the rest of it is theirs. Degrees of freedom after Satterthwaite (1946). As the risk may be
+    next to nothing, the interval is that of Clopper and Pearson (1934) for as many independent rows as would have this variance
+    (Korn and Graubard 1998); as many as are kept where there is no mistake among them.
     """
-    from scipy.special import expit, logit
-    from scipy.stats import t
+    from scipy.stats import beta, t
 
     rows, seeds = len(outcomes[0]), len(outcomes)
     counts = coverages * rows
@@ -52,12 +53,15 @@ def risk_band(outcomes: Sequence[Outcome], coverages: np.ndarray) -> Band:
     total = of_rows + of_seeds
     free = np.full(len(coverages), np.inf)
     np.divide(total**2 * (seeds - 1), (spread / seeds) ** 2, out=free, where=spread > 0)
-    half = t.ppf((1 + _CONFIDENCE) / 2, np.minimum(free, 1e6)) * np.sqrt(total)
     mean = risks.mean(axis=0)
-    # On the scale of log-odds, where the spread of small shares is less lopsided.
-    inside = mean.clip(1e-12, 1 - 1e-12)
-    apart = half / (inside * (1 - inside))
-    return Band(mean, expit(logit(inside) - apart), expit(logit(inside) + apart))
+    wider = (t.ppf((1 + _CONFIDENCE) / 2, np.inf) / t.ppf((1 + _CONFIDENCE) / 2, np.minimum(free, 1e6))) ** 2
+    alike = np.full(len(coverages), np.inf)
+    np.divide(mean * (1 - mean), total, out=alike, where=total > 0)
+    alike = np.where(mean * (1 - mean) > 0, np.minimum(alike, counts * seeds), counts) * wider
+    mistakes, tail = mean * alike, (1 - _CONFIDENCE) / 2
+    low = np.where(mistakes > 0, beta.ppf(tail, np.maximum(mistakes, 1e-12), alike - mistakes + 1), 0.0)
+    high = np.where(mistakes < alike, beta.ppf(1 - tail, mistakes + 1, np.maximum(alike - mistakes, 1e-12)), 1.0)
+    return Band(mean, low, high)
 
 
 def _ranks(outcome: Outcome) -> np.ndarray:

@@ -29,6 +29,9 @@ _WEIGHTS = 4_000_000
 #: How many standard deviations of the number of rows kept the rows looked at one by one reach at least.
 _REACH = 8
 
+#: Rows that may be otherwise where all that were seen are alike, and how little is no difference.
+_ROOM, _SAME = 3.7, 1e-9
+
 MEASURES = ("accuracy", "hcms", "hcms_at_matched_coverage")
 
 
@@ -53,10 +56,41 @@ def intervals(
     seed: int,
     advance: Advance = nothing_to_show,
 ) -> dict[str, dict[str, Interval]] | None:
-    """Intervals of `accuracy`, `hcms` (at tau) and `hcms_at_matched_coverage`, averaged over seeds, for each arm.
+    """Intervals of `accuracy`, `hcms` (at tau) and `hcms_at_matched_coverage`, averaged over seeds, for each arm; None with
+    fewer than two seeds, or no arm. What is given is that of :func:`resampled`."""
+    found = resampled(arms, baseline, tau, resamples, seed, advance)
+    return {arm: found.against_baseline(arm) for arm in arms} if found is not None else None
 
-    One outcome for each seed, in the same order for all; None with fewer than two seeds, or no arm. `advance` is called
-    with the number of resamples just done.
+
+@dataclass(frozen=True)
+class Resampled:
+    """What arms and baseline measure in the same resamples."""
+
+    _chunks: Mapping[str, Sequence[_Values]]
+    _rows: int
+
+    def against_baseline(self, arm: str) -> dict[str, Interval]:
+        """The intervals of arm minus baseline, by measure."""
+        return _summarized(self._chunks[arm], self._rows)
+
+    def between(self, arm: str, other: str) -> dict[str, Interval]:
+        """The intervals of one arm minus another; both keep as many predictions as the baseline."""
+        both = zip(self._chunks[arm], self._chunks[other], strict=True)
+        pairs: list[_Values] = [{name: (theirs[name][1], own[name][1]) for name in MEASURES} for own, theirs in both]
+        return _summarized(pairs, self._rows)
+
+
+def resampled(
+    arms: Mapping[str, Sequence[Outcome]],
+    baseline: Sequence[Outcome],
+    tau: float,
+    resamples: int,
+    seed: int,
+    advance: Advance = nothing_to_show,
+) -> Resampled | None:
+    """The measures of every arm in the same resamples of the rows, drawn by `seed`; None with fewer than two seeds, or no arm.
+
+    One outcome for each seed, in the same order for all. `advance` is called with the number of resamples just done.
     """
     seeds, rows = len(baseline), len(baseline[0])
     if seeds < 2 or not arms:
@@ -85,7 +119,7 @@ def intervals(
         count = min(size, resamples - begin)
         look(_weights(random, rows, count))
         advance(count)
-    return {arm: _summarized(chunks) for arm, chunks in found.items()}
+    return Resampled(found, rows)
 
 
 #: Baseline and arm by measure, each of shape (seeds, resamples).
@@ -206,27 +240,33 @@ class _Ranked:
         return near if single else np.asarray(np.add.reduceat(near, self._blocks, axis=1))
 
 
-def _summarized(chunks: Sequence[_Values]) -> dict[str, Interval]:
+def _summarized(chunks: Sequence[_Values], rows: int) -> dict[str, Interval]:
     """The intervals by measure. The first resample is the rows as they are."""
     found = {}
     for name in MEASURES:
         before, after = (np.concatenate([c[name][side] for c in chunks], axis=1, dtype=np.float64) for side in (0, 1))
         difference = after - before
-        low, high, p, error = _interval(difference.mean(axis=0), difference)
+        one_row = 1 / rows if name == "accuracy" else 1.0
+        low, high, p, error = _interval(difference.mean(axis=0), difference, one_row)
         relative = None
         if name != "accuracy" and (before.mean(axis=0) > 0).all():
             base, arm = before.mean(axis=0), after.mean(axis=0)
             # What a seed adds to the share, to the first order.
             of_seeds = (after - arm / base * before) / base
-            share_low, share_high, *_ = _interval(arm / base - 1, of_seeds)
+            share_low, share_high, *_ = _interval(arm / base - 1, of_seeds, 1 / float(base[0]))
             relative = (max(-1.0, share_low), share_high)
         found[name] = Interval(low, high, relative, p, error)
     return found
 
 
-def _interval(value: np.ndarray, of_seeds: np.ndarray) -> tuple[float, float, float, float]:
+def _interval(value: np.ndarray, of_seeds: np.ndarray, one_row: float) -> tuple[float, float, float, float]:
     """Ends of the interval, p-value and standard error of `value`, shape (1 + resamples,); `of_seeds`, shape
-    (seeds, 1 + resamples), are what each seed says of it."""
+    (seeds, 1 + resamples), are what each seed says of it. `one_row` is what a single row can change.
+
+    Where every row says the same, resamples do not differ, and yet other rows might say something else. Then the p-value is
+    that of the sign test, and the interval leaves room for the rows that could be otherwise (Clopper and Pearson 1934: of n
+    rows, up to 3.7 at the 97.5% level, however large n is).
+    """
     from scipy.stats import t
 
     seeds = len(of_seeds)
@@ -238,6 +278,11 @@ def _interval(value: np.ndarray, of_seeds: np.ndarray) -> tuple[float, float, fl
     error = float(np.sqrt(variance))
     freedom = (seeds - 1) * variance**2 / (spread / seeds) ** 2 if spread > 0 else np.inf
     half = float(t.ppf((1 + LEVEL) / 2, freedom)) * error
-    certain = 1.0 if value[0] == 0 else 0.0
-    p = float(2 * t.sf(abs(value[0]) / error, freedom)) if error > 0 else certain
-    return float(value[0]) - half, float(value[0]) + half, p, error
+    here = float(value[0])
+    # Copies of one number may differ in its last digit.
+    if abs(here) > _SAME * one_row and error <= _SAME * one_row:
+        p = float(min(1.0, 2 * 0.5 ** (abs(here) / one_row)))
+        half = _ROOM * one_row if p < 1 - LEVEL else max(_ROOM * one_row, abs(here))
+        return here - half, here + half, p, half / float(t.ppf((1 + LEVEL) / 2, np.inf))
+    p = float(2 * t.sf(abs(here) / error, freedom)) if error > 0 else 1.0
+    return here - half, here + half, p, error

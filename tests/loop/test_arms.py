@@ -19,6 +19,8 @@ from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError, render
 from hcmlang.hashing import file_digest
+from hcmlang.loop.results import Results
+from hcmlang.report.html import write_report
 from hcmlang.statistics.calibration import scaled
 from tests.conftest import Hcmlang
 
@@ -233,6 +235,8 @@ def test_a_finished_run_stands_up_to_an_audit(finished: hcmlang.Run) -> None:
         ("counts add up", ()),
         ("prompts hold no evaluated row", ()),
         ("every figure follows from the predictions", ()),
+        ("the headline is that of the tables", ()),
+        ("files are what the steps made", ()),
         ("the report shows these figures", ()),
     ]
 
@@ -289,6 +293,60 @@ def test_splits_that_share_rows_are_found(quickstart: Path, tmp_path: Path) -> N
     folder = {name: str(data / f"{name}.tsv") for name in ("train", "pool", "test")}
     run = load(quickstart, tmp_path, ["miner"], "seeds=1", f"task.data={json.dumps(folder)}").run(tmp_path / "run")
     assert any("rows of test repeat rows of train: 0" in one for one in failed(run.folder)["splits are disjoint"])
+
+
+def test_a_headline_that_was_made_up_is_found(copied: Path) -> None:
+    metrics = json.loads((copied / "metrics.json").read_text(encoding="utf-8"))
+    metrics["summary"]["hcms_at_matched_coverage"]["after"] = 1.0
+    (copied / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    write_report(Results(copied))
+    found = failed(copied)
+    assert found["the headline is that of the tables"] == (
+        "the headline's hcms_at_matched_coverage is not that of the arm miner",
+    )
+    assert found["files are what the steps made"] == ("metrics.json is not what any step made",)
+
+
+def test_predictions_that_are_not_those_of_the_probabilities_are_found(copied: Path) -> None:
+    table = pq.read_table(copied / "predictions.parquet")
+    column = table.column_names.index("predicted")
+    pq.write_table(table.set_column(column, "predicted", table["gold"]), copied / "predictions.parquet")
+    assert any("most probable label" in line for line in failed(copied)["every row is predicted"])
+
+
+def test_a_prediction_that_is_missing_is_told_and_nothing_computed(copied: Path) -> None:
+    table = pq.read_table(copied / "predictions.parquet")
+    pq.write_table(table.slice(1), copied / "predictions.parquet")
+    found = failed(copied)
+    assert "every row is predicted" in found
+    assert found["every figure follows from the predictions"] == ("the predictions are not all there",)
+
+
+def test_what_was_changed_after_the_run_is_found(copied: Path) -> None:
+    table = pq.read_table(copied / "augmented.parquet")
+    texts = table["text"].to_pylist()
+    changed = table.set_column(0, "text", pa.array(["another text altogether", *texts[1:]]))
+    pq.write_table(changed, copied / "augmented.parquet")
+    step = next((copied / "steps").glob("generate-*"))
+    with (step / "instances.jsonl").open("a") as file:
+        file.write("\n")
+    (first, second) = failed(copied)["files are what the steps made"]
+    assert first == f"{step} has been changed since"
+    assert second == "augmented.parquet is not what the last step made"
+
+
+def test_a_teacher_is_compared_with_controls_that_do_the_same(finished: hcmlang.Run) -> None:
+    arms = finished.metrics["sets"]["test"]["arms"]
+    assert set(arms["miner"]["against"]) == {"generic", "duplicate", "relabel"}
+    assert "against" not in arms["together"], "no control is an ensemble"
+    for control, told in arms["miner"]["against"].items():
+        means = [arms[arm]["mean"]["hcms_at_matched_coverage"] for arm in ("miner", control)]
+        found = told["hcms_at_matched_coverage"]
+        assert found["mean"] == pytest.approx(means[0] - means[1])
+        assert found["low"] <= found["mean"] <= found["high"]
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert "miner - duplicate" in page
+    assert "Without its hypotheses (generic)" in page
 
 
 def test_the_command_says_what_failed(hcmlang: Hcmlang, copied: Path) -> None:

@@ -89,4 +89,4 @@ def test_the_report_says_how_each_stood_its_test(finished: hcmlang.Run) -> None:
     text = (finished.folder / "report.html").read_text(encoding="utf-8")
     assert "it passed" in text
     assert "it failed, and nothing was written for it" in text
-    assert [check.wrong for check in finished.audit()] == [()] * 7
+    assert [check.wrong for check in finished.audit()] == [()] * 9

@@ -171,7 +171,7 @@ def test_the_last_round_is_what_is_evaluated(finished: hcmlang.Run) -> None:
 
 
 def test_figures_and_counts_stand_up_to_an_audit(finished: hcmlang.Run) -> None:
-    assert [check.wrong for check in finished.audit()] == [()] * 7
+    assert [check.wrong for check in finished.audit()] == [()] * 9
 
 
 def test_the_report_has_the_rounds(finished: hcmlang.Run) -> None:

@@ -195,7 +195,7 @@ def test_groups_of_rows_are_measured_by_themselves(quickstart: Path, tmp_path: P
     predictions = run.results.predictions.to_pandas()
     for arm in ("none", "miner"):
         groups = found[arm]["mean"]["groups"]
-        assert [one["group"] for one in groups] == ["(none)", "even", "odd"]
+        assert [one["group"] for one in groups] == ["(no group)", "even", "odd"]
         assert sum(one["rows"] for one in groups) == len(rows)
         assert sum(one["hcms"] for one in groups) == pytest.approx(found[arm]["mean"]["hcms"]["0.7"])
         odd = predictions[(predictions["set"] == "test") & (predictions["arm"] == arm) & (predictions["row"] % 3 == 1)]
@@ -205,7 +205,7 @@ def test_groups_of_rows_are_measured_by_themselves(quickstart: Path, tmp_path: P
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "By <code>domain</code>" in page
     assert "| odd | 400 |" in (run.folder / "report.md").read_text(encoding="utf-8")
-    assert [check.wrong for check in run.audit()] == [()] * 7
+    assert [check.wrong for check in run.audit()] == [()] * 9
 
 
 def test_a_column_of_groups_must_be_there(hcmlang: Hcmlang, quickstart: Path) -> None:

@@ -31,6 +31,8 @@ def metrics(seeds: int = 3, kept: int = 40, **summary: Any) -> dict[str, Any]:
         "pool": {"rows": 1200, "crossfit": False},
         "instances": {"miner": [{"kept": kept}] * seeds},
         "summary": found | {"accuracy": ROSE} | summary,
+        "arm_of": {"none": {"from": []}, "miner": {"from": ["miner"]}, "plain": {"from": ["generic"]}},
+        "sets": {"test": {"arms": {"miner": {}, "plain": {"mean": {"hcms_at_matched_coverage": 30.0}}}}},
     }
 
 
@@ -39,6 +41,21 @@ def test_fell() -> None:
         "High-confidence mistakes on unseen test data fell from 61.3 to 22.0 at matched coverage (-64%, 95% interval -71% to "
         "-55%, 3 seeds); accuracy rose from 0.871 to 0.903."
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-14, -2, "they made it fall further (a difference of -8.0, -14.0 to -2.0)."),
+        (-14, 4, "that they helped cannot be told from chance (a difference of -8.0, -14.0 to +4.0)."),
+        (1, 14, "they made it worse (a difference of -8.0, +1.0 to +14.0)."),
+    ],
+)
+def test_what_the_hypotheses_are_worth_the_control_says(low: float, high: float, said: str) -> None:
+    found = metrics()
+    against = {"hcms_at_matched_coverage": {"mean": -8, "low": low, "high": high}}
+    found["sets"]["test"]["arms"]["miner"]["against"] = {"plain": against}
+    assert headline(found).endswith(f" Without its hypotheses (plain) it was 30: {said}")
 
 
 def test_rose_and_accuracy_fell() -> None:

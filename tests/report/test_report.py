@@ -89,8 +89,11 @@ def test_what_it_says(made: Results, page: Page) -> None:
     assert "5 instances written, 3 kept; dropped: 2 duplicate." in text
     assert "No instance was written: no program (`hypothesis.triggers` is empty)." in text
     test = made.hypotheses[0]["test"]
-    found = f"HCMs among them: {test['hcms_before']} before, {test['hcms_after']} after "
-    found += f"({len(test['fixed'])} fixed, 1 broken: row {test['broken'][0]})."
+    found = f"HCMs at matched coverage among them: {test['hcms_before']} before, {test['hcms_after']} after "
+    broken = len(test["broken"])
+    rows = ", ".join(map(str, test["broken"]))
+    assert 0 < broken <= 8
+    found += f"({len(test['fixed'])} fixed, {broken} broken: row{'s' if broken > 1 else ''} {rows})."
     assert f"75 test rows labelled bad have one of these words; {found}" in text
     example = made.groups[0]["examples"][0]
     assert f"{example['fields']['text']} bad, taken for good at {example['confidence']:.3f}" in text
@@ -146,7 +149,7 @@ def test_figures_follow_the_page(made: Results) -> None:
 def test_a_run_with_nothing_to_show_has_a_report(tmp_path: Path) -> None:
     made = make_results(tmp_path, Fabrication(seeds=(0,), sure=0.85, hypotheses=0, kept=0, rows=60))
     text = plain(Page(write_report(made).read_text(encoding="utf-8")).text)
-    assert "Lower `detect.confidence`" in text
+    assert "Lower detect.confidence" in text
     assert "on 0 of 60 pool rows" in text
 
 
@@ -189,5 +192,5 @@ def test_cards_are_markdown_with_front_matter(made: Results) -> None:
     assert front["configs"][0]["data_files"] == "augmented.parquet"
     assert headline(made.metrics) in model
     assert "| miner | " in model
-    assert "9 labelled texts" in instances
-    assert "- `miner-1`: Rows with not are overlooked. 3 instances." in instances
+    assert "9 labelled texts, all arms and seeds together: 9 were written for hypotheses" in instances
+    assert "- `miner-1` (miner): Rows with not are overlooked. 3 instances." in instances

@@ -132,3 +132,17 @@ def test_ten_thousand_resamples_of_five_thousand_rows_take_less_than_five_second
     assert intervals({"arm": arm}, baseline, 0.9, 10_000, 0, done.append)
     assert time.process_time() - started < 5
     assert sum(done) == 10_000
+
+
+@pytest.mark.parametrize(("rows", "sure"), [(1, False), (5, False), (6, True), (40, True)])
+def test_a_few_rows_that_all_say_the_same_are_not_certain(rows: int, sure: bool) -> None:
+    """Resamples of equal rows are equal; the sign test knows better."""
+    wrong = Outcome(np.full(rows, 0.95), np.ones(rows, dtype=bool))
+    right = Outcome(np.full(rows, 0.95), np.zeros(rows, dtype=bool))
+    found = intervals({"arm": [right] * 3}, [wrong] * 3, 0.9, 200, 0)
+    assert found is not None
+    for name in ("hcms", "hcms_at_matched_coverage"):
+        one = found["arm"][name]
+        assert one.p == pytest.approx(min(1, 2 * 0.5**rows))
+        assert (one.high < 0) == sure == (one.p < 0.05)
+        assert one.low <= -rows <= one.high
