@@ -120,4 +120,4 @@ def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
         except (OSError, ValueError) as error:
             yield Diagnostic("unreadable-file", f"cannot read {name}: {error}", file.span(*key))
         else:
-            yield from prompts.check_for(purpose, Path(name), text, task.labels, task.text)
+            yield from prompts.check_for(purpose, Path(name), text, task.labels, task.text, read)
