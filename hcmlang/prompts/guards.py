@@ -25,7 +25,11 @@ def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that looks at its arguments before, and at its result after."""
     skipped = 1 if hasattr(function, "jinja_pass_arg") else 0
 
+    plain = name not in _ESTIMATES and name != "sum"
+
     def apply(*args: Any, **kwargs: Any) -> Any:
+        if plain and not kwargs and len(args) <= skipped + 1:
+            return measured(function(*args))
         if name == "join" and len(args) > skipped:
             args = (*args[:skipped], counted(args[skipped]), *args[skipped + 1 :])
         before(name, args[skipped:], kwargs)

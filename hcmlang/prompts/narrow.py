@@ -199,6 +199,10 @@ class Narrow(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         step()
+        if type(obj) is Macro:
+            for name in _OF_JINJA:
+                kwargs.pop(name, None)
+            return obj(context.eval_ctx, *args, **kwargs)
         owner = getattr(obj, "__self__", None) if not isinstance(obj, Undefined) else None
         if isinstance(owner, str):
             if obj.__name__ == "join":

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 #: Seconds that filling in a prompt may take, and its steps (turns of a loop, calls).
@@ -25,6 +26,8 @@ MAX_MADE = 8_000_000
 #: Parts that a list or mapping may have, all within it counted; what one counts for among the characters that are made.
 MAX_PARTS = 50_000
 PART = 16
+#: Pieces of output that are counted together.
+_AT_ONCE = 4096
 #: Numbers above this are no counts or widths that a prompt needs.
 MAX_NUMBER = 10_000
 
@@ -44,7 +47,7 @@ class Budget:
         self.steps -= 1
         if self.steps < 0:
             refuse(f"it takes more than {STEPS:,} steps")
-        if time.monotonic() > self.deadline:
+        if self.steps % 16 == 0 and time.monotonic() > self.deadline:
             refuse(f"it takes longer than {SECONDS:g} s")
 
     def make(self, size: int) -> None:
@@ -80,12 +83,12 @@ def fill(template: Any, values: Mapping[str, Any]) -> str:
         with limited():
             return fill(template, values)
     pieces: list[str] = []
-    size = 0
-    for piece in template.generate(values):
-        pieces.append(piece)
-        size += len(piece)
+    size, coming = 0, template.generate(values)
+    while some := list(islice(coming, _AT_ONCE)):
+        size += sum(map(len, some))
         if size > MAX_OUTPUT:
             refuse(f"it writes more than {MAX_OUTPUT:,} characters")
+        pieces += some
     return "".join(pieces)
 
 
