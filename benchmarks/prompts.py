@@ -21,7 +21,9 @@ def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     prompt = load("instances")
     values = examples("instances", ["negative", "positive"], ["text"])[0]
-    texts = [{"text": f"text number {n} is neither long nor short, and says that the film was not bad"} for n in range(count)]
+    texts = [
+        {"text": f"text number {n} is neither long nor short, and says that the film was not bad"} for n in range(count)
+    ]
     started = time.perf_counter()
     prompt.render(values | {"examples": texts[:20]})
     first = time.perf_counter() - started

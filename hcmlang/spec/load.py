@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,6 +40,7 @@ from hcmlang.spec.tree import (
 )
 
 KeyPath = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
 
 #: Keys whose text names a file, relative to the spec that says so. `*` is any key.
 _PATHS: tuple[KeyPath, ...] = (
@@ -259,10 +260,22 @@ def _salvaged(data: dict[str, Any]) -> Spec | None:
         return None
 
 
-def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+Root = type[BaseModel]
+
+
+def validate(tree: Node, root: type[M]) -> tuple[M | None, list[Diagnostic]]:
+    """A tree as a model of another file than a spec (a pack, a lock); None with every mistake, each in its place."""
+    try:
+        return root.model_validate(plain(tree)), []
+    except ValidationError as error:
+        details = _causes(error.errors(include_url=False), root)
+    return None, [_diagnostic(tree, detail, root) for detail in details]
+
+
+def _causes(details: list[ErrorDetails], root: Root = Spec) -> list[ErrorDetails]:
     """The errors without those that only follow from another: a key that is missing because it is misspelt, a list
     that is too short because its items are wrong."""
-    misspelt = {meant for d in details if d["type"] == "extra_forbidden" and (meant := _meant(_loc(d)))}
+    misspelt = {meant for d in details if d["type"] == "extra_forbidden" and (meant := _meant(_loc(d), root))}
     wrong_inside = {_loc(d)[:-1] for d in details}
 
     def follows(detail: ErrorDetails) -> bool:
@@ -272,9 +285,9 @@ def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
     return [detail for detail in details if not follows(detail)]
 
 
-def _meant(loc: KeyPath) -> KeyPath | None:
+def _meant(loc: KeyPath, root: Root) -> KeyPath | None:
     """The key that an unknown key was probably meant to be."""
-    close = closest(str(loc[-1]), _keys_at(loc[:-1]))
+    close = closest(str(loc[-1]), _keys_at(loc[:-1], root))
     return (*loc[:-1], close) if close else None
 
 
@@ -287,13 +300,14 @@ def _loc(detail: ErrorDetails) -> KeyPath:
     return tuple(detail["loc"])
 
 
-def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
+def _diagnostic(tree: Node, detail: ErrorDetails, root: Root = Spec) -> Diagnostic:
     loc, kind = _loc(detail), detail["type"]
     place = locate(tree, loc)
-    name = ".".join(str(step) for step in place.path) or "the spec"
+    whole = "the spec" if root is Spec else "the file"
+    name = ".".join(str(step) for step in place.path) or whole
     context: Mapping[str, Any] = detail.get("ctx") or {}
     if kind == "extra_forbidden":
-        known = _keys_at(loc[:-1])
+        known = _keys_at(loc[:-1], root)
         return Diagnostic(
             "unknown-key",
             f"unknown key `{loc[-1]}`",
@@ -302,8 +316,8 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
         )
     if kind == "missing":
         span = place.key or Span.point(place.node.span.source, place.node.span.line, place.node.span.column)
-        hint = _description(loc)
-        owner = f"`{name}`" if place.path else "the spec"
+        hint = _description(loc, root)
+        owner = f"`{name}`" if place.path else whole
         return Diagnostic("missing-key", f"{owner} needs the key `{loc[-1]}`", span, hint)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _kind_diagnostic(place.node, place.key, name, context)
@@ -311,7 +325,7 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
     if isinstance(place.node, MappingNode | SequenceNode) and place.key:
         span = place.key
     message, hint = _in_words(name, kind, context, detail)
-    return Diagnostic("wrong-value", message, span, hint or _description(loc))
+    return Diagnostic("wrong-value", message, span, hint or _description(loc, root))
 
 
 def _kind_diagnostic(node: Node, key: Span | None, name: str, context: Mapping[str, Any]) -> Diagnostic:
@@ -386,9 +400,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from _models(part)
 
 
-def _models_at(loc: Iterable[str | int]) -> list[type[BaseModel]]:
+def _models_at(loc: Iterable[str | int], root: Root) -> list[type[BaseModel]]:
     """The models that a value at this place may be; steps that are no field are tags, names or list positions."""
-    here: list[type[BaseModel]] = [Spec]
+    here: list[type[BaseModel]] = [root]
     for step in loc:
         fields = [model.model_fields[str(step)] for model in here if step in model.model_fields]
         if fields:
@@ -403,15 +417,15 @@ def _annotation(model: type[BaseModel], name: str) -> Any:
     return model.model_fields[name].annotation if name in model.model_fields else None
 
 
-def _keys_at(loc: Iterable[str | int]) -> list[str]:
-    return [field.alias or name for model in _models_at(loc) for name, field in model.model_fields.items()]
+def _keys_at(loc: Iterable[str | int], root: Root) -> list[str]:
+    return [field.alias or name for model in _models_at(loc, root) for name, field in model.model_fields.items()]
 
 
-def _description(loc: KeyPath) -> str | None:
+def _description(loc: KeyPath, root: Root) -> str | None:
     """The documentation of the key at this place, in one line."""
     from hcmlang.spec.documentation import describe
 
-    for model in _models_at(loc[:-1]):
+    for model in _models_at(loc[:-1], root):
         field = next((name for name, field in model.model_fields.items() if loc[-1] in (name, field.alias)), None)
         if field and (text := describe(model, field)):
             return text

@@ -13,7 +13,8 @@ import pytest
 
 _TEXT = Path(__file__).with_name("payloads.txt").read_text(encoding="utf-8")
 CASES = [
-    (match[1], match[2], match[3]) for match in re.finditer(r"^## ([\w-]+): (.*)\n((?:(?!## ).*\n)*)", _TEXT, re.MULTILINE)
+    (match[1], match[2], match[3])
+    for match in re.finditer(r"^## ([\w-]+): (.*)\n((?:(?!## ).*\n)*)", _TEXT, re.MULTILINE)
 ]
 SECONDS, MEGABYTES = 2.0, 100
 
@@ -78,8 +79,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, ob
     for number in range(40):
         other = f'{{% include "deep{number + 1}.jinja" %}}' if number < 39 else "x"
         (folder / f"deep{number or ''}.jinja").write_text(other * 2, encoding="utf-8")
-    for number, (_, _, text) in enumerate(CASES):
-        text = text.replace("DIGITS", "9" * 5000).replace("DEEP", "(" * 5000 + "1" + ")" * 5000)
+    for number, (_, _, template) in enumerate(CASES):
+        text = template.replace("DIGITS", "9" * 5000).replace("DEEP", "(" * 5000 + "1" + ")" * 5000)
         text = text.replace("LOOPS", "{% for a in items %}" * 30 + "{% endfor %}" * 30)
         (folder / f"{number}.prompty").write_text(f"user:\nHello {text}", encoding="utf-8")
     command = [sys.executable, "-c", _RUNNER, str(folder)]
