@@ -10,9 +10,11 @@ from hcmlang import prompts
 from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
+from hcmlang.prompts.resolve import find_file
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
 from hcmlang.spec.model import DataSource, FileData, RecordedTeacher
+from hcmlang.spec.references import as_reference
 from hcmlang.teachers.statements import check_templates
 
 
@@ -23,7 +25,7 @@ def check_file(
 
     `read` reads specs and programs: an editor has texts that are not saved yet.
     """
-    file, diagnostics = read_spec(path, overrides, read=read)
+    file, diagnostics = read_spec(path, overrides, read=read, find=find_file)
     if file is None:
         return None, diagnostics
     read = read or read_file
@@ -83,7 +85,7 @@ def _of(file: SpecFile, column: str) -> Span:
 
 def _templates(file: SpecFile) -> list[Diagnostic]:
     templates = file.spec.characterize.templates
-    if templates is None:
+    if templates is None or as_reference(templates, "templates"):
         return []
     if not Path(templates).is_file():
         span = file.span("characterize", "templates")
@@ -110,7 +112,7 @@ def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
         named.append((("generate", "prompt"), "instances", generate.prompt))
         named.append((("generate", "judge_prompt"), "judge", generate.judge_prompt))
     for key, purpose, name in named:
-        if name is None:
+        if name is None or as_reference(name, "prompts"):
             continue
         try:
             text = read(Path(name))

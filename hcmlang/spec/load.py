@@ -25,6 +25,7 @@ from hcmlang.diagnostics import (
 )
 from hcmlang.lang.imports import Reader
 from hcmlang.spec.model import Spec
+from hcmlang.spec.references import SECTIONS, Finder, as_reference
 from hcmlang.spec.tree import (
     Entry,
     MappingNode,
@@ -83,15 +84,16 @@ class SpecFile:
 
 
 def read_spec(
-    path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None
+    path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None, find: Finder | None = None
 ) -> tuple[SpecFile | None, list[Diagnostic]]:
     """Read a spec with what it `extends`, lay overrides (`a.b.c=value`) upon it, and validate it.
 
     Returns None with the errors where there is no spec to speak of. Where only some values are wrong, the rest is
     returned with them replaced by their defaults, so that its own mistakes can be reported too; whether to go on is
-    for the caller to decide by :func:`hcmlang.diagnostics.has_errors`. `read` reads the files, from the disk by default.
+    for the caller to decide by :func:`hcmlang.diagnostics.has_errors`. `read` reads the files, from the disk by default;
+    `find` finds what is referred to in packs, each reference in the folder of the spec that has it.
     """
-    tree, diagnostics = _read_with_bases(path, (), read)
+    tree, diagnostics = _read_with_bases(path, (), read, find)
     if tree is None:
         return None, diagnostics
     if not isinstance(tree, MappingNode):
@@ -103,15 +105,18 @@ def read_spec(
     for text in overrides:
         over, found = _override(text)
         diagnostics += found
+        if over is not None and find is not None:
+            over, found = referred(over, path.parent, find)
+            diagnostics += found
         tree = merge(tree, over) if over else tree
     spec, found = _validate(tree)
     diagnostics += found
     return (SpecFile(spec, tree, path) if spec else None), diagnostics
 
 
-def require_spec(path: Path, overrides: Sequence[str] = ()) -> SpecFile:
+def require_spec(path: Path, overrides: Sequence[str] = (), *, find: Finder | None = None) -> SpecFile:
     """Like :func:`read_spec`; raises :class:`DiagnosticError` on any error."""
-    file, diagnostics = read_spec(path, overrides)
+    file, diagnostics = read_spec(path, overrides, find=find)
     if file is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
     return file
@@ -127,11 +132,17 @@ def value_span(tree: Node, path: KeyPath) -> Span:
 # ----------------------------------------------------------------------------------------------- inheritance, overrides
 
 
-def _read_with_bases(path: Path, above: tuple[Path, ...], read: Reader | None) -> tuple[Node | None, list[Diagnostic]]:
+def _read_with_bases(
+    path: Path, above: tuple[Path, ...], read: Reader | None, find: Finder | None
+) -> tuple[Node | None, list[Diagnostic]]:
     tree, diagnostics = _tree(path, read)
     if not isinstance(tree, MappingNode):
         return tree, diagnostics
     own = _absolute(tree, path.parent)
+    if find is not None:
+        own, found = referred(own, path.parent, find)
+        diagnostics = [*diagnostics, *found]
+    assert isinstance(own, MappingNode)
     extends = tree.entries.get("extends")
     if extends is None:
         return own, diagnostics
@@ -152,7 +163,7 @@ def _read_with_bases(path: Path, above: tuple[Path, ...], read: Reader | None) -
             *diagnostics,
             Diagnostic("missing-file", message, node.span, "paths are relative to this spec"),
         ]
-    base, found = _read_with_bases(base_path, trail, read)
+    base, found = _read_with_bases(base_path, trail, read, find)
     diagnostics += found
     return (merge(base, own) if isinstance(base, MappingNode) else own), diagnostics
 
@@ -170,20 +181,45 @@ def _tree(path: Path, read: Reader | None) -> tuple[Node | None, list[Diagnostic
 def _absolute(tree: Node, folder: Path) -> Node:
     """File names in the tree made absolute, so that they still hold in a spec that inherits them."""
     for pattern in _PATHS:
-        tree = _rewrite(tree, pattern, folder)
+        tree = _rewrite(tree, pattern, folder, SECTIONS.get(pattern, ""))
     return tree
 
 
-def _rewrite(node: Node, pattern: KeyPath, folder: Path) -> Node:
+def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnostic]]:
+    """The tree with references to packs as the files that they stand for; those that stand for nothing are left, and told."""
+    diagnostics: list[Diagnostic] = []
+
+    def walk(node: Node, path: tuple[str, ...]) -> Node:
+        section = next((name for keys, name in SECTIONS.items() if matches(keys, path)), None)
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and section is not None:
+            reference = as_reference(node.value, section)
+            if reference is not None:
+                file, found = find(reference, folder, node.span)
+                diagnostics.extend(found)
+                return ScalarNode(str(file), node.text, node.span) if file is not None else node
+        if isinstance(node, MappingNode) and len(path) < 3:
+            entries = {key: Entry(one.key, walk(one.node, (*path, str(key)))) for key, one in node.entries.items()}
+            return MappingNode(entries, node.span)
+        return node
+
+    def matches(keys: tuple[str | int, ...], path: tuple[str, ...]) -> bool:
+        return len(keys) == len(path) and all(key in ("*", step) for key, step in zip(keys, path, strict=True))
+
+    return walk(tree, ()), diagnostics
+
+
+def _rewrite(node: Node, pattern: KeyPath, folder: Path, section: str) -> Node:
     if not pattern:
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
+            if section and as_reference(node.value, section) is not None:
+                return node
             return ScalarNode(absolute(node.value, folder), node.text, node.span, node.block)
         return node
     if not isinstance(node, MappingNode):
         return node
     head, rest = pattern[0], pattern[1:]
     entries = {
-        key: Entry(entry.key, _rewrite(entry.node, rest, folder)) if head in ("*", key) else entry
+        key: Entry(entry.key, _rewrite(entry.node, rest, folder, section)) if head in ("*", key) else entry
         for key, entry in node.entries.items()
     }
     return MappingNode(entries, node.span)
