@@ -95,4 +95,4 @@ def publish_hub(pack: Pack, origin: Origin, tag: str) -> str:
         raise DiagnosticError(
             Diagnostic("not-published", f"the hub refuses {origin.text}: {said}", hint=hint)
         ) from error
-    return f"hub:{origin.where}@{tag}" + (f"#{origin.subfolder}" if origin.subfolder else "")
+    return f"hub:{origin.where}@^{pack.manifest.version}" + (f"#{origin.subfolder}" if origin.subfolder else "")

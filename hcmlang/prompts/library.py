@@ -51,8 +51,11 @@ def is_offline(flag: bool = False) -> bool:
 
 
 def add(text: str, folder: Path, offline: bool = False) -> Change:
-    """Fetch the pack at a source, cache it, and lock it for the specs in `folder`. Raises :class:`DiagnosticError`."""
-    lock, origin = read_lock(folder), parse_origin(text, folder)
+    """Fetch the pack at a source, cache it, and lock it for the specs in `folder`. A file name is relative to the current
+    folder; the lock has it relative to its own. Raises :class:`DiagnosticError`."""
+    lock, origin = read_lock(folder), parse_origin(text, Path())
+    if origin.kind in ("folder", "archive") and not origin.remote and not Path(origin.where).expanduser().is_absolute():
+        origin = replace(origin, where=Path(os.path.relpath(origin.where, folder)).as_posix())
     name, locked = _fetch(origin, folder, offline)
     before = lock.packs.get(name)
     lock.with_pack(name, locked).write()

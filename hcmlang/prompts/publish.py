@@ -50,11 +50,11 @@ def _to_folder(pack: Pack, target: str, base: Path) -> str:
     place = base / Path(target).expanduser() / pack.name / pack.manifest.version
     if place.exists():
         if not list(changes(place, pack.digests())):
-            return f"{target}/{pack.name}@{pack.manifest.version}"
+            return f"{target}/{pack.name}@^{pack.manifest.version}"
         raise _taken(pack, str(place))
     with atomic_folder(place) as work:
         _copy(pack, work)
-    return f"{target}/{pack.name}@{pack.manifest.version}"
+    return f"{target}/{pack.name}@^{pack.manifest.version}"
 
 
 def _copy(pack: Pack, folder: Path) -> None:
@@ -91,7 +91,7 @@ def _to_git(pack: Pack, origin: Origin) -> str:
             run_git(*_author(copy), "commit", "--quiet", "-m", f"{pack.name} {pack.manifest.version}", folder=copy)
         run_git(*_author(copy), "tag", "-a", tag, "-m", f"{pack.name} {pack.manifest.version}", folder=copy)
         run_git("push", "--quiet", "--atomic", "origin", "HEAD", f"refs/tags/{tag}", folder=copy)
-    return f"git+{origin.where}@{tag}" + (f"#{origin.subfolder}" if origin.subfolder else "")
+    return f"git+{origin.where}@^{pack.manifest.version}" + (f"#{origin.subfolder}" if origin.subfolder else "")
 
 
 def _clear(folder: Path) -> None:

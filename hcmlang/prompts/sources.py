@@ -100,8 +100,11 @@ def _within(folder: Path, subfolder: str) -> Path:
 
 def _chosen(origin: Origin, folder: Path) -> Pack:
     """The pack in a folder, or the newest in range of those in the folders within, which are its versions."""
-    if (folder / MANIFEST).is_file() or not folder.is_dir():
+    if (folder / MANIFEST).is_file():
         return _read(folder)
+    if not folder.is_dir() or not list(folder.glob(f"*/{MANIFEST}")):
+        hint = "name the folder that has one after #, or `hcmlang prompts new FOLDER` makes a pack"
+        raise DiagnosticError(Diagnostic("no-pack", f"there is no {MANIFEST} in {origin.text}", hint=hint), EXIT_SPEC)
     packs = [_read(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
     names = sorted({pack.name for pack in packs})
     if len(names) > 1:
@@ -112,9 +115,9 @@ def _chosen(origin: Origin, folder: Path) -> Pack:
         raise DiagnosticError(Diagnostic("several-packs", message, hint=hint), EXIT_SPEC)
     by_version = {pack.version: pack for pack in packs}
     newest = origin.wanted.newest(by_version)
-    if newest is None and by_version:
+    if newest is None:
         raise DiagnosticError(no_version(origin, dict.fromkeys(by_version, "")), EXIT_SPEC)
-    return by_version[newest] if newest is not None else _read(folder)
+    return by_version[newest]
 
 
 def _read(folder: Path) -> Pack:
