@@ -73,7 +73,8 @@ def test_git_without_a_subfolder(tmp_path: Path, run: Run) -> None:
     subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "r.git"], check=True)
     url = f"git+file://{tmp_path}/r.git"
     run("publish", make_pack(tmp_path / "reviews"), url)
-    assert "v1.0.0" in subprocess.run(["git", "-C", tmp_path / "r.git", "tag"], capture_output=True, text=True).stdout
+    tags = subprocess.run(["git", "-C", tmp_path / "r.git", "tag"], capture_output=True, text=True, check=True).stdout
+    assert tags == "v1.0.0\n"
     assert "reviews 1.0.0 added (7 files" in run("add", f"{url}@^1").stdout
     assert "git ls-remote" in run("add", f"{url}@nowhere", code=1).stderr
     assert "git ls-remote failed" in run("add", f"git+file://{tmp_path}/nothing.git", code=1).stderr
@@ -150,10 +151,10 @@ def test_a_repository_of_the_hub(tmp_path: Path, run: Run) -> None:
 
 
 def test_what_changed_in_the_cache_is_told(tmp_path: Path, run: Run) -> None:
-    make_pack(tmp_path / "reviews")
-    run("add", "reviews")
+    make_pack(tmp_path / "mine", name="reviews")
+    run("add", "mine")
     place = cached(tmp_path, "1.0.0")
-    assert run("list").stdout.startswith("reviews 1.0.0  reviews\n    Of reviews.\n")
+    assert run("list").stdout.startswith("reviews 1.0.0  mine\n    Of reviews.\n")
     file = place / "lists" / "negators.txt"
     data = bytearray(file.read_bytes())
     data[5] ^= 1
