@@ -34,20 +34,22 @@ class Range:
         _ = self._allowed
 
     def __contains__(self, version: Version | str) -> bool:
-        return self._allowed.contains(version)
+        """Whether a version is in the range; a pre-release only where the range names one, or there is none."""
+        return self._allowed.contains(version, prereleases=True if not self.text else None)
 
     def __str__(self) -> str:
         return self.text or "any version"
 
     def newest(self, versions: Iterable[Version]) -> Version | None:
-        """The highest version within the range; None where there is none."""
-        return max((one for one in versions if one in self), default=None)
+        """The highest version within the range, releases before pre-releases; None where there is none."""
+        within = [one for one in versions if one in self]
+        return max((one for one in within if not one.is_prerelease), default=max(within, default=None))
 
     @cached_property
     def _allowed(self) -> SpecifierSet:
         text = self.text.strip()
-        if text in ("", "*", "latest"):
-            return SpecifierSet("")
+        if text in ("", "*"):
+            return SpecifierSet(">=0")
         if text[0] in "^~" and not text.startswith("~="):
             return SpecifierSet(_caret(text[1:]) if text[0] == "^" else _tilde(text[1:]))
         if text[0].isdigit() or (text[0] == "=" and text[1:2].isdigit()):

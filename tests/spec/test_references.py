@@ -88,11 +88,15 @@ def test_several_programs_and_overrides(place: Path) -> None:
     ],
 )
 def test_what_cannot_be_found(place: Path, override: str, message: str) -> None:
-    assert any(one.startswith(message) for one in told(place / "spec.yaml", override)), told(place / "spec.yaml", override)
+    assert any(one.startswith(message) for one in told(place / "spec.yaml", override)), told(
+        place / "spec.yaml", override
+    )
 
 
 def test_the_hint_is_a_command(place: Path) -> None:
-    assert "`hcmlang prompts update reviews@'^2'`" in told(place / "spec.yaml", "generate.prompt=reviews/instances@^2")[0]
+    assert (
+        "`hcmlang prompts update reviews@'^2'`" in told(place / "spec.yaml", "generate.prompt=reviews/instances@^2")[0]
+    )
     assert "`hcmlang prompts add SOURCE`" in told(place / "spec.yaml", "generate.prompt=other/instances@^2")[0]
     shutil.rmtree(place.parent / "cache")
     assert "`hcmlang prompts add` fetches what the lock names" in told(place / "spec.yaml")[0]
