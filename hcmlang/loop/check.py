@@ -10,7 +10,6 @@ from hcmlang import prompts
 from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
-from hcmlang.prompts.resolve import find_file
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
 from hcmlang.spec.model import DataSource, FileData, RecordedTeacher
@@ -25,7 +24,7 @@ def check_file(
 
     `read` reads specs and programs: an editor has texts that are not saved yet.
     """
-    file, diagnostics = read_spec(path, overrides, read=read, find=find_file)
+    file, diagnostics = read_spec(path, overrides, read=read, find=prompts.find_part)
     if file is None:
         return None, diagnostics
     read = read or read_file

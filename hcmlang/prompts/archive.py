@@ -23,13 +23,8 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.prompts.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
 
-#: The most that a pack may be: bytes in all, bytes of one file, files, folders within folders, characters of a name.
-MAX_BYTES = 50_000_000
-MAX_FILE = 20_000_000
-MAX_FILES = 2_000
-MAX_DEPTH = 12
-MAX_NAME = 200
 #: How much larger than the archive its content may be; text is rarely packed to less than a twentieth.
 MAX_RATIO = 100
 _CHUNK = 65_536

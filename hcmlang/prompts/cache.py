@@ -10,7 +10,7 @@ from pathlib import Path
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
 from hcmlang.files import atomic_folder
 from hcmlang.hashing import content_key, file_digest
-from hcmlang.prompts.archive import MAX_BYTES, MAX_FILE, MAX_FILES
+from hcmlang.prompts.limits import MAX_BYTES, MAX_FILE, MAX_FILES
 from hcmlang.prompts.pack import Pack, files_in, links_in
 
 

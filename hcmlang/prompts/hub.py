@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.prompts.archive import MAX_BYTES, MAX_FILES
 from hcmlang.prompts.git import no_version, versions_in
+from hcmlang.prompts.limits import MAX_BYTES, MAX_FILES
 from hcmlang.prompts.origins import Origin
 from hcmlang.prompts.pack import Pack
 

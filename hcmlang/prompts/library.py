@@ -17,8 +17,6 @@ from hcmlang.prompts.lock import Lock, Locked, read_lock
 from hcmlang.prompts.origins import Origin, checked_range, parse_origin
 from hcmlang.prompts.sources import fetched
 
-SHIPPED = Path(__file__).parents[1] / "packs"
-
 
 @dataclass(frozen=True)
 class Change:
@@ -27,14 +25,16 @@ class Change:
     name: str
     before: Locked | None
     after: Locked | None
+    fetched: bool = False
+    """Fetched anew as it was locked."""
 
     def __str__(self) -> str:
         after, before = self.after, self.before
         if after is None:
             return f"{self.name} removed"
         files = f"{len(after.files)} files, {_revision(after)}"
-        if before is None:
-            return f"{self.name} {after.version} added ({files})"
+        if before is None or self.fetched:
+            return f"{self.name} {after.version} {'fetched' if self.fetched else 'added'} ({files})"
         if before.files == after.files and before.version == after.version:
             return f"{self.name} {after.version} is unchanged"
         return f"{self.name} {before.version} -> {after.version} ({files})"
@@ -71,7 +71,8 @@ def restore(folder: Path, offline: bool = False) -> list[Change]:
     found = []
     for name, locked in lock.packs.items():
         place = place_of(name, locked.version, locked.files)
-        if not place.is_dir() or list(changes(place, locked.files)):
+        lacks = not place.is_dir() or bool(list(changes(place, locked.files)))
+        if lacks:
             origin = _as_locked(locked, folder)
             _, again = _fetch(origin, folder, offline)
             if again.files != locked.files:
@@ -80,7 +81,7 @@ def restore(folder: Path, offline: bool = False) -> list[Change]:
                 message = f"{locked.source} no longer has the pack {name} {locked.version} as it was locked: {', '.join(other)}"
                 hint = f"`hcmlang prompts update {name}` takes what there is now"
                 raise DiagnosticError(Diagnostic("pack-changed", message, lock.span(name), hint), EXIT_SPEC)
-        found.append(Change(name, locked, locked))
+        found.append(Change(name, locked, locked, fetched=lacks))
     return found
 
 

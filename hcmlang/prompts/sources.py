@@ -11,9 +11,10 @@ from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors
 from hcmlang.files import MANIFEST
-from hcmlang.prompts.archive import MAX_BYTES, unpack
+from hcmlang.prompts.archive import unpack
 from hcmlang.prompts.git import fetch_git, no_version
 from hcmlang.prompts.hub import fetch_hub
+from hcmlang.prompts.limits import MAX_BYTES
 from hcmlang.prompts.origins import Origin
 from hcmlang.prompts.pack import Pack, check_fit, find_pack
 

@@ -35,7 +35,7 @@ class Range:
 
     def __contains__(self, version: Version | str) -> bool:
         """Whether a version is in the range; a pre-release only where the range names one, or there is none."""
-        return self._allowed.contains(version, prereleases=True if not self.text else None)
+        return self._allowed.contains(version, prereleases=not self.text or bool(self._allowed.prereleases))
 
     def __str__(self) -> str:
         return self.text or "any version"

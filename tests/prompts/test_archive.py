@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.prompts import archive
 from hcmlang.prompts.archive import unpack
+from hcmlang.prompts.limits import MAX_FILES
 
 Maker = Callable[[Path], None]
 
@@ -102,7 +102,7 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "folders that differ in case": (zipped("a/x.txt", "A/y.txt"), "same name"),
     "a file and a folder": (zipped("a", "a/b.txt"), "a file and a folder"),
     "too deep": (zipped("a/" * 40 + "b.txt"), "folders deep"),
-    "too many files": (zipped(*(f"{n}.txt" for n in range(archive.MAX_FILES + 2))), "more than 2,000 files"),
+    "too many files": (zipped(*(f"{n}.txt" for n in range(MAX_FILES + 2))), "more than 2,000 files"),
     "a list that is too long": (long_list, "more than 2,000 files"),
     "bomb by ratio": (zipped("a.txt", content=b"\0" * 10_000_000), "times as large"),
     "bomb by size": (zipped("a.txt", content=b"\0" * 30_000_000), "more than 20,000,000 bytes"),

@@ -42,6 +42,7 @@ def cached(tmp_path: Path, version: str) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_git_with_tags_and_a_subfolder(tmp_path: Path, run: Run) -> None:
     subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "r.git"], check=True)
     url = f"git+file://{tmp_path}/r.git"
@@ -108,6 +109,7 @@ def test_a_folder_of_versions(tmp_path: Path, run: Run) -> None:
     assert "reviews 2.0.0 is unchanged" in run("add").stdout
 
 
+@pytest.mark.slow
 def test_a_zip_file_on_loopback(tmp_path: Path, run: Run) -> None:
     (tmp_path / "files").mkdir()
     run("publish", make_pack(tmp_path / "reviews"), "files/reviews.zip")
@@ -130,6 +132,7 @@ def test_a_zip_file_on_loopback(tmp_path: Path, run: Run) -> None:
     assert "cannot fetch" in run("add", f"{url}/files/reviews.zip", code=1).stderr
 
 
+@pytest.mark.slow
 def test_a_repository_of_the_hub(tmp_path: Path, run: Run) -> None:
     hub = Hub(tmp_path / "hub")
     pack = make_pack(tmp_path / "reviews")
