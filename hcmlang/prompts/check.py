@@ -31,6 +31,8 @@ def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_
     folder = pack_folder(path)
     files, found = parts_of(text, source, folder, read)
     diagnostics += found
+    if any(one.code == "too-large" for one in found):
+        return diagnostics
     jinja, used = environment_with(files), set[str]()
     for name, part in files:
         found, _ = _template(jinja, Section("user", part), Source(str((folder or path.parent) / name), part), used)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hcmlang.prompts.sandbox import MAX_NUMBER, MAX_VALUE, made, measured, refuse
+from jinja2.utils import pass_context
+
+from hcmlang.prompts.sandbox import MAX_NUMBER, MAX_VALUE, made, measured, refuse, step
 
 #: Conversions of `%`: what may stand between the sign and the letter.
 _CONVERSION = re.compile(r"%(?:\(([^()%]*)\))?([-+ #0]*)(\d*)(?:\.(\d*))?[hlL]?(.)", re.DOTALL)
 _MAX_WIDTH = 100
+_MAX_ATTRIBUTE = 200
 _MAX_BITS = 256
 
 
@@ -22,22 +25,55 @@ def joined(pieces: Iterable[str]) -> str:
 
 
 def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that looks at its arguments before, and at its result after."""
-    skipped = 1 if hasattr(function, "jinja_pass_arg") else 0
+    """A filter that counts as a step, looks at its arguments before, and at its result after.
 
-    plain = name not in _ESTIMATES and name != "sum"
+    It takes the context, which also keeps Jinja2 from working it out while a template is compiled.
+    """
+    first = _FIRST.get(str(getattr(function, "jinja_pass_arg", "")).rpartition(".")[2], ())
+    plain = name not in _ESTIMATES and name not in _LAZY and name != "sum"
 
-    def apply(*args: Any, **kwargs: Any) -> Any:
-        if plain and not kwargs and len(args) <= skipped + 1:
-            return measured(function(*args))
-        if name == "join" and len(args) > skipped:
-            args = (*args[:skipped], counted(args[skipped]), *args[skipped + 1 :])
-        before(name, args[skipped:], kwargs)
-        return measured(function(*args, **kwargs))
+    @pass_context
+    def apply(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+        step()
+        given = [getattr(context, one) if one else context for one in first]
+        if plain and not args and not kwargs:
+            return measured(function(*given, value))
+        if name == "join":
+            value = counted(value)
+        elif name in _LAZY:
+            value = _stepped(value)
+        before(name, (value, *args), kwargs)
+        return measured(function(*given, value, *args, **kwargs))
 
-    if skipped:
-        apply.jinja_pass_arg = function.jinja_pass_arg  # type: ignore[attr-defined]
     return apply
+
+
+#: What Jinja2 gives a filter first, by the kind that it asks for: an attribute of the context, or the context itself.
+_FIRST: Mapping[str, tuple[str, ...]] = {
+    "context": ("",),
+    "eval_context": ("eval_ctx",),
+    "environment": ("environment",),
+}
+#: Filters that go through their values one by one when somebody asks for the next.
+_LAZY = frozenset(
+    ("map", "select", "reject", "selectattr", "rejectattr", "sort", "unique", "groupby", "sum", "min", "max")
+)
+
+
+def _stepped(items: Iterable[Any]) -> Iterator[Any]:
+    for one in items:
+        step()
+        yield one
+
+
+def concatenated(pieces: Sequence[Any]) -> str:
+    """The pieces of `a ~ b` as one text."""
+    found = []
+    for one in pieces:
+        found.append(one if isinstance(one, str) else str(one))
+        made(len(found[-1]))
+    made(sum(map(len, found)))
+    return "".join(found)
 
 
 def counted(items: Any) -> Any:
@@ -48,6 +84,8 @@ def counted(items: Any) -> Any:
 def before(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Refuse a filter or a method of a text (the text is its first argument) whose result would be too large."""
     for one in (*args[1:], *kwargs.values()):
+        if name in _LAZY and isinstance(one, str) and len(one) > _MAX_ATTRIBUTE:
+            refuse(f"`{name}` is given a name that is too long")
         if isinstance(one, int) and abs(one) > MAX_NUMBER:
             refuse(f"`{name}` is given the number {_shown(one)}, and {MAX_NUMBER:,} is the most")
     if name == "sum" and not isinstance(_argument(args, kwargs, 2, "start", 0), int | float):

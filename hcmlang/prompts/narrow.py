@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
@@ -143,7 +143,8 @@ class Narrow(ImmutableSandboxedEnvironment):
         )
         self.globals = {"range": safe_range, "dict": dict, "namespace": _Names}
         self.filters = {name: guards.guarded(name, self.filters[name]) for name in FILTERS}
-        self.filters |= {"_made": measured, "_step": pass_context(_count)}
+        own = {"_made": measured, "_joined": guards.concatenated, "_step": _same}
+        self.filters |= {name: _at_run_time(function) for name, function in own.items()}
 
     concat = staticmethod(guards.joined)
 
@@ -155,11 +156,13 @@ class Narrow(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A key goes before a method of the same name: a column may be called `items`."""
+        step()
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
         return self._attribute(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        step()
         if isinstance(obj, Mapping | list | tuple | str) and not isinstance(argument, slice):
             try:
                 return obj[argument]
@@ -226,8 +229,14 @@ def _own(obj: Any, name: str) -> tuple[Any] | None:
     return (obj.__dict__[name],) if name in obj.__dict__ else None
 
 
-def _count(context: Any, value: Any) -> None:
+def _same(value: Any) -> Any:
     step()
+    return value
+
+
+def _at_run_time(function: Callable[[Any], Any]) -> Any:
+    """A filter that is not worked out while a template is compiled."""
+    return pass_context(lambda context, value: function(value))
 
 
 class _Counted(NodeTransformer):
@@ -248,7 +257,7 @@ class _Counted(NodeTransformer):
 
     def _stepped(self, node: Any) -> nodes.Node:
         self.generic_visit(node)
-        count = nodes.Filter(nodes.Const(None), "_step", [], [], None, None, lineno=node.lineno)
+        count = self._filtered(nodes.Const(None, lineno=node.lineno), "_step")
         node.body.insert(0, nodes.ExprStmt(count, lineno=node.lineno))
         same: nodes.Node = node
         return same
@@ -260,7 +269,16 @@ class _Counted(NodeTransformer):
         return self._measured(node)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
-        return self._measured(node)
+        self.generic_visit(node)
+        return self._filtered(nodes.List(node.nodes, lineno=node.lineno), "_joined")
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        return self._filtered(node, "_step")
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:
+        self.generic_visit(node)
+        return self._filtered(node, "_step")
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         return self._measured(node) if node.ctx == "load" else self._within(node)
@@ -274,4 +292,7 @@ class _Counted(NodeTransformer):
 
     def _measured(self, node: Any) -> nodes.Filter:
         self.generic_visit(node)
-        return nodes.Filter(node, "_made", [], [], None, None, lineno=node.lineno)
+        return self._filtered(node, "_made")
+
+    def _filtered(self, node: nodes.Expr, name: str) -> nodes.Filter:
+        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)

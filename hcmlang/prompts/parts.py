@@ -14,8 +14,10 @@ from hcmlang.lang.imports import Reader
 from hcmlang.prompts.parse import Section, split
 from hcmlang.prompts.sandbox import environment
 
-#: Characters that a prompt or a part of it may have, and how many parts.
+#: Characters that a prompt or a part of it may have, how many parts, and how many words and signs of Jinja2 in all: so
+#: many take as long to compile as a prompt may take to be filled in.
 MAX_TEMPLATE = 200_000
+MAX_TOKENS = 4_000
 _MAX_PARTS = 50
 
 #: The parts of a prompt: names as the template has them, and texts.
@@ -31,8 +33,12 @@ def parts_of(text: str, source: Source, folder: Path | None, read: Reader) -> tu
     found: dict[str, str] = {}
     diagnostics: list[Diagnostic] = []
     waiting = [(section, source) for section in split(text).sections]
+    left = MAX_TOKENS
     while waiting:
         section, where = waiting.pop(0)
+        left -= tokens_in(section.template)
+        if left < 0:
+            return (), [*diagnostics, Diagnostic("too-large", TOO_MUCH, line_of(where, 1), "write several prompts")]
         for name, line in _named(section):
             span = line_of(where, line)
             if not isinstance(name, str):
@@ -50,6 +56,28 @@ def parts_of(text: str, source: Source, folder: Path | None, read: Reader) -> tu
                 found[name] = part
                 waiting.append((Section("user", part), Source(str((folder or Path()) / name), part)))
     return tuple(sorted(found.items())), diagnostics
+
+
+TOO_MUCH = f"the prompt and its parts have more than {MAX_TOKENS:,} words and signs of Jinja2"
+
+
+def tokens_in(template: str) -> int:
+    """The words and signs of Jinja2 in a template, as far as it can be read; the text between them does not count."""
+    import jinja2
+
+    if "{" not in template:
+        return 0
+    if len(template) > MAX_TEMPLATE:
+        return MAX_TOKENS + 1
+    found = 0
+    try:
+        for _, kind, _ in environment().lex(template):
+            found += kind not in ("data", "whitespace", "comment")
+            if found > MAX_TOKENS:
+                break
+    except jinja2.TemplateError:
+        pass  # what is wrong is told where the template is compiled
+    return found
 
 
 def _named(section: Section) -> list[tuple[Any, int]]:

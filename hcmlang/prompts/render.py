@@ -15,7 +15,16 @@ from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
 from hcmlang.prompts.inputs import Input, check_values, declared_inputs, with_defaults
 from hcmlang.prompts.parse import Role, front_matter, split, text_of
-from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TEMPLATE, Parts, line_of, parts_of
+from hcmlang.prompts.parts import (
+    COMPILE_FAILURES,
+    MAX_TEMPLATE,
+    MAX_TOKENS,
+    TOO_MUCH,
+    Parts,
+    line_of,
+    parts_of,
+    tokens_in,
+)
 from hcmlang.prompts.sandbox import environment_with, fill, limited
 from hcmlang.prompts.values import Purpose
 
@@ -148,8 +157,8 @@ def shipped(purpose: Purpose) -> Path:
 @lru_cache(maxsize=64)
 def _compiled(text: str, files: Parts = ()) -> tuple[tuple[Role, Any], ...]:
     """The sections as templates. Raises Jinja2's errors and those of :data:`COMPILE_FAILURES`."""
-    if len(text) > MAX_TEMPLATE:
-        raise ValueError(f"it has more than {MAX_TEMPLATE:,} characters")
+    if len(text) > MAX_TEMPLATE or sum(map(tokens_in, (text, *dict(files).values()))) > MAX_TOKENS:
+        raise ValueError(TOO_MUCH)
     jinja = environment_with(files)
     return tuple((section.role, jinja.from_string(section.template)) for section in split(text).sections)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
-from hcmlang.prompts.parts import COMPILE_FAILURES
+from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TOKENS, tokens_in
 from hcmlang.prompts.sandbox import environment, fill
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
 
@@ -119,6 +119,8 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         hint = "write a sentence with {{ name }} and the like"
         return [Diagnostic("wrong-type", f"`{kind}` must be a text", node.span, hint)]
+    if tokens_in(node.value) > MAX_TOKENS:
+        return [Diagnostic("too-large", f"the template of `{kind}` is too long", entry.key, _hint())]
     try:
         parsed = environment().parse(node.value)
         unknown_names = sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))

@@ -80,8 +80,11 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, ob
         other = f'{{% include "deep{number + 1}.jinja" %}}' if number < 39 else "x"
         (folder / f"deep{number or ''}.jinja").write_text(other * 2, encoding="utf-8")
     for number, (_, _, template) in enumerate(CASES):
-        text = template.replace("DIGITS", "9" * 5000).replace("DEEP", "(" * 5000 + "1" + ")" * 5000)
+        text = template.replace("DIGITS", "9" * 5000).replace("DEEP", "(" * 1500 + "1" + ")" * 1500)
         text = text.replace("LOOPS", "{% for a in items %}" * 30 + "{% endfor %}" * 30)
+        text = text.replace("TAGS", "{{ text }}" * 15_000).replace(
+            "SIGNS", f"{{{{ {' ~ '.join(['text'] * 20_000)} }}}}"
+        )
         (folder / f"{number}.prompty").write_text(f"user:\nHello {text}", encoding="utf-8")
     command = [sys.executable, "-c", _RUNNER, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
