@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ def fetch_hub(origin: Origin, folder: Path) -> str:
     """Put the files of a repository at the origin's revision, or its newest version in range, into an empty folder; the commit
     that they come from. Raises :class:`DiagnosticError`."""
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     kind, name = repository_of(origin)
@@ -35,12 +35,21 @@ def fetch_hub(origin: Origin, folder: Path) -> str:
         snapshot_download(
             name, repo_type=kind, revision=info.sha, local_dir=folder, allow_patterns=names, max_workers=2
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except failures() as error:
         said = str(error).strip().splitlines()
         message = f"cannot fetch {origin.text} from the hub: {said[0] if said else type(error).__name__}"
         hint = "check the name and the revision; HF_TOKEN gives access to what is not public"
         raise DiagnosticError(Diagnostic("not-fetched", message, hint=hint)) from error
     return str(info.sha or "")
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What the hub's client raises where it is refused or cannot reach the hub; its transport is another from one version to
+    the next."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    transports = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
+    return (HfHubHTTPError, OSError, ValueError, *(one.HTTPError for one in transports))
 
 
 def _newest(api: Any, origin: Origin) -> str:
@@ -66,7 +75,6 @@ def publish_hub(pack: Pack, origin: Origin, tag: str) -> str:
     Raises :class:`DiagnosticError`.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     kind, name = repository_of(origin)
@@ -89,7 +97,7 @@ def publish_hub(pack: Pack, origin: Origin, tag: str) -> str:
             commit_message=said,
         )
         api.create_tag(name, repo_type=kind, tag=tag, revision=done.oid, tag_message=said)
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except failures() as error:
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
         hint = "HF_TOKEN, or `hf auth login`, must give the right to write there"
         raise DiagnosticError(

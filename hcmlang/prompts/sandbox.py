@@ -8,12 +8,12 @@ Loops, calls and included parts count steps, so that a template which would run 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 #: Seconds that filling in a prompt may take, and its steps (turns of a loop, calls).
@@ -38,17 +38,16 @@ class Budget:
     __slots__ = ("deadline", "made", "out", "steps")
 
     def __init__(self) -> None:
-        self.deadline = time.monotonic() + SECONDS
+        self.deadline = monotonic() + SECONDS
         self.steps = STEPS
         self.made = MAX_MADE
         self.out = MAX_OUTPUT
 
-    def step(self) -> None:
-        self.steps -= 1
+    def end(self) -> None:
+        """Say what of steps and time is used up."""
         if self.steps < 0:
             refuse(f"it takes more than {STEPS:,} steps")
-        if time.monotonic() > self.deadline:
-            refuse(f"it takes longer than {SECONDS:g} s")
+        refuse(f"it takes longer than {SECONDS:g} s")
 
     def make(self, size: int) -> None:
         """A value of this many characters is about to be made, or was."""
@@ -99,9 +98,12 @@ def refuse(why: str) -> None:
 
 
 def step() -> None:
+    """Count a step of what is filled in; this is called so often that it is one function."""
     budget = _budget.get()
     if budget is not None:
-        budget.step()
+        budget.steps -= 1
+        if budget.steps < 0 or monotonic() > budget.deadline:
+            budget.end()
 
 
 def made(size: int) -> None:

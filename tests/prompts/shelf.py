@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -42,6 +43,33 @@ class Hub:
         (place / "refs.json").write_text(json.dumps({**refs, "main": digest, tag: digest}), encoding="utf-8")
         return digest
 
+    def empty(self, repository: str) -> None:
+        """A new repository with one commit that has nothing, unless there is one."""
+        if not self.refs(repository):
+            (self.root / repository / "0").mkdir(parents=True)
+            (self.root / repository / "refs.json").write_text('{"main": "0"}', encoding="utf-8")
+
+    def take(self, repository: str, lines: list[dict[str, Any]]) -> str:
+        """A commit that was sent; its name."""
+        refs = self.refs(repository)
+        digest = hashlib.sha1(json.dumps([refs, lines]).encode()).hexdigest()
+        place = self.root / repository / digest
+        shutil.copytree(self.root / repository / refs["main"], place)
+        for line in lines:
+            if line["key"] == "deletedFile":
+                (place / line["value"]["path"]).unlink()
+            elif line["key"] == "file":
+                file = place / line["value"]["path"]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(base64.b64decode(line["value"]["content"]))
+        self.tag(repository, "main", digest)
+        return digest
+
+    def tag(self, repository: str, name: str, commit: str) -> None:
+        refs = self.refs(repository)
+        refs[name] = refs.get(commit, commit)
+        (self.root / repository / "refs.json").write_text(json.dumps(refs), encoding="utf-8")
+
     def refs(self, repository: str) -> dict[str, str]:
         file = self.root / repository / "refs.json"
         found: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -81,6 +109,43 @@ def serving(files: Path, hub: Hub) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """What uploading takes: a repository is made, files are asked about and sent as lines of JSON, a tag is set."""
+            path = unquote(urlsplit(self.path).path)
+            asked.append(f"{self.command} {path}")
+            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if path == "/api/repos/create":
+                name = json.loads(data)["name"]
+                owner = json.loads(data).get("organization") or "me"
+                hub.empty(f"datasets/{owner}/{name.rpartition('/')[2]}")
+                self._json(
+                    {
+                        "url": f"https://huggingface.co/datasets/{owner}/{name}",
+                        "id": f"{owner}/{name}",
+                        "name": f"{owner}/{name}",
+                    }
+                )
+            elif match := re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/preupload/main", path):
+                files = [
+                    {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
+                    for one in json.loads(data)["files"]
+                ]
+                self._json({"files": files})
+            elif match := re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/commit/main", path):
+                commit = hub.take(match[1], [json.loads(line) for line in data.splitlines() if line.strip()])
+                self._json(
+                    {
+                        "success": True,
+                        "commitOid": commit,
+                        "commitUrl": f"https://huggingface.co/{match[1]}/commit/{commit}",
+                    }
+                )
+            elif match := re.fullmatch(r"/api/(datasets/[^/]+/[^/]+)/tag/(.+)", path):
+                hub.tag(match[1], json.loads(data)["tag"], match[2])
+                self._json({})
+            else:
+                self.send_error(404)
+
         def do_HEAD(self) -> None:
             self.do_GET()
 
@@ -121,7 +186,7 @@ def serving(files: Path, hub: Hub) -> Iterator[tuple[str, list[str]]]:
             for name, value in {**headers, "Content-Length": str(len(data))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(data)
 
         def log_message(self, *args: Any) -> None:

@@ -151,6 +151,25 @@ def test_a_repository_of_the_hub(tmp_path: Path, run: Run) -> None:
         assert "unchanged" in run("add", "hub:me/many@^2#packs/reviews", "--offline", **here).stdout
         assert "not in the cache" in run("add", "hub:me/packs@v9", code=2, HCMLANG_OFFLINE="1", **here).stderr
         assert len(asked) == count
+    assert "cannot fetch hub:datasets/me/packs" in run("add", "hub:me/packs", code=1, **here).stderr
+
+
+@pytest.mark.slow
+def test_publishing_to_the_hub(tmp_path: Path, run: Run) -> None:
+    hub = Hub(tmp_path / "hub")
+    with serving(tmp_path, hub) as (url, _):
+        here = {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_made_up"}
+        pack = make_pack(tmp_path / "mine", name="reviews")
+        said = run("publish", "mine", "hub:me/reviews", **here).stdout
+        assert "hcmlang prompts add hub:datasets/me/reviews@^1.0.0" in said
+        assert "already-published" in run("publish", "mine", "hub:me/reviews", code=1, **here).stderr
+        assert "reviews 1.0.0 added (7 files" in run("add", "hub:datasets/me/reviews@^1.0.0", **here).stdout
+        (pack / "tests" / "more.txt").write_text("x", encoding="utf-8")
+        make_pack(pack, "1.1.0")
+        run("publish", "mine", "hub:me/reviews", **here)
+        assert "1.0.0 -> 1.1.0 (8 files" in run("update", **here).stdout
+        run("publish", "mine", "hub:me/many#packs/reviews", **here)
+        assert "reviews-v1.1.0" in hub.refs("datasets/me/many")
 
 
 def test_what_changed_in_the_cache_is_told(tmp_path: Path, run: Run) -> None:
