@@ -15,14 +15,12 @@ from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee
 from hcmlang.lang.draft import Dialect, Draft, Row
 from hcmlang.lang.emit.masks import weight
 from hcmlang.lang.imports import Reader, read_file, read_imports
+from hcmlang.lang.membership import writes
 from hcmlang.lang.passes import BINDING, PLACING
 from hcmlang.lang.passes.fill import draft_of
 from hcmlang.lang.predicates import operand, simple_predicates, subjects
 from hcmlang.lang.scope import Kind, Value
 from hcmlang.lang.syntax import Confidence, FreeText, Literal, Novelty, Predicate, Predicts, Tree
-
-#: Rows whose draws a text is compared with, where a rule is drawn once for each.
-_TRIED = 1000
 
 
 def read_tree(
@@ -216,19 +214,12 @@ class BoundProgram:
 
     def refusal(self, fields: Mapping[str, str]) -> str | None:
         """Why the program does not write these texts: what it breaks first of rules and constraints; None where it may write
-        them. What takes a corpus or a model is not tested.
-
-        Rules that are drawn once for an instance (`=`) are tried with the draws of `_TRIED` rows.
-        """
-        draft = replace(self._bound, dialect="none")
-        compiled = CompiledProgram(draft)
-        if set(fields) != set(compiled.fields) or not compiled.conforms(fields):
+        them. What takes a corpus or a model is not tested."""
+        compiled = CompiledProgram(replace(self._bound, dialect="none"))
+        if not writes(compiled, fields):
             return "the rules do not write it"
-        if (broken := compiled.violated(fields)) is not None:
-            return f"it breaks `{broken}`"
-        if draft.shared and not any(self.compile(row, "none").conforms(fields) for row in rows(0, _TRIED)):
-            return "the rules do not write it with one choice of what is the same everywhere"
-        return None
+        broken = compiled.violated(fields)
+        return f"it breaks `{broken}`" if broken is not None else None
 
     def draw(self, random: Random) -> dict[str, str]:
         """One text for each field, not tested against what the rules do not keep."""
