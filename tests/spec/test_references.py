@@ -127,3 +127,9 @@ def test_a_broken_lock(place: Path) -> None:
     found = told(place / "spec.yaml")
     assert any(one.startswith("bad-lock") for one in found)
     assert any("needs the key `source`" in one for one in found)
+
+
+def test_packs_that_come_with_hcmlang_need_no_lock(quickstart: Path) -> None:
+    spec = quickstart / "spec.yaml"
+    assert told(spec, "generate.prompt=core/instances@^1", "generate.program=sentiment-blindspots/negation@^1") == []
+    assert "that is the version that comes with hcmlang" in told(spec, "generate.prompt=core/instances@^2")[0]
