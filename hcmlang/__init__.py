@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from hcmlang.version import __version__ as __version__
+
 __all__ = ["Experiment", "Run", "load", "open_run"]
 
 if TYPE_CHECKING:

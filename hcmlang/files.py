@@ -32,6 +32,15 @@ _ADVICE = {
 }
 
 
+#: What a pack of prompts is known by; a program or prompt in its folder reads no file outside it.
+MANIFEST = "pack.yaml"
+
+
+def pack_folder(path: Path) -> Path | None:
+    """The folder of the pack that a file belongs to, links followed; None where it belongs to none."""
+    return next((folder for folder in path.resolve().parents if (folder / MANIFEST).is_file()), None)
+
+
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
     """Turn an operating system's refusal to write at `path` into a :class:`DiagnosticError`; other errors pass."""

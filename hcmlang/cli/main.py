@@ -33,6 +33,7 @@ COMMANDS = {
     "cost": "Tell what a run has spent on models, by arm and purpose.",
     "runs": "List runs, and clean them up.",
     "record": "Write the calls of a run into a recording that can be replayed.",
+    "prompts": "Write, test and share packs of prompts, programs and word lists.",
     "schema": "Print the JSON Schema of specs, for completion in an editor.",
 }
 

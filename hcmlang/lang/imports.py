@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hcmlang.diagnostics import Diagnostic, Origin, Source, Span
+from hcmlang.files import pack_folder
 from hcmlang.lang import parse
 from hcmlang.lang.syntax import Import, Rule, Tree
 
@@ -36,19 +37,25 @@ def read_imports(tree: Tree, origin: Origin, read: Reader) -> tuple[Tree, list[o
     """
     found = _Found(lists=dict(tree.lists))
     here = Path(origin.source.name).absolute()
-    _follow(tree.imports, here, read, found, {here})
+    if tree.imports:
+        _follow(tree.imports, here, read, found, {here})
     rules = (*tree.rules, *found.rules)
     return replace(tree, rules=rules, lists=tuple(found.lists.items())), found.keys, found.diagnostics
 
 
 def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found, seen: set[Path]) -> None:
+    pack = pack_folder(here)
     for one in imports:
         try:
             path = (here.parent / one.path).resolve()
         except (OSError, ValueError, RuntimeError) as error:
             found.diagnostics.append(_unreadable(one, error))
             continue
-        if one.name is not None and path.suffix == ".hcm":
+        if pack is not None and not path.is_relative_to(pack):
+            message = f"{one.path} lies outside the pack of this program"
+            hint = "a pack brings all that it needs: copy the file into its folder"
+            found.diagnostics.append(Diagnostic("outside-pack", message, one.span, hint))
+        elif one.name is not None and path.suffix == ".hcm":
             hint = f'write `import "{one.path}"`: its rules have names of their own'
             found.diagnostics.append(Diagnostic("wrong-type", f"{one.path} is a program, no word list", one.span, hint))
         elif one.name is not None:

@@ -15,6 +15,7 @@ from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee
 from hcmlang.lang.draft import Dialect, Draft, Row
 from hcmlang.lang.emit.masks import weight
 from hcmlang.lang.imports import Reader, read_file, read_imports
+from hcmlang.lang.membership import writes
 from hcmlang.lang.passes import BINDING, PLACING
 from hcmlang.lang.passes.fill import draft_of
 from hcmlang.lang.predicates import operand, simple_predicates, subjects
@@ -210,6 +211,15 @@ class BoundProgram:
         for one in PLACING:
             draft = one(draft)
         return CompiledProgram(draft, self.program.tree.temperature)
+
+    def refusal(self, fields: Mapping[str, str]) -> str | None:
+        """Why the program does not write these texts: what it breaks first of rules and constraints; None where it may write
+        them. What takes a corpus or a model is not tested."""
+        compiled = CompiledProgram(replace(self._bound, dialect="none"))
+        if not writes(compiled, fields):
+            return "the rules do not write it"
+        broken = compiled.violated(fields)
+        return f"it breaks `{broken}`" if broken is not None else None
 
     def draw(self, random: Random) -> dict[str, str]:
         """One text for each field, not tested against what the rules do not keep."""

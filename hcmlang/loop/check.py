@@ -13,6 +13,7 @@ from hcmlang.lang.imports import Reader, read_file
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
 from hcmlang.spec.model import DataSource, FileData, RecordedTeacher
+from hcmlang.spec.references import as_reference
 from hcmlang.teachers.statements import check_templates
 
 
@@ -23,7 +24,7 @@ def check_file(
 
     `read` reads specs and programs: an editor has texts that are not saved yet.
     """
-    file, diagnostics = read_spec(path, overrides, read=read)
+    file, diagnostics = read_spec(path, overrides, read=read, find=prompts.find_part)
     if file is None:
         return None, diagnostics
     read = read or read_file
@@ -83,7 +84,7 @@ def _of(file: SpecFile, column: str) -> Span:
 
 def _templates(file: SpecFile) -> list[Diagnostic]:
     templates = file.spec.characterize.templates
-    if templates is None:
+    if templates is None or as_reference(templates, "templates"):
         return []
     if not Path(templates).is_file():
         span = file.span("characterize", "templates")
@@ -110,7 +111,7 @@ def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
         named.append((("generate", "prompt"), "instances", generate.prompt))
         named.append((("generate", "judge_prompt"), "judge", generate.judge_prompt))
     for key, purpose, name in named:
-        if name is None:
+        if name is None or as_reference(name, "prompts"):
             continue
         try:
             text = read(Path(name))
@@ -120,4 +121,4 @@ def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
         except (OSError, ValueError) as error:
             yield Diagnostic("unreadable-file", f"cannot read {name}: {error}", file.span(*key))
         else:
-            yield from prompts.check_for(purpose, Path(name), text, task.labels, task.text)
+            yield from prompts.check_for(purpose, Path(name), text, task.labels, task.text, read)

@@ -24,6 +24,7 @@ from hcmlang.hashing import derive_seed
 from hcmlang.lang.imports import read_file
 from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.write import Wanted, Written, write
+from hcmlang.prompts import find_part
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import LlamaCppEngine, TransformersEngine
@@ -76,7 +77,7 @@ def read_sampled(
     `values` (`NAME=VALUE`) may bring names of their own. Raises :class:`DiagnosticError`.
     """
     if file.suffix in (".yaml", ".yml"):
-        spec = require_spec(file)
+        spec = require_spec(file, find=find_part)
         programs, found = programs_of(spec)
         wrong = [one for one in found if one.severity == "error" and one.code not in _ONLY_IN_RUNS]
         if wrong:

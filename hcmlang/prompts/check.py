@@ -8,41 +8,64 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, did_you_mean, has_errors
+from hcmlang.files import pack_folder
+from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.scope import Kind
-from hcmlang.prompts.parse import Parts, declared, front_matter, split
-from hcmlang.prompts.render import Prompt, environment, line_of, syntax_error
+from hcmlang.prompts.inputs import Input, declared_inputs
+from hcmlang.prompts.parse import Section, front_matter, split
+from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TEMPLATE, line_of, parts_of
+from hcmlang.prompts.render import HINT, Prompt, syntax_error
+from hcmlang.prompts.sandbox import environment_with
 from hcmlang.prompts.values import Purpose, examples, names_of
 
 
-def check(path: Path, text: str, names: Mapping[str, Kind]) -> list[Diagnostic]:
-    """Every mistake in a prompt file; `names` are the values in scope besides its own inputs."""
+def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_file) -> list[Diagnostic]:
+    """Every mistake in a prompt file; `names` are the values in scope besides its own inputs; `read` reads what it includes."""
     parts, source = split(text), Source(str(path), text)
     tree, diagnostics = front_matter(parts, source)
-    inputs = declared(tree)
-    return [*diagnostics, *_templates(parts, source, None if inputs is None else inputs.keys(), names)]
+    declared, found = declared_inputs(tree)
+    diagnostics = [*diagnostics, *found]
+    if len(text) > MAX_TEMPLATE:
+        message = f"the prompt has more than {MAX_TEMPLATE:,} characters"
+        return [*diagnostics, Diagnostic("too-large", message, line_of(source, 1))]
+    folder = pack_folder(path)
+    files, found = parts_of(text, source, folder, read)
+    diagnostics += found
+    if any(one.code == "too-large" for one in found):
+        return diagnostics
+    jinja, used = environment_with(files), set[str]()
+    for name, part in files:
+        found, _ = _template(jinja, Section("user", part), Source(str((folder or path.parent) / name), part), used)
+        diagnostics += found
+    for section in parts.sections:
+        found, words = _template(jinja, section, source, used)
+        diagnostics += [*found, *_names(words, source, None if declared is None else declared.keys(), names)]
+    if not has_errors(diagnostics):
+        diagnostics += _unused(declared or {}, used)
+    return diagnostics
 
 
 def check_for(
-    purpose: Purpose, path: Path, text: str, labels: Sequence[str], columns: Sequence[str]
+    purpose: Purpose, path: Path, text: str, labels: Sequence[str], columns: Sequence[str], read: Reader = read_file
 ) -> list[Diagnostic]:
     """Every mistake in a prompt file that is to serve a purpose in a task with these labels and text columns, those that
     show only when it is filled in included."""
     tried = examples(purpose, labels, columns)
     names = names_of(tried[0])
-    found = check(path, text, names)
+    found = check(path, text, names, read)
     source = Source(str(path), text)
     tree, _ = front_matter(split(text), source)
     roots = {name.partition(".")[0] for name in names}
-    for name, span in (declared(tree) or {}).items():
-        if name not in roots:
+    for name, one in (declared_inputs(tree)[0] or {}).items():
+        if name not in roots and not one.has_default:
             message = f"no value `{name}` is given to the prompt that `{purpose}` uses"
-            found.append(Diagnostic("unknown-name", message, span, did_you_mean(name, sorted(roots))))
+            found.append(Diagnostic("unknown-name", message, one.span, did_you_mean(name, sorted(roots))))
     if has_errors(found):
         return found
     if not any(section.role == "user" for section in split(text).sections):
         hint = "write what the model shall do below a line `user:`"
         return [*found, Diagnostic("no-question", "the prompt has no section `user:`", line_of(source, 1), hint)]
-    prompt = Prompt(str(path), text)
+    prompt = Prompt(str(path), text, parts_of(text, source, pack_folder(path), read)[0])
     for values in tried:
         try:
             prompt.render(values)
@@ -54,26 +77,40 @@ def check_for(
 def inputs(text: str) -> dict[str, Kind]:
     """What the front matter declares under `inputs`."""
     tree, _ = front_matter(split(text), Source("", text))
-    return {name: Kind(False, None, "an input of this prompt") for name in declared(tree) or ()}
+    meant = {
+        name: one.description or "an input of this prompt" for name, one in (declared_inputs(tree)[0] or {}).items()
+    }
+    return {name: Kind(False, None, meaning) for name, meaning in meant.items()}
 
 
-def _templates(
-    parts: Parts, source: Source, inputs: Collection[str] | None, names: Mapping[str, Kind]
-) -> Iterator[Diagnostic]:
+def _template(
+    jinja: Any, section: Section, source: Source, used: set[str]
+) -> tuple[list[Diagnostic], list[tuple[str, int, str]]]:
+    """What is wrong with a template by itself, and the names that it takes from outside; they are put into `used`."""
     import jinja2
     from jinja2 import meta
 
-    for section in parts.sections:
-        try:
-            tree = environment().parse(section.template)
-            free = meta.find_undeclared_variables(tree)
-        except jinja2.TemplateSyntaxError as error:
-            yield syntax_error(source, error)
-            continue
-        except RecursionError:
-            yield Diagnostic("too-deep", "the template is nested too deeply", line_of(source, 1))
-            continue
-        yield from _names(_used(tree, free), source, inputs, names)
+    try:
+        tree = jinja.parse(section.template)
+        words = _used(tree, meta.find_undeclared_variables(tree))
+        jinja.compile(tree)
+    except jinja2.TemplateSyntaxError as error:
+        return [syntax_error(source, error)], []
+    except RecursionError:
+        return [Diagnostic("too-deep", "the template is nested too deeply", line_of(source, 1))], []
+    except (jinja2.TemplateError, *COMPILE_FAILURES) as error:
+        message = f"this template cannot be used: {str(error) or type(error).__name__}"
+        return [Diagnostic("template-syntax", message, line_of(source, 1), HINT)], []
+    used |= {name for name, _, _ in words}
+    return [], words
+
+
+def _unused(declared: Mapping[str, Input], used: Collection[str]) -> Iterator[Diagnostic]:
+    """Inputs with a type that no template takes. Those that are only described tell what there is."""
+    for one in declared.values():
+        if one.kind is not None and one.name not in used:
+            hint = "remove it, or write {{ " + one.name + " }} where it belongs"
+            yield Diagnostic("unused-input", f"the input `{one.name}` is never used", one.span, hint, "warning")
 
 
 def _names(

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hcmlang.diagnostics import Diagnostic, Source, Span
-from hcmlang.spec.tree import MappingNode, Node, ScalarNode, SequenceNode, parse_tree
+from hcmlang.diagnostics import Diagnostic, Source
+from hcmlang.spec.tree import MappingNode, Node, ScalarNode, parse_tree
 
 Role = Literal["system", "user", "assistant"]
 
@@ -68,22 +68,6 @@ def front_matter(parts: Parts, source: Source) -> tuple[Node | None, list[Diagno
     # Only comments are no front matter either; parse_tree would call that an empty file.
     tree, diagnostics = parse_tree(Source(source.name, parts.front))
     return tree, [one for one in diagnostics if one.code != "empty-file"]
-
-
-def declared(tree: Node | None) -> dict[str, Span] | None:
-    """The names under `inputs`, each with its place: the keys of a mapping, or the names in a list; None where there is
-    no such key."""
-    entry = tree.entries.get("inputs") if isinstance(tree, MappingNode) else None
-    if entry is None:
-        return None
-    if isinstance(entry.node, MappingNode):
-        return {name: one.key for name, one in entry.node.entries.items()}
-    found = {}
-    for item in entry.node.items if isinstance(entry.node, SequenceNode) else ():
-        name = item.entries["name"].node if isinstance(item, MappingNode) and "name" in item.entries else item
-        if isinstance(name, ScalarNode):
-            found[name.text] = name.span
-    return found
 
 
 def text_of(tree: Node | None, key: str) -> str:

@@ -9,14 +9,27 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source
+from hcmlang.files import pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
+from hcmlang.prompts.inputs import Input, check_values, declared_inputs, with_defaults
 from hcmlang.prompts.parse import Role, front_matter, split, text_of
+from hcmlang.prompts.parts import (
+    COMPILE_FAILURES,
+    MAX_TEMPLATE,
+    MAX_TOKENS,
+    TOO_MUCH,
+    Parts,
+    line_of,
+    parts_of,
+    tokens_in,
+)
+from hcmlang.prompts.sandbox import environment_with, fill, limited
 from hcmlang.prompts.values import Purpose
 
 #: What a template may fail with while it is filled in, besides Jinja2's own errors.
-_FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, AssertionError, *COMPILE_FAILURES)
 HINT = "write {{ name }} for a value, {% if name %} for a condition"
 
 
@@ -30,15 +43,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt file: its name for people, and its text."""
+    """A prompt file: its name for people, its text, and the files of its pack that it includes."""
 
     name: str
     text: str
+    files: Parts = ()
 
     @property
     def key(self) -> str:
-        """Content key of the file: another one after any change."""
-        return content_key(self.text)
+        """Content key of the file and what it includes: another one after any change."""
+        return content_key([self.text, self.files] if self.files else self.text)
 
     @cached_property
     def title(self) -> str:
@@ -51,40 +65,88 @@ class Prompt:
     def source(self) -> Source:
         return Source(self.name, self.text)
 
+    @cached_property
+    def inputs(self) -> dict[str, Input]:
+        """What the front matter declares."""
+        return declared_inputs(front_matter(split(self.text), self.source)[0])[0] or {}
+
     def render(self, values: Mapping[str, Any]) -> tuple[Turn, ...]:
-        """The conversation with these values; messages that turn out empty are left out.
+        """The conversation with these values, and the defaults of inputs that have none; messages that turn out empty are
+        left out.
 
         Values are data: nothing in them is carried out, and none opens a section. Raises :class:`DiagnosticError` for a
-        template that is wrong, or fails with these values.
+        value that its input does not take, and for a template that is wrong, fails with these values, or makes or takes
+        too much (:mod:`hcmlang.prompts.sandbox`).
         """
         import jinja2
 
+        if wrong := check_values(self._typed, values):
+            raise DiagnosticError(wrong, EXIT_SPEC)
+        given = with_defaults(self._typed, values) if self._typed else values
         turns = []
         try:
-            for role, template in _compiled(self.text):
-                content = template.render(values).strip()
-                if content:
-                    turns.append(Turn(role, content))
+            with limited():
+                for role, template in _compiled(self.text, self.files):
+                    content = fill(template, given).strip()
+                    if content:
+                        turns.append(Turn(role, content))
         except jinja2.TemplateSyntaxError as error:
-            raise DiagnosticError(syntax_error(self.source, error), EXIT_SPEC) from error
+            raise DiagnosticError(syntax_error(self._source_of(error.name), error), EXIT_SPEC) from error
         except (jinja2.TemplateError, *_FAILURES) as error:
-            message = f"the prompt fails: {str(error).rstrip('.') or type(error).__name__}"
-            place = line_of(self.source, _failed_at(error))
-            raise DiagnosticError(Diagnostic("template-failed", message, place, HINT), EXIT_SPEC) from error
+            raise DiagnosticError(self._failure(error), EXIT_SPEC) from error
         if not turns:
             message = f"the prompt {self.name} says nothing"
             raise DiagnosticError(Diagnostic("template-failed", message, line_of(self.source, 1)), EXIT_SPEC)
         return tuple(turns)
 
+    @cached_property
+    def _typed(self) -> dict[str, Input]:
+        return {name: one for name, one in self.inputs.items() if one.kind is not None}
+
+    def _failure(self, error: BaseException) -> Diagnostic:
+        """What a template failed with, where it did."""
+        import jinja2
+
+        part, line = _failed_at(error)
+        place = line_of(self._source_of(part), line)
+        why = _reason(error)
+        if isinstance(error, jinja2.exceptions.SecurityError):
+            return Diagnostic("template-refused", f"the prompt does what none may: {why}", place, LIMITS)
+        return Diagnostic("template-failed", f"the prompt fails: {why}", place, HINT)
+
+    def _source_of(self, part: str | None) -> Source:
+        text = dict(self.files).get(part or "")
+        folder = pack_folder(Path(self.name)) or Path()
+        return self.source if text is None else Source(str(folder / str(part)), text)
+
+
+LIMITS = "docs/sharing.md says what a prompt may do, and how large it may grow"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error).rstrip(".")[:500] or type(error).__name__
+
 
 def load(purpose: Purpose, file: str | None = None) -> Prompt:
     """The prompt in a file, or the one that comes with the program. Raises :class:`DiagnosticError` where it cannot be
-    read."""
+    read, or includes what cannot be."""
     path = Path(file) if file is not None else shipped(purpose)
+    return read_prompt(path, str(path) if file is not None else path.name)
+
+
+def read_prompt(path: Path, name: str | None = None) -> Prompt:
+    """The prompt in a file with what it includes, under a name for people. Raises :class:`DiagnosticError`."""
+    name = name or str(path)
     try:
-        return Prompt(str(path) if file is not None else path.name, read_file(path))
+        text = read_file(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
+    files, diagnostics = parts_of(text, Source(name, text), pack_folder(path), read_file)
+    if diagnostics:
+        raise DiagnosticError(diagnostics, EXIT_SPEC)
+    return Prompt(name, text, files)
 
 
 def shipped(purpose: Purpose) -> Path:
@@ -92,40 +154,26 @@ def shipped(purpose: Purpose) -> Path:
     return Path(__file__).with_name(f"{purpose}.prompty")
 
 
-@lru_cache(maxsize=1)
-def environment() -> Any:
-    """Where templates run: no files, no attributes beyond data, no change of a value."""
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Sandbox(ImmutableSandboxedEnvironment):
-        def getattr(self, obj: Any, attribute: str) -> Any:
-            """A key goes before a method of the same name: a column may be called `items`."""
-            if isinstance(obj, Mapping) and attribute in obj:
-                return obj[attribute]
-            return super().getattr(obj, attribute)
-
-    return Sandbox(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
-
-
 @lru_cache(maxsize=64)
-def _compiled(text: str) -> tuple[tuple[Role, Any], ...]:
-    return tuple((section.role, environment().from_string(section.template)) for section in split(text).sections)
+def _compiled(text: str, files: Parts = ()) -> tuple[tuple[Role, Any], ...]:
+    """The sections as templates. Raises Jinja2's errors and those of :data:`COMPILE_FAILURES`."""
+    if len(text) > MAX_TEMPLATE or sum(map(tokens_in, (text, *dict(files).values()))) > MAX_TOKENS:
+        raise ValueError(TOO_MUCH)
+    jinja = environment_with(files)
+    return tuple((section.role, jinja.from_string(section.template)) for section in split(text).sections)
 
 
-def _failed_at(error: BaseException) -> int:
-    """The line of the template that was being filled in; Jinja2 writes it into the traceback."""
-    lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == "<template>"]
-    return (lines[-1] if lines else None) or 1
+def _failed_at(error: BaseException) -> tuple[str | None, int]:
+    """The part (None for the prompt itself) and line that was being filled in; Jinja2 writes them into the traceback."""
+    from hcmlang.prompts.narrow import PART
+
+    frames = [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    lines = [one for one in frames if one[0] == "<template>" or one[0].startswith(PART)]
+    name, line = lines[-1] if lines else ("<template>", 1)
+    return (name.removeprefix(PART) if name.startswith(PART) else None), line or 1
 
 
 def syntax_error(source: Source, error: Any) -> Diagnostic:
     """A :class:`jinja2.TemplateSyntaxError` in a user's terms."""
     message = f"this is not valid Jinja2: {str(error.message).rstrip('.')}"
     return Diagnostic("template-syntax", message, line_of(source, error.lineno), HINT)
-
-
-def line_of(source: Source, number: int) -> Span:
-    text = source.line(number) or ""
-    begin = len(text) - len(text.lstrip())
-    return Span.point(source, number, begin + 1, max(1, len(text.strip())))

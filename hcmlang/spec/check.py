@@ -21,6 +21,7 @@ from hcmlang.spec.model import (
     SamplerEngine,
     Spec,
 )
+from hcmlang.spec.references import as_reference
 from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 
@@ -51,6 +52,8 @@ def programs_of(file: SpecFile, read: Reader = read_file) -> tuple[dict[str, lan
 
 def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Program | None, list[Diagnostic]]:
     task, text, origin = file.spec.task, str(node.value), node.origin()
+    if as_reference(text, "programs") is not None:
+        return None, []  # where it was looked up, it was told that it stands for nothing
     if _names_a_file(text):
         path = Path(absolute(text, Path(node.span.source.name).parent))
         try:

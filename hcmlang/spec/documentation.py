@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -16,11 +17,13 @@ from pydantic import BaseModel
 from hcmlang.spec import model
 
 
-@lru_cache(maxsize=1)
-def _documented() -> dict[tuple[str, str], str]:
-    """Class and field -> its docstring in one line."""
-    found = {}
-    for part in ast.parse(inspect.getsource(model)).body:
+@lru_cache(maxsize=8)
+def _documented(module: str) -> dict[tuple[str, str], str]:
+    """Class and field -> its docstring in one line, of the models in a module of this package."""
+    found: dict[tuple[str, str], str] = {}
+    if not module.startswith("hcmlang."):
+        return found
+    for part in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(part, ast.ClassDef):
             for field, after in zip(part.body, part.body[1:], strict=False):
                 text = _docstring(after)
@@ -38,8 +41,8 @@ def _docstring(part: ast.stmt) -> str | None:
 
 def describe(owner: type[BaseModel], field: str) -> str | None:
     """The documentation of a field, by its name in the code: where its class has it, or one that this one extends."""
-    documented = _documented()
-    return next((documented[one.__name__, field] for one in owner.__mro__ if (one.__name__, field) in documented), None)
+    found = (_documented(one.__module__).get((one.__name__, field)) for one in owner.__mro__)
+    return next((text for text in found if text is not None), None)
 
 
 def json_schema() -> dict[str, Any]:

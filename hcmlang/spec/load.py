@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -25,6 +25,7 @@ from hcmlang.diagnostics import (
 )
 from hcmlang.lang.imports import Reader
 from hcmlang.spec.model import Spec
+from hcmlang.spec.references import SECTIONS, Finder, as_reference
 from hcmlang.spec.tree import (
     Entry,
     MappingNode,
@@ -40,6 +41,7 @@ from hcmlang.spec.tree import (
 )
 
 KeyPath = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
 
 #: Keys whose text names a file, relative to the spec that says so. `*` is any key.
 _PATHS: tuple[KeyPath, ...] = (
@@ -82,15 +84,16 @@ class SpecFile:
 
 
 def read_spec(
-    path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None
+    path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None, find: Finder | None = None
 ) -> tuple[SpecFile | None, list[Diagnostic]]:
     """Read a spec with what it `extends`, lay overrides (`a.b.c=value`) upon it, and validate it.
 
     Returns None with the errors where there is no spec to speak of. Where only some values are wrong, the rest is
     returned with them replaced by their defaults, so that its own mistakes can be reported too; whether to go on is
-    for the caller to decide by :func:`hcmlang.diagnostics.has_errors`. `read` reads the files, from the disk by default.
+    for the caller to decide by :func:`hcmlang.diagnostics.has_errors`. `read` reads the files, from the disk by default;
+    `find` finds what is referred to in packs, each reference in the folder of the spec that has it.
     """
-    tree, diagnostics = _read_with_bases(path, (), read)
+    tree, diagnostics = _read_with_bases(path, (), read, find)
     if tree is None:
         return None, diagnostics
     if not isinstance(tree, MappingNode):
@@ -102,15 +105,18 @@ def read_spec(
     for text in overrides:
         over, found = _override(text)
         diagnostics += found
+        if over is not None and find is not None:
+            over, found = referred(over, path.parent, find)
+            diagnostics += found
         tree = merge(tree, over) if over else tree
     spec, found = _validate(tree)
     diagnostics += found
     return (SpecFile(spec, tree, path) if spec else None), diagnostics
 
 
-def require_spec(path: Path, overrides: Sequence[str] = ()) -> SpecFile:
+def require_spec(path: Path, overrides: Sequence[str] = (), *, find: Finder | None = None) -> SpecFile:
     """Like :func:`read_spec`; raises :class:`DiagnosticError` on any error."""
-    file, diagnostics = read_spec(path, overrides)
+    file, diagnostics = read_spec(path, overrides, find=find)
     if file is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
     return file
@@ -126,11 +132,17 @@ def value_span(tree: Node, path: KeyPath) -> Span:
 # ----------------------------------------------------------------------------------------------- inheritance, overrides
 
 
-def _read_with_bases(path: Path, above: tuple[Path, ...], read: Reader | None) -> tuple[Node | None, list[Diagnostic]]:
+def _read_with_bases(
+    path: Path, above: tuple[Path, ...], read: Reader | None, find: Finder | None
+) -> tuple[Node | None, list[Diagnostic]]:
     tree, diagnostics = _tree(path, read)
     if not isinstance(tree, MappingNode):
         return tree, diagnostics
     own = _absolute(tree, path.parent)
+    if find is not None:
+        own, found = referred(own, path.parent, find)
+        diagnostics = [*diagnostics, *found]
+    assert isinstance(own, MappingNode)
     extends = tree.entries.get("extends")
     if extends is None:
         return own, diagnostics
@@ -151,7 +163,7 @@ def _read_with_bases(path: Path, above: tuple[Path, ...], read: Reader | None) -
             *diagnostics,
             Diagnostic("missing-file", message, node.span, "paths are relative to this spec"),
         ]
-    base, found = _read_with_bases(base_path, trail, read)
+    base, found = _read_with_bases(base_path, trail, read, find)
     diagnostics += found
     return (merge(base, own) if isinstance(base, MappingNode) else own), diagnostics
 
@@ -169,20 +181,45 @@ def _tree(path: Path, read: Reader | None) -> tuple[Node | None, list[Diagnostic
 def _absolute(tree: Node, folder: Path) -> Node:
     """File names in the tree made absolute, so that they still hold in a spec that inherits them."""
     for pattern in _PATHS:
-        tree = _rewrite(tree, pattern, folder)
+        tree = _rewrite(tree, pattern, folder, SECTIONS.get(pattern, ""))
     return tree
 
 
-def _rewrite(node: Node, pattern: KeyPath, folder: Path) -> Node:
+def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnostic]]:
+    """The tree with references to packs as the files that they stand for; those that stand for nothing are left, and told."""
+    diagnostics: list[Diagnostic] = []
+
+    def walk(node: Node, path: tuple[str, ...]) -> Node:
+        section = next((name for keys, name in SECTIONS.items() if matches(keys, path)), None)
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and section is not None:
+            reference = as_reference(node.value, section)
+            if reference is not None:
+                file, found = find(reference, folder, node.span)
+                diagnostics.extend(found)
+                return ScalarNode(str(file), node.text, node.span) if file is not None else node
+        if isinstance(node, MappingNode) and len(path) < 3:
+            entries = {key: Entry(one.key, walk(one.node, (*path, str(key)))) for key, one in node.entries.items()}
+            return MappingNode(entries, node.span)
+        return node
+
+    def matches(keys: tuple[str | int, ...], path: tuple[str, ...]) -> bool:
+        return len(keys) == len(path) and all(key in ("*", step) for key, step in zip(keys, path, strict=True))
+
+    return walk(tree, ()), diagnostics
+
+
+def _rewrite(node: Node, pattern: KeyPath, folder: Path, section: str) -> Node:
     if not pattern:
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
+            if section and as_reference(node.value, section) is not None:
+                return node
             return ScalarNode(absolute(node.value, folder), node.text, node.span, node.block)
         return node
     if not isinstance(node, MappingNode):
         return node
     head, rest = pattern[0], pattern[1:]
     entries = {
-        key: Entry(entry.key, _rewrite(entry.node, rest, folder)) if head in ("*", key) else entry
+        key: Entry(entry.key, _rewrite(entry.node, rest, folder, section)) if head in ("*", key) else entry
         for key, entry in node.entries.items()
     }
     return MappingNode(entries, node.span)
@@ -259,10 +296,22 @@ def _salvaged(data: dict[str, Any]) -> Spec | None:
         return None
 
 
-def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+Root = type[BaseModel]
+
+
+def validate(tree: Node, root: type[M]) -> tuple[M | None, list[Diagnostic]]:
+    """A tree as a model of another file than a spec (a pack, a lock); None with every mistake, each in its place."""
+    try:
+        return root.model_validate(plain(tree)), []
+    except ValidationError as error:
+        details = _causes(error.errors(include_url=False), root)
+    return None, [_diagnostic(tree, detail, root) for detail in details]
+
+
+def _causes(details: list[ErrorDetails], root: Root = Spec) -> list[ErrorDetails]:
     """The errors without those that only follow from another: a key that is missing because it is misspelt, a list
     that is too short because its items are wrong."""
-    misspelt = {meant for d in details if d["type"] == "extra_forbidden" and (meant := _meant(_loc(d)))}
+    misspelt = {meant for d in details if d["type"] == "extra_forbidden" and (meant := _meant(_loc(d), root))}
     wrong_inside = {_loc(d)[:-1] for d in details}
 
     def follows(detail: ErrorDetails) -> bool:
@@ -272,9 +321,9 @@ def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
     return [detail for detail in details if not follows(detail)]
 
 
-def _meant(loc: KeyPath) -> KeyPath | None:
+def _meant(loc: KeyPath, root: Root) -> KeyPath | None:
     """The key that an unknown key was probably meant to be."""
-    close = closest(str(loc[-1]), _keys_at(loc[:-1]))
+    close = closest(str(loc[-1]), _keys_at(loc[:-1], root))
     return (*loc[:-1], close) if close else None
 
 
@@ -287,13 +336,14 @@ def _loc(detail: ErrorDetails) -> KeyPath:
     return tuple(detail["loc"])
 
 
-def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
+def _diagnostic(tree: Node, detail: ErrorDetails, root: Root = Spec) -> Diagnostic:
     loc, kind = _loc(detail), detail["type"]
     place = locate(tree, loc)
-    name = ".".join(str(step) for step in place.path) or "the spec"
+    whole = "the spec" if root is Spec else "the file"
+    name = ".".join(str(step) for step in place.path) or whole
     context: Mapping[str, Any] = detail.get("ctx") or {}
     if kind == "extra_forbidden":
-        known = _keys_at(loc[:-1])
+        known = _keys_at(loc[:-1], root)
         return Diagnostic(
             "unknown-key",
             f"unknown key `{loc[-1]}`",
@@ -302,8 +352,8 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
         )
     if kind == "missing":
         span = place.key or Span.point(place.node.span.source, place.node.span.line, place.node.span.column)
-        hint = _description(loc)
-        owner = f"`{name}`" if place.path else "the spec"
+        hint = _description(loc, root)
+        owner = f"`{name}`" if place.path else whole
         return Diagnostic("missing-key", f"{owner} needs the key `{loc[-1]}`", span, hint)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _kind_diagnostic(place.node, place.key, name, context)
@@ -311,7 +361,7 @@ def _diagnostic(tree: Node, detail: ErrorDetails) -> Diagnostic:
     if isinstance(place.node, MappingNode | SequenceNode) and place.key:
         span = place.key
     message, hint = _in_words(name, kind, context, detail)
-    return Diagnostic("wrong-value", message, span, hint or _description(loc))
+    return Diagnostic("wrong-value", message, span, hint or _description(loc, root))
 
 
 def _kind_diagnostic(node: Node, key: Span | None, name: str, context: Mapping[str, Any]) -> Diagnostic:
@@ -386,9 +436,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from _models(part)
 
 
-def _models_at(loc: Iterable[str | int]) -> list[type[BaseModel]]:
+def _models_at(loc: Iterable[str | int], root: Root) -> list[type[BaseModel]]:
     """The models that a value at this place may be; steps that are no field are tags, names or list positions."""
-    here: list[type[BaseModel]] = [Spec]
+    here: list[type[BaseModel]] = [root]
     for step in loc:
         fields = [model.model_fields[str(step)] for model in here if step in model.model_fields]
         if fields:
@@ -403,15 +453,15 @@ def _annotation(model: type[BaseModel], name: str) -> Any:
     return model.model_fields[name].annotation if name in model.model_fields else None
 
 
-def _keys_at(loc: Iterable[str | int]) -> list[str]:
-    return [field.alias or name for model in _models_at(loc) for name, field in model.model_fields.items()]
+def _keys_at(loc: Iterable[str | int], root: Root) -> list[str]:
+    return [field.alias or name for model in _models_at(loc, root) for name, field in model.model_fields.items()]
 
 
-def _description(loc: KeyPath) -> str | None:
+def _description(loc: KeyPath, root: Root) -> str | None:
     """The documentation of the key at this place, in one line."""
     from hcmlang.spec.documentation import describe
 
-    for model in _models_at(loc[:-1]):
+    for model in _models_at(loc[:-1], root):
         field = next((name for name, field in model.model_fields.items() if loc[-1] in (name, field.alias)), None)
         if field and (text := describe(model, field)):
             return text

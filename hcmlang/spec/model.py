@@ -398,9 +398,11 @@ class Characterize(Model):
     per_group: Positive = 2
     """Hypotheses for each group of HCMs, at most."""
     prompt: str | None = None
-    """A `.prompty` file with what a language model is asked about a group, in place of the one that comes with hcmlang."""
+    """A `.prompty` file with what a language model is asked about a group, in place of the one that comes with hcmlang; or a
+    prompt of a pack, `PACK/NAME@^1.2`."""
     templates: str | None = None
-    """A YAML file with a Jinja2 sentence for each kind of finding, in place of the miner's own wording."""
+    """A YAML file with a Jinja2 sentence for each kind of finding, in place of the miner's own wording; or templates of a pack,
+    `PACK/NAME@^1.2`."""
 
 
 class Probe(Model):
@@ -430,14 +432,14 @@ class Generate(Model):
     """How a teacher writes labelled instances for each hypothesis."""
 
     program: Programs
-    """A program of the constraint language, or the name of a `.hcm` file that holds one; or several by name: they take
-    turns on each hypothesis that they can serve."""
+    """A program of the constraint language, the name of a `.hcm` file that holds one, or a program of a pack, `PACK/NAME@^1.2`;
+    or several by name: they take turns on each hypothesis that they can serve."""
     prompt: str | None = None
     """A `.prompty` file with what a language model is told that writes an instance, in place of the one that comes with
-    hcmlang."""
+    hcmlang; or a prompt of a pack, `PACK/NAME@^1.2`."""
     judge_prompt: str | None = None
     """A `.prompty` file with what a language model is asked that judges a text, in place of the one that comes with
-    hcmlang."""
+    hcmlang; or a prompt of a pack, `PACK/NAME@^1.2`."""
     per_hypothesis: Positive = 40
     """Instances wanted for each hypothesis."""
     contrast: Annotated[int, Field(ge=0)] = 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
+from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TOKENS, tokens_in
+from hcmlang.prompts.sandbox import environment, fill
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
 
 #: The wording that is used unless the spec names another file.
@@ -17,7 +20,7 @@ BUILT_IN = Path(__file__).with_name("statements.yaml")
 KINDS = ("word", "phrase", "negation", "contrast", "length", "overlap")
 _NAMES = ("name", "field", "words", "triggers", "gold", "predicted", "hcms", "of_hcms", "others", "of_others")
 #: What a template may fail with while it is filled in.
-_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, *COMPILE_FAILURES)
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,9 @@ def _hint() -> str:
     return f"known in a template: {', '.join(_NAMES)}"
 
 
-def _environment() -> Any:
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+@lru_cache(maxsize=256)
+def _template(text: str) -> Any:
+    return environment().from_string(text)
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -73,7 +74,7 @@ def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
     import jinja2
 
     try:
-        text = " ".join(_environment().from_string(template).render(values).split())
+        text = " ".join(fill(_template(template), values).split())
     except jinja2.TemplateError as error:
         return "", error.message or "it cannot be filled in"
     except _FAILURES as error:
@@ -118,13 +119,18 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         hint = "write a sentence with {{ name }} and the like"
         return [Diagnostic("wrong-type", f"`{kind}` must be a text", node.span, hint)]
-    environment = _environment()
+    if tokens_in(node.value) > MAX_TOKENS:
+        return [Diagnostic("too-large", f"the template of `{kind}` is too long", entry.key, _hint())]
     try:
-        parsed = environment.parse(node.value)
-        environment.compile(parsed)
+        parsed = environment().parse(node.value)
+        unknown_names = sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
+        environment().compile(parsed)
     except jinja2.TemplateSyntaxError as error:
         message = f"the template of `{kind}` is wrong: {(error.message or '').rstrip('.')}"
         return [Diagnostic("template-syntax", message, _line(entry, node, error.lineno), _hint())]
+    except (jinja2.TemplateError, *COMPILE_FAILURES) as error:
+        message = f"the template of `{kind}` cannot be used: {str(error) or type(error).__name__}"
+        return [Diagnostic("template-syntax", message, entry.key, _hint())]
     unknown = [
         Diagnostic(
             "unknown-name",
@@ -132,7 +138,7 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
             _place(entry, node, name),
             did_you_mean(name, _NAMES),
         )
-        for name in sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
+        for name in unknown_names
     ]
     if unknown:
         return unknown

@@ -1,0 +1,21 @@
+"""Packs as a whole: everything that is wrong with one, and two prompts compared as arms of one spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hcmlang.diagnostics import Diagnostic, in_order
+from hcmlang.prompts.pack import Pack
+from hcmlang.prompts.pack_check import check_pack
+from hcmlang.teachers.statements import check_templates
+
+
+def examine(folder: Path) -> tuple[Pack | None, list[Diagnostic]]:
+    """The pack in a folder with every mistake in it, those in the templates of its miner included."""
+    pack, diagnostics = check_pack(folder)
+    for name in pack.names("templates") if pack is not None else ():
+        assert pack is not None
+        path = pack.path("templates", name)
+        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+            diagnostics += check_templates(path)
+    return pack, in_order(diagnostics)

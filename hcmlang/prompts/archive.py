@@ -1,0 +1,242 @@
+"""Unpacking a zip or tar file from a stranger: nothing is written outside the folder, and not more than was agreed.
+
+Every entry is looked at before the first is written. Only plain files and folders are taken; whatever looks like an
+attempt (paths that lead out, links, devices, names that collide or that some system reads in another way, bombs) ends
+the whole.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import stat
+import tarfile
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.prompts.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
+
+#: How much larger than the archive its content may be; text is rarely packed to less than a twentieth.
+MAX_RATIO = 100
+_CHUNK = 65_536
+#: What Windows takes for devices, with any ending.
+_DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))))
+_BAD_SIGNS = frozenset('<>:"|?*\\')
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One file or folder of an archive: its name, its size as it says, and how to read it (None for a folder)."""
+
+    name: str
+    size: int
+    read: Callable[[], IO[bytes]] | None
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a zip or tar file into an empty folder. Raises :class:`DiagnosticError`, and leaves what was written so far for
+    the caller to remove."""
+    try:
+        with _entries(archive) as entries:
+            _check(archive, entries)
+            _write(archive, entries, folder)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+        _refuse(archive, f"it is damaged: {str(error) or type(error).__name__}")
+    except (OSError, EOFError, ValueError, RuntimeError, OverflowError) as error:
+        _refuse(archive, f"it cannot be read: {str(error) or type(error).__name__}")
+
+
+@contextmanager
+def _entries(archive: Path) -> Iterator[list[_Entry]]:
+    if archive.stat().st_size > MAX_BYTES:
+        _refuse(archive, f"it has more than {MAX_BYTES:,} bytes")
+    if zipfile.is_zipfile(archive):
+        _check_list(archive)
+        with zipfile.ZipFile(archive) as pack:
+            yield list(_zipped(archive, pack))
+        return
+    with tempfile.TemporaryFile() as plain:
+        _unpacked(archive, plain)
+        try:
+            tar = tarfile.open(fileobj=plain, mode="r:")  # noqa: SIM115
+        except tarfile.ReadError:
+            _refuse(archive, "it is neither a zip nor a tar file")
+        with tar:
+            yield list(_tarred(archive, tar))
+
+
+def _check_list(archive: Path) -> None:
+    """Refuse a zip file whose list of files is too long, before the list is read into memory."""
+    with archive.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 65_600))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22 or tail[max(0, end - 20) : end].startswith(b"PK\x06\x07"):
+        _refuse(archive, "it is no plain zip file (its list is damaged, or of the kind for huge files)")
+    if int.from_bytes(tail[end + 12 : end + 16], "little") > MAX_FILES * 500:
+        _refuse(archive, f"it has more than {MAX_FILES:,} files")
+
+
+def _unpacked(archive: Path, plain: IO[bytes]) -> None:
+    """The tar file within its compression, as far as it may be large."""
+    with archive.open("rb") as file:
+        start = file.read(6)
+    reader: Callable[[Path], IO[bytes]] = next(
+        (kind for sign, kind in _COMPRESSIONS.items() if start.startswith(sign)), lambda path: path.open("rb")
+    )
+    left = MAX_BYTES
+    with reader(archive) as source:
+        while piece := source.read(_CHUNK):
+            left -= len(piece)
+            if left < 0:
+                _refuse(archive, f"its content has more than {MAX_BYTES:,} bytes")
+            plain.write(piece)
+    plain.seek(0)
+
+
+_COMPRESSIONS: Mapping[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+
+
+def _zipped(archive: Path, pack: zipfile.ZipFile) -> Iterator[_Entry]:
+    for number, info in enumerate(pack.infolist()):
+        if number > MAX_FILES:
+            _refuse(archive, f"it has more than {MAX_FILES:,} files")
+        # The name as it stands in the file: zipfile cuts at a null and turns the separators of Windows around.
+        name = info.orig_filename
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if info.flag_bits & 0x1:
+            _refuse(archive, f"{_shown(name)} is encrypted")
+        if kind == stat.S_IFLNK:
+            _refuse(archive, f"{_shown(name)} is a link")
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            _refuse(archive, f"{_shown(name)} is no plain file")
+        if name.endswith("/"):
+            yield _Entry(name, 0, None)
+        else:
+            yield _Entry(name, info.file_size, lambda info=info: pack.open(info))  # type: ignore[misc]
+
+
+def _tarred(archive: Path, tar: tarfile.TarFile) -> Iterator[_Entry]:
+    for number, info in enumerate(tar):
+        if number > MAX_FILES:
+            _refuse(archive, f"it has more than {MAX_FILES:,} files")
+        if info.issym() or info.islnk():
+            _refuse(archive, f"{_shown(info.name)} is a link")
+        if not (info.isreg() or info.isdir()) or info.sparse is not None:
+            _refuse(archive, f"{_shown(info.name)} is no plain file")
+        yield _Entry(info.name, info.size, None if info.isdir() else _reader(tar, info))
+
+
+def _reader(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
+    def read() -> IO[bytes]:
+        file = tar.extractfile(info)
+        if file is None:
+            raise tarfile.TarError(f"{info.name} has no content")
+        return file
+
+    return read
+
+
+def _check(archive: Path, entries: list[_Entry]) -> None:
+    """Refuse an archive by its list: names, sizes as it says them, and what they would make together."""
+    places = _Places(archive)
+    total = 0
+    for entry in entries:
+        parts = _parts(archive, entry.name)
+        for depth in range(1, len(parts)):
+            places.take("/".join(parts[:depth]), is_file=False)
+        if parts:
+            places.take("/".join(parts), is_file=entry.read is not None)
+        total += entry.size
+        if entry.size > MAX_FILE:
+            _refuse(archive, f"{_shown(entry.name)} has more than {MAX_FILE:,} bytes")
+    if total > MAX_BYTES:
+        _refuse(archive, f"its content has more than {MAX_BYTES:,} bytes")
+    packed = max(archive.stat().st_size, 1)
+    if total > 1_000_000 and total / packed > MAX_RATIO:
+        _refuse(archive, f"its content is {total / packed:,.0f} times as large as the archive")
+
+
+def _parts(archive: Path, name: str) -> list[str]:
+    """The parts of a name that is the same place within the folder on every system."""
+    if name.startswith("/"):
+        _refuse(archive, f"{_shown(name)} is an absolute path")
+    if len(name) > MAX_NAME:
+        _refuse(archive, f"the name {_shown(name)} is too long")
+    parts = name.removeprefix("./").removesuffix("/").split("/")
+    if len(parts) > MAX_DEPTH:
+        _refuse(archive, f"{_shown(name)} lies more than {MAX_DEPTH} folders deep")
+    if parts in ([""], ["."]):
+        return []  # the folder itself
+    for part in parts:
+        if part == "..":
+            _refuse(archive, f"{_shown(name)} leads out of the folder")
+        stem = part.split(".")[0].rstrip(" ").lower()
+        odd = part in ("", ".") or part[-1] in ". " or stem in _DEVICES
+        if odd or any(sign in _BAD_SIGNS or ord(sign) < 32 for sign in part):
+            _refuse(archive, f"{_shown(name)} is no name on every system")
+    return parts
+
+
+class _Places:
+    """The places that an archive takes in the folder."""
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._spelt: dict[str, str] = {}
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+
+    def take(self, path: str, is_file: bool) -> None:
+        """Note a place. Two that some system takes for the same are refused, and a file where a folder is."""
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
+        known = self._spelt.setdefault(folded, path)
+        if known != path or (is_file and path in self._files):
+            _refuse(self._archive, f"{_shown(path)} and {_shown(known)} are the same name on some systems")
+        if path in (self._folders if is_file else self._files):
+            _refuse(self._archive, f"{_shown(path)} is a file and a folder")
+        (self._files if is_file else self._folders).add(path)
+
+
+def _write(archive: Path, entries: list[_Entry], folder: Path) -> None:
+    """Write the files, counting what really comes out of the archive rather than what it says."""
+    left = MAX_BYTES
+    for entry in entries:
+        target = folder.joinpath(*_parts(archive, entry.name))
+        if entry.read is None:
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size = 0
+        # `x`: what is there already, a link for one, is never written through.
+        with entry.read() as source, target.open("xb") as file:
+            while piece := source.read(_CHUNK):
+                size += len(piece)
+                left -= len(piece)
+                if left < 0 or size > MAX_FILE or size > entry.size:
+                    _refuse(archive, f"{_shown(entry.name)} is larger than it says, or too large")
+                file.write(piece)
+
+
+def _refuse(archive: Path, why: str) -> NoReturn:
+    hint = "nothing was kept of it; ask for a plain zip file of the pack's folder"
+    raise DiagnosticError(Diagnostic("bad-archive", f"{archive.name} is refused: {why}", hint=hint))
+
+
+def _shown(name: str) -> str:
+    text = name if len(name) <= 80 else f"{name[:77]}..."
+    return ascii(text)

@@ -1,0 +1,162 @@
+"""What packs there are, what is in one, and one of its prompts filled in: what people look at before they use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean, has_errors
+from hcmlang.lang.imports import read_file
+from hcmlang.prompts.inputs import Input, unknown_values
+from hcmlang.prompts.lock import read_lock
+from hcmlang.prompts.pack import SECTIONS, Pack
+from hcmlang.prompts.pack_check import PURPOSES, purpose_of
+from hcmlang.prompts.pack_tests import read_values
+from hcmlang.prompts.parse import front_matter, split, text_of
+from hcmlang.prompts.render import Prompt, Turn, read_prompt
+from hcmlang.prompts.resolve import find_named, shipped_packs
+from hcmlang.prompts.values import examples, names_of
+from hcmlang.spec.tree import parse_tree, plain
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A pack that specs in a folder can use; `problem` is the first thing that is wrong with it."""
+
+    name: str
+    version: str
+    source: str
+    description: str
+    problem: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {key: value for key, value in asdict(self).items() if value}
+
+
+def catalog(folder: Path) -> list[Entry]:
+    """The packs that specs in a folder can use: the locked ones, each compared with the lock, and those that come with
+    hcmlang."""
+    lock = read_lock(folder)
+    found = []
+    for name, locked in lock.packs.items():
+        pack, diagnostics = find_named(name, lock)
+        problem = "" if pack is not None else f"{diagnostics[0].message}; {diagnostics[0].hint}"
+        description = pack.manifest.description if pack is not None else ""
+        found.append(Entry(name, locked.version, locked.source, description, problem))
+    for pack in shipped_packs():
+        if pack.name not in lock.packs:
+            found.append(Entry(pack.name, pack.manifest.version, "comes with hcmlang", pack.manifest.description))
+    return sorted(found, key=lambda one: one.name)
+
+
+def described(pack: Pack) -> str:
+    """A pack in words: what it is, and what it has by name."""
+    said = pack.manifest
+    lines = [f"{said.name} {said.version}", said.description, f"licence: {said.license}; for hcmlang {said.hcmlang}"]
+    lines += [f"by {', '.join(said.authors)}"] if said.authors else []
+    for section in SECTIONS:
+        names = pack.names(section)
+        lines += ["", f"{section}:"] if names else []
+        for name, file in names.items():
+            lines.append(f"  {name:<16} {_about(pack, section, name) or file}")
+    return "\n".join(lines)
+
+
+def _about(pack: Pack, section: str, name: str) -> str:
+    """What a part says of itself: the description of a prompt with its inputs, the first comment of a program or list."""
+    text = read_file(pack.folder / pack.names(section)[name])  # type: ignore[arg-type]
+    if section == "prompts":
+        tree, _ = front_matter(split(text), Source(name, text))
+        purpose, _ = purpose_of(pack, name)
+        inputs = ", ".join(_input(one) for one in Prompt(name, text).inputs.values())
+        about = text_of(tree, "description")
+        return f"{about}\n{'':<19}for {purpose}; inputs: {inputs}" if inputs else about
+    first = text.lstrip().splitlines()[:1]
+    return first[0].lstrip("# ") if first and first[0].startswith("#") else ""
+
+
+def _input(one: Input) -> str:
+    return one.name + (f": {one.kind}" if one.kind else "") + (f" = {one.default!r}" if one.has_default else "")
+
+
+def source_text(pack: Pack, name: str) -> str:
+    """A part of the pack as it stands. Raises :class:`DiagnosticError` where it has no such part."""
+    for section in SECTIONS:
+        if name in pack.names(section):
+            return read_file(pack.path(section, name))
+    known = [one for section in SECTIONS for one in pack.names(section)]
+    message = f"the pack {pack.name} has no part `{name}`"
+    raise DiagnosticError(Diagnostic("unknown-name", message, hint=did_you_mean(name, known)), EXIT_SPEC)
+
+
+def rendered(text: str, folder: Path, file: Path | None, values: Sequence[str]) -> tuple[Turn, ...]:
+    """A prompt filled in: a file, or `PACK/NAME` with a version range after `@` if it likes.
+
+    Values come from a YAML file, and from texts `NAME=VALUE` over them; where there is neither, the first test of the pack has
+    them, or example values stand in. Raises :class:`DiagnosticError`.
+    """
+    prompt, pack, name = _prompt(text, folder)
+    given: dict[str, Any] = read_values(file) if file is not None else {}
+    given |= dict(map(_value, values))
+    if not given:
+        return prompt.render(_stand_ins(prompt, pack, name))
+    purpose = _purpose(prompt, pack, name)
+    known = (
+        tuple({one.partition(".")[0] for one in names_of(examples(purpose, ("a", "b"), ("text",))[0])})
+        if purpose
+        else ()
+    )
+    wrong = unknown_values(prompt.inputs, given, known)
+    if wrong:
+        raise DiagnosticError(wrong, EXIT_SPEC)
+    return prompt.render(given)
+
+
+def _prompt(text: str, folder: Path) -> tuple[Prompt, Pack | None, str]:
+    path = Path(text)
+    if path.is_file() or path.suffix == ".prompty":
+        return read_prompt(path), None, path.stem
+    owner, _, name = text.partition("@")[0].rpartition("/")
+    place = Path(owner)
+    if owner and place.is_dir():
+        from hcmlang.prompts.pack import read_pack
+
+        pack: Pack | None = read_pack(place)
+    else:
+        pack, diagnostics = find_named(owner, read_lock(folder))
+        if pack is None:
+            raise DiagnosticError(diagnostics, EXIT_SPEC)
+    assert pack is not None
+    if name not in pack.names("prompts"):
+        message = f"the pack {pack.name} has no prompt `{name}`"
+        hint = did_you_mean(name, pack.names("prompts"))
+        raise DiagnosticError(Diagnostic("unknown-name", message, hint=hint), EXIT_SPEC)
+    return read_prompt(pack.path("prompts", name)), pack, name
+
+
+def _value(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    node, diagnostics = parse_tree(Source(f"--value {text}", value or "''"))
+    if not equals or node is None or has_errors(diagnostics):
+        hint = "write it as --value sample=2, --value labels=[no,yes]"
+        raise DiagnosticError(Diagnostic("bad-value", f"`{text}` is not of the form NAME=VALUE", hint=hint), EXIT_SPEC)
+    return name.strip(), plain(node)
+
+
+def _purpose(prompt: Prompt, pack: Pack | None, name: str) -> Any:
+    if pack is not None:
+        return purpose_of(pack, name)[0]
+    tree, _ = front_matter(split(prompt.text), prompt.source)
+    return next((one for one in (text_of(tree, "purpose"), text_of(tree, "name"), name) if one in PURPOSES), None)
+
+
+def _stand_ins(prompt: Prompt, pack: Pack | None, name: str) -> Mapping[str, Any]:
+    """The values of the pack's first test of the prompt; else examples of what a prompt with its purpose is given."""
+    for test in pack.manifest.tests.renders if pack is not None else ():
+        assert pack is not None
+        if test.prompt == name and (pack.folder / test.inputs).is_file():
+            return read_values(pack.folder / test.inputs)
+    purpose = _purpose(prompt, pack, name)
+    return examples(purpose, ("negative", "positive"), ("text",))[0] if purpose is not None else {}

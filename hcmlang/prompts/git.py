@@ -1,0 +1,153 @@
+"""git, called with lists of arguments: what a repository has, one of its trees as an archive, and publishing to it.
+
+Nothing of a repository is run or checked out while it is read: a tree is taken as a tar file, which is unpacked like one
+from a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from packaging.version import Version
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.prompts.archive import unpack
+from hcmlang.prompts.origins import Origin
+from hcmlang.prompts.versions import semantic
+
+_SECONDS = 300
+#: No hooks, no helpers of strange protocols, no links.
+_SAFE = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never"),
+    *("-c", "core.symlinks=false", "-c", "core.autocrlf=false", "-c", "submodule.recurse=false"),
+)
+
+
+def run_git(*args: str, folder: Path | None = None, stdout: int | None = None) -> str:
+    """The output of a git command. Raises :class:`DiagnosticError` with what git says."""
+    program = shutil.which("git")
+    if program is None:
+        raise DiagnosticError(Diagnostic("no-git", "git is not installed", hint="install git, or use a zip file"))
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "https:http:ssh:file:git"}
+    env = {
+        name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    }
+    command = [program, *_SAFE, *args]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=env | quiet,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout if stdout is not None else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"git {args[0]} took longer than {_SECONDS} s"
+        raise DiagnosticError(Diagnostic("git-failed", message, hint="try again")) from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        shown = "; ".join(line for line in said if line.startswith(("fatal", "error", "remote", " !"))) or "; ".join(
+            said[-2:]
+        )
+        hint = "check the address, the revision, and whether you may read it: git ls-remote URL"
+        raise DiagnosticError(Diagnostic("git-failed", f"git {args[0]} failed: {shown[:500]}", hint=hint))
+    return (done.stdout or b"").decode("utf-8", "replace")
+
+
+def refs_of(url: str) -> dict[str, str]:
+    """The branches and tags of a repository with their commits, by full name; `HEAD` among them."""
+    found: dict[str, str] = {}
+    for line in run_git("ls-remote", "--", url).splitlines():
+        commit, _, name = line.partition("\t")
+        # An annotated tag has a line of its own for the commit that it names.
+        found[name.removesuffix("^{}")] = commit
+    return found
+
+
+def versions_in(tags: dict[str, str], subfolder: str) -> dict[Version, str]:
+    """Tags that are versions: `NAME-v1.2.0` for the pack in the folder NAME, `v1.2.0` or `1.2.0` for that of the whole."""
+    own, plain = {}, {}
+    name = Path(subfolder).name
+    for tag in tags:
+        match = re.fullmatch(r"(?:(?P<name>[a-z0-9][a-z0-9-]*)-)?v?(?P<version>\d+\.\d+\.\d+.*)", tag)
+        if match is None:
+            continue
+        try:
+            version = semantic(match["version"])
+        except ValueError:
+            continue
+        if match["name"] is None:
+            plain[version] = tag
+        elif match["name"] == name:
+            own[version] = tag
+    return own or plain
+
+
+def fetch_git(origin: Origin, folder: Path) -> str:
+    """Put the files of a repository at the origin's revision, or its newest version in range, into an empty folder; the commit
+    that they come from. Raises :class:`DiagnosticError`."""
+    refs = refs_of(origin.where)
+    tags = {name.removeprefix("refs/tags/"): commit for name, commit in refs.items() if name.startswith("refs/tags/")}
+    versions = versions_in(tags, origin.subfolder)
+    if origin.revision:
+        wanted = next(
+            (f"{kind}{origin.revision}" for kind in _PLACES if f"{kind}{origin.revision}" in refs), origin.revision
+        )
+    elif versions:
+        newest = origin.wanted.newest(versions)
+        if newest is None:
+            raise DiagnosticError(no_version(origin, versions))
+        wanted = f"refs/tags/{versions[newest]}"
+    else:
+        wanted = "HEAD"
+    with tempfile.TemporaryDirectory(prefix="hcmlang-git-") as work:
+        commit = _fetched(origin.where, wanted, Path(work))
+        tree = f"{commit}:{origin.subfolder}" if origin.subfolder else commit
+        archive = Path(work) / "tree.tar"
+        with archive.open("wb") as file:
+            run_git("archive", "--format=tar", tree, folder=Path(work), stdout=file.fileno())
+        unpack(archive, folder)
+    return commit
+
+
+_PLACES = ("refs/tags/", "refs/heads/")
+
+
+def _fetched(url: str, wanted: str, work: Path) -> str:
+    """Fetch a reference or commit into a new repository; the commit."""
+    run_git("init", "--quiet", "--bare", folder=work)
+    try:
+        run_git("fetch", "--quiet", "--depth", "1", "--no-tags", "--", url, wanted, folder=work)
+        return run_git("rev-parse", "--verify", "FETCH_HEAD^{commit}", folder=work).strip()
+    except DiagnosticError:
+        if not re.fullmatch(r"[0-9a-f]{7,64}", wanted):
+            raise
+    # Not every server gives out a commit by its name alone.
+    run_git("fetch", "--quiet", "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", folder=work)
+    return run_git("rev-parse", "--verify", f"{wanted}^{{commit}}", folder=work).strip()
+
+
+def no_version(origin: Origin, versions: Iterator[Version] | dict[Version, str]) -> Diagnostic:
+    """That no version of a source is in the range."""
+    known = ", ".join(str(one) for one in sorted(versions)[-8:])
+    message = f"{origin.text} has no version in the range {origin.wanted}"
+    return Diagnostic("no-version", message, hint=f"there are: {known}" if known else None)
+
+
+@contextmanager
+def cloned(url: str) -> Iterator[Path]:
+    """A working copy of a repository, to be changed and pushed; an empty one will do."""
+    with tempfile.TemporaryDirectory(prefix="hcmlang-git-") as work:
+        copy = Path(work) / "copy"
+        run_git("clone", "--quiet", "--no-recurse-submodules", "--", url, str(copy))
+        yield copy

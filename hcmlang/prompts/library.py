@@ -1,0 +1,170 @@
+"""Adding, updating and removing the packs that the specs in a folder use: what is fetched, cached and locked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean
+from hcmlang.files import write_text
+from hcmlang.hashing import content_key
+from hcmlang.prompts.cache import cache_folder, changes, place_of, store
+from hcmlang.prompts.lock import Lock, Locked, read_lock
+from hcmlang.prompts.origins import Origin, checked_range, parse_origin
+from hcmlang.prompts.sources import fetched
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a pack: `before` is None where it is new, `after` where it was removed."""
+
+    name: str
+    before: Locked | None
+    after: Locked | None
+    fetched: bool = False
+    """Fetched anew as it was locked."""
+
+    def __str__(self) -> str:
+        after, before = self.after, self.before
+        if after is None:
+            return f"{self.name} removed"
+        files = f"{len(after.files)} files, {_revision(after)}"
+        if before is None or self.fetched:
+            return f"{self.name} {after.version} {'fetched' if self.fetched else 'added'} ({files})"
+        if before.files == after.files and before.version == after.version:
+            return f"{self.name} {after.version} is unchanged"
+        return f"{self.name} {before.version} -> {after.version} ({files})"
+
+
+def _revision(pack: Locked) -> str:
+    kind, _, digest = pack.revision.rpartition(":")
+    return f"{kind} {digest[:12]}".strip() if pack.revision else f"from {pack.source}"
+
+
+def is_offline(flag: bool = False) -> bool:
+    """Whether nothing may be fetched: by an option, or by `HCMLANG_OFFLINE`."""
+    return flag or os.environ.get("HCMLANG_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+def add(text: str, folder: Path, offline: bool = False) -> Change:
+    """Fetch the pack at a source, cache it, and lock it for the specs in `folder`. A file name is relative to the current
+    folder; the lock has it relative to its own. Raises :class:`DiagnosticError`."""
+    lock, origin = read_lock(folder), parse_origin(text, Path())
+    if origin.kind in ("folder", "archive") and not origin.remote and not Path(origin.where).expanduser().is_absolute():
+        origin = replace(origin, where=Path(os.path.relpath(origin.where, folder)).as_posix())
+    name, locked = _fetch(origin, folder, offline)
+    before = lock.packs.get(name)
+    lock.with_pack(name, locked).write()
+    return Change(name, before, locked)
+
+
+def restore(folder: Path, offline: bool = False) -> list[Change]:
+    """Fetch what the lock names and the cache lacks, or has otherwise, at the revisions that were locked.
+
+    Raises :class:`DiagnosticError` where a source no longer has what was locked.
+    """
+    lock = read_lock(folder)
+    found = []
+    for name, locked in lock.packs.items():
+        place = place_of(name, locked.version, locked.files)
+        lacks = not place.is_dir() or bool(list(changes(place, locked.files)))
+        if lacks:
+            origin = _as_locked(locked, folder)
+            _, again = _fetch(origin, folder, offline)
+            if again.files != locked.files:
+                names = {*again.files, *locked.files}
+                other = sorted(one for one in names if again.files.get(one) != locked.files.get(one))
+                message = f"{locked.source} no longer has the pack {name} {locked.version} as it was locked: {', '.join(other)}"
+                hint = f"`hcmlang prompts update {name}` takes what there is now"
+                raise DiagnosticError(Diagnostic("pack-changed", message, lock.span(name), hint), EXIT_SPEC)
+        found.append(Change(name, locked, locked, fetched=lacks))
+    return found
+
+
+def _as_locked(locked: Locked, folder: Path) -> Origin:
+    """The origin of a pack at the revision that was locked."""
+    origin = parse_origin(locked.source, folder)
+    if origin.kind in ("git", "hub"):
+        return replace(origin, revision=locked.revision, range="")
+    return replace(origin, range=f"={locked.version}")
+
+
+def update(names: Sequence[str], folder: Path, offline: bool = False) -> list[Change]:
+    """Fetch the newest versions in range of packs: `NAME`, `NAME@RANGE` for another range, all of them where none is named.
+
+    Raises :class:`DiagnosticError`; then nothing is changed.
+    """
+    lock = read_lock(folder)
+    found = []
+    for text in names or list(lock.packs):
+        name, _, wanted = text.partition("@")
+        before = locked_as(lock, name)
+        origin = replace(parse_origin(before.source, folder), range=before.range)
+        if wanted:
+            origin = replace(origin, revision="", range=checked_range(wanted, text))
+        given, after = _fetch(origin, folder, offline)
+        if given != name:
+            message = f"{before.source} has the pack {given} now, not {name}"
+            raise DiagnosticError(Diagnostic("other-pack", message, lock.span(name), "remove the one, add the other"))
+        lock = lock.with_pack(name, after)
+        found.append(Change(name, before, after))
+    lock.write()
+    return found
+
+
+def remove(name: str, folder: Path) -> Change:
+    """Take a pack out of the lock. The cache keeps it: other folders may use it. Raises :class:`DiagnosticError`."""
+    lock = read_lock(folder)
+    before = locked_as(lock, name)
+    lock.without(name).write()
+    return Change(name, before, None)
+
+
+def locked_as(lock: Lock, name: str) -> Locked:
+    """A pack of the lock. Raises :class:`DiagnosticError` where it has none of this name."""
+    if name not in lock.packs:
+        hint = did_you_mean(name, lock.packs) or "`hcmlang prompts add SOURCE` adds one"
+        raise DiagnosticError(Diagnostic("unknown-pack", f"{lock.path} has no pack `{name}`", None, hint), EXIT_SPEC)
+    return lock.packs[name]
+
+
+def _fetch(origin: Origin, folder: Path, offline: bool) -> tuple[str, Locked]:
+    """Name and lock entry of the pack at an origin, which is in the cache then."""
+    if origin.remote and is_offline(offline):
+        return _remembered(origin)
+    with fetched(origin, folder) as found:
+        pack = found.pack
+        _, files = store(pack)
+        source = replace(origin, range="").text
+        locked = Locked(
+            version=pack.manifest.version, source=source, range=origin.range, revision=found.revision, files=files
+        )
+    if origin.remote:
+        for asked in {origin, replace(origin, revision=locked.revision, range="")}:
+            write_text(_note(asked), json.dumps({"name": pack.name, "pack": locked.model_dump()}))
+    return pack.name, locked
+
+
+def _note(origin: Origin) -> Path:
+    """Where it is written down what an origin had when it was last asked."""
+    return cache_folder() / "sources" / f"{content_key([origin.text, origin.range])}.json"
+
+
+def _remembered(origin: Origin) -> tuple[str, Locked]:
+    """What an origin had when it was last asked, if the cache still has it."""
+    try:
+        noted: Any = json.loads(_note(origin).read_text(encoding="utf-8"))
+        name, locked = str(noted["name"]), Locked.model_validate(noted["pack"])
+    except (OSError, ValueError, KeyError, TypeError):
+        name, locked = "", None
+    if locked is not None:
+        place = place_of(name, locked.version, locked.files)
+        if place.is_dir() and not list(changes(place, locked.files)):
+            return name, locked
+    message = f"{origin.text} is not in the cache, and nothing may be fetched"
+    hint = "once without --offline (and without HCMLANG_OFFLINE), and it is there"
+    raise DiagnosticError(Diagnostic("offline", message, hint=hint), EXIT_SPEC)

@@ -1,0 +1,130 @@
+"""Fetching packs: from any origin into a folder, with the revision that was found there."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors
+from hcmlang.files import MANIFEST
+from hcmlang.prompts.archive import unpack
+from hcmlang.prompts.git import fetch_git, no_version
+from hcmlang.prompts.hub import fetch_hub
+from hcmlang.prompts.limits import MAX_BYTES
+from hcmlang.prompts.origins import Origin
+from hcmlang.prompts.pack import Pack, check_fit, find_pack
+
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A pack in a folder that goes away, and the revision that it came from."""
+
+    pack: Pack
+    revision: str
+
+
+@contextmanager
+def fetched(origin: Origin, base: Path) -> Iterator[Fetched]:
+    """The pack at an origin, in a folder that is removed after the block; paths are relative to `base`.
+
+    Raises :class:`DiagnosticError` where it cannot be had, is no pack, does not fit, or is not in the range.
+    """
+    with tempfile.TemporaryDirectory(prefix="hcmlang-pack-") as work:
+        folder = Path(work) / "pack"
+        folder.mkdir()
+        revision = ""
+        if origin.kind == "folder":
+            folder = base / Path(origin.where).expanduser() / origin.subfolder
+        elif origin.kind == "git":
+            revision = fetch_git(origin, folder)
+        elif origin.kind == "hub":
+            revision = fetch_hub(origin, folder)
+            folder = folder / origin.subfolder
+        else:
+            revision = _archive(origin, base, Path(work), folder)
+            folder = _within(folder, origin.subfolder)
+        pack = _chosen(origin, folder)
+        if pack.version not in origin.wanted:
+            raise DiagnosticError(no_version(origin, {pack.version: ""}), EXIT_SPEC)
+        yield Fetched(pack, revision)
+
+
+def _archive(origin: Origin, base: Path, work: Path, folder: Path) -> str:
+    """Unpack an archive; SHA-256 of it."""
+    path = base / Path(origin.where).expanduser()
+    if origin.remote:
+        path = work / "download.zip"
+        _download(origin.where, path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    unpack(path, folder)
+    return f"sha256:{digest}"
+
+
+def _download(url: str, path: Path) -> None:
+    """Save what is at an address. Raises :class:`DiagnosticError`."""
+    import http.client
+    from urllib.request import Request, urlopen
+
+    try:
+        with (
+            urlopen(Request(url, headers={"User-Agent": "hcmlang"}), timeout=_SECONDS) as answer,
+            path.open("wb") as file,
+        ):
+            if not answer.url.startswith(("http://", "https://")):
+                raise ValueError(f"it leads to {answer.url}")
+            size = 0
+            while piece := answer.read(65_536):
+                size += len(piece)
+                if size > MAX_BYTES:
+                    raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+                file.write(piece)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise DiagnosticError(
+            Diagnostic("not-fetched", f"cannot fetch {url}: {error}", hint="check the address")
+        ) from error
+
+
+def _within(folder: Path, subfolder: str) -> Path:
+    """The folder with the pack: that named, or the only one at the top, as archives of repositories have it."""
+    inside = [path for path in folder.iterdir() if path.is_dir()]
+    if not (folder / (subfolder or ".") / MANIFEST).is_file() and len(inside) == 1 and len(list(folder.iterdir())) == 1:
+        folder = inside[0]
+    return folder / subfolder
+
+
+def _chosen(origin: Origin, folder: Path) -> Pack:
+    """The pack in a folder, or the newest in range of those in the folders within, which are its versions."""
+    if (folder / MANIFEST).is_file():
+        return _read(folder)
+    if not folder.is_dir() or not list(folder.glob(f"*/{MANIFEST}")):
+        hint = "name the folder that has one after #, or `hcmlang prompts new FOLDER` makes a pack"
+        raise DiagnosticError(Diagnostic("no-pack", f"there is no {MANIFEST} in {origin.text}", hint=hint), EXIT_SPEC)
+    packs = [_read(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
+    names = sorted({pack.name for pack in packs})
+    if len(names) > 1:
+        hint = (
+            f"name one of them: {origin.text}{'/' if '#' in origin.text or origin.kind == 'folder' else '#'}{names[0]}"
+        )
+        message = f"{origin.text} holds several packs: {', '.join(names)}"
+        raise DiagnosticError(Diagnostic("several-packs", message, hint=hint), EXIT_SPEC)
+    by_version = {pack.version: pack for pack in packs}
+    newest = origin.wanted.newest(by_version)
+    if newest is None:
+        raise DiagnosticError(no_version(origin, dict.fromkeys(by_version, "")), EXIT_SPEC)
+    return by_version[newest]
+
+
+def _read(folder: Path) -> Pack:
+    pack, diagnostics = find_pack(folder)
+    if pack is not None:
+        diagnostics = [*diagnostics, *check_fit(pack)]
+    if pack is None or has_errors(diagnostics):
+        raise DiagnosticError(diagnostics, EXIT_SPEC)
+    return pack

@@ -1,0 +1,157 @@
+"""Archives from a stranger: none writes outside its folder, or more than it may."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hcmlang.diagnostics import DiagnosticError
+from hcmlang.prompts.archive import unpack
+from hcmlang.prompts.limits import MAX_FILES
+
+Maker = Callable[[Path], None]
+
+
+def zipped(*names: str, content: bytes = b"x", times: int = 1) -> Maker:
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as pack:
+            for name in names:
+                for _ in range(times):
+                    info = zipfile.ZipInfo("x")
+                    info.filename = name  # as it is: the constructor would make it harmless
+                    info.compress_type = zipfile.ZIP_DEFLATED
+                    pack.writestr(info, content)
+
+    return make
+
+
+def zip_of_kind(kind: int) -> Maker:
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as pack:
+            info = zipfile.ZipInfo("link")
+            info.external_attr = (kind | 0o777) << 16
+            pack.writestr(info, "/etc/passwd")
+
+    return make
+
+
+def tarred(*entries: tuple[str, bytes, str], mode: str = "w:gz", content: bytes = b"x") -> Maker:
+    def make(path: Path) -> None:
+        with tarfile.open(path, mode) as pack:  # type: ignore[call-overload]
+            for name, kind, link in entries:
+                info = tarfile.TarInfo(name)
+                info.type, info.linkname = kind, link
+                info.size = len(content) if kind == tarfile.REGTYPE else 0
+                pack.addfile(info, io.BytesIO(content))
+
+    return make
+
+
+def encrypted(path: Path) -> None:
+    zipped("a.txt")(path)
+    data = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(sign) + place] |= 1
+    path.write_bytes(data)
+
+
+def lying(path: Path) -> None:
+    """The list says that the file is small."""
+    zipped("a.txt", content=b"x" * 100_000)(path)
+    data = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = data.index(sign) + place
+        data[at : at + 4] = struct.pack("<I", 10)
+    path.write_bytes(data)
+
+
+def long_list(path: Path) -> None:
+    """A million entries in the list of files, all of them the same."""
+    zipped("a.txt")(path)
+    data = path.read_bytes()
+    entry = data[data.index(b"PK\x01\x02") : data.index(b"PK\x05\x06")]
+    start = data[: data.index(b"PK\x01\x02")]
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(entry) * 500_000, len(start), 0)
+    path.write_bytes(start + entry * 500_000 + end)
+
+
+HOSTILE: dict[str, tuple[Maker, str]] = {
+    "absolute path": (zipped("/tmp/evil.txt"), "absolute path"),
+    "path that leads out": (zipped("../evil.txt"), "leads out"),
+    "path that leads out in the middle": (zipped("a/../../evil.txt"), "leads out"),
+    "path of Windows": (zipped("..\\evil.txt"), "no name on every system"),
+    "drive of Windows": (zipped("C:/evil.txt"), "no name on every system"),
+    "device of Windows": (zipped("a/nul.txt"), "no name on every system"),
+    "name that ends with a dot": (zipped("pack.yaml."), "no name on every system"),
+    "second stream of a file": (zipped("pack.yaml:evil"), "no name on every system"),
+    "name with a line end": (zipped("a\nb.txt"), "no name on every system"),
+    "name with a null": (zipped("a.txt\0.prompty"), "no name on every system"),
+    "name that is too long": (zipped("a" * 300), "too long"),
+    "the same name twice": (zipped("a.txt", times=2), "same name"),
+    "names that differ in case": (zipped("a.txt", "A.txt"), "same name"),
+    "names that differ in their accents": (zipped("\u00e9.txt", "e\u0301.txt"), "same name"),
+    "folders that differ in case": (zipped("a/x.txt", "A/y.txt"), "same name"),
+    "a file and a folder": (zipped("a", "a/b.txt"), "a file and a folder"),
+    "too deep": (zipped("a/" * 40 + "b.txt"), "folders deep"),
+    "too many files": (zipped(*(f"{n}.txt" for n in range(MAX_FILES + 2))), "more than 2,000 files"),
+    "a list that is too long": (long_list, "more than 2,000 files"),
+    "bomb by ratio": (zipped("a.txt", content=b"\0" * 10_000_000), "times as large"),
+    "bomb by size": (zipped("a.txt", content=b"\0" * 30_000_000), "more than 20,000,000 bytes"),
+    "bomb of many": (zipped(*(f"{n}" for n in range(40)), content=b"\0" * 2_000_000), "more than 50,000,000 bytes"),
+    "file that is larger than it says": (lying, "refused"),
+    "encrypted": (encrypted, "encrypted"),
+    "link in a zip file": (zip_of_kind(stat.S_IFLNK), "is a link"),
+    "device in a zip file": (zip_of_kind(stat.S_IFCHR), "no plain file"),
+    "pipe in a zip file": (zip_of_kind(stat.S_IFIFO), "no plain file"),
+    "cut off": (lambda path: path.write_bytes(b"PK\x03\x04 and so on"), "neither a zip nor a tar"),
+    "symbolic link in a tar file": (tarred(("l", tarfile.SYMTYPE, "/etc")), "is a link"),
+    "written through a link": (tarred(("l", tarfile.SYMTYPE, "/tmp"), ("l/e.txt", tarfile.REGTYPE, "")), "is a link"),
+    "hard link in a tar file": (tarred(("l", tarfile.LNKTYPE, "/etc/passwd")), "is a link"),
+    "device in a tar file": (tarred(("d", tarfile.CHRTYPE, "")), "no plain file"),
+    "pipe in a tar file": (tarred(("p", tarfile.FIFOTYPE, "")), "no plain file"),
+    "tar file with an absolute path": (tarred(("/tmp/evil.txt", tarfile.REGTYPE, "")), "absolute path"),
+    "tar file that leads out": (tarred(("../evil.txt", tarfile.REGTYPE, "")), "leads out"),
+    "bomb in a tar file": (tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 60_000_000), "more than 50,000,000"),
+    "bomb in a tar file, xz": (
+        tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 60_000_000, mode="w:xz"),
+        "more than 50,000,000",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile(name: str, tmp_path: Path) -> None:
+    make, why = HOSTILE[name]
+    file, outer = tmp_path / "pack.zip", tmp_path / "outer"
+    make(file)
+    inner = outer / "inner"
+    inner.mkdir(parents=True)
+    started = time.monotonic()
+    with pytest.raises(DiagnosticError, match=why) as caught:
+        unpack(file, inner)
+    assert time.monotonic() - started < 2
+    assert caught.value.diagnostics[0].code == "bad-archive"
+    assert [path.name for path in outer.iterdir()] == ["inner"]
+    assert sum(path.stat().st_size for path in inner.rglob("*") if path.is_file()) <= 100_000
+    assert not any(path.is_symlink() for path in inner.rglob("*"))
+    assert not os.path.lexists("/tmp/evil.txt")
+
+
+def test_a_plain_archive(tmp_path: Path) -> None:
+    for number, make in enumerate(
+        (zipped("pack.yaml", "a/b.txt", "./c.txt"), tarred(("a/b.txt", tarfile.REGTYPE, ""), mode="w:xz"))
+    ):
+        make(tmp_path / "pack.zip")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        unpack(tmp_path / "pack.zip", folder)
+        assert (folder / "a" / "b.txt").read_bytes() == b"x"

@@ -1,0 +1,216 @@
+"""Packs: what is wrong with one is told with its place; its own tests; what is shown of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hcmlang.diagnostics import DiagnosticError
+from hcmlang.loop.packs import examine
+from hcmlang.prompts.catalog import described, rendered, source_text
+from hcmlang.prompts.pack import read_pack
+from hcmlang.prompts.pack_tests import run_tests
+from hcmlang.prompts.resolve import shipped_packs
+from hcmlang.prompts.scaffold import new_pack
+from tests.conftest import Hcmlang
+from tests.prompts.shelf import make_pack
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    return make_pack(tmp_path / "reviews")
+
+
+def change(pack: Path, old: str, new: str, file: str = "pack.yaml") -> None:
+    text = (pack / file).read_text(encoding="utf-8")
+    assert old in text
+    (pack / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def told(pack: Path) -> list[str]:
+    """Code, file and line, and message."""
+    _, diagnostics = examine(pack)
+    return [
+        f"{one.code} {Path(one.span.source.name).name}:{one.span.line} {one.message}"
+        if one.span
+        else f"{one.code} {one.message}"
+        for one in diagnostics
+    ]
+
+
+def test_a_new_pack_passes_its_tests(tmp_path: Path) -> None:
+    new_pack(tmp_path / "my-own")
+    assert told(tmp_path / "my-own") == []
+    tested = list(run_tests(read_pack(tmp_path / "my-own")))
+    assert len(tested) == 7
+    assert all(one.passed for one in tested)
+    with pytest.raises(DiagnosticError, match="not-empty"):
+        new_pack(tmp_path / "my-own")
+    with pytest.raises(DiagnosticError, match="bad-name"):
+        new_pack(tmp_path / "My Own")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("pack: 1\n", "pack: 2\n", "wrong-value pack.yaml:2 `pack` cannot be `2`"),
+        ("name: reviews", "name: My Pack", "wrong-value pack.yaml:3 `My Pack` cannot be a name"),
+        ("version: 1.0.0", "version: one", "wrong-value pack.yaml:4 `version` must be a version of three numbers"),
+        ("description:", "descripton:", "unknown-key pack.yaml:5 unknown key `descripton`"),
+        ("license: Apache-2.0\n", "", "missing-key pack.yaml:2 the file needs the key `license`"),
+        ('">=0.1,<1"', '"newest"', "wrong-value pack.yaml:8 `hcmlang` must be a range of versions"),
+        ('">=0.1,<1"', '">=99"', "does-not-fit pack.yaml:8 the pack reviews is for hcmlang >=99"),
+        ("instances: instances.prompty", "instances: instance.prompty", "missing-file pack.yaml:10 there is no file"),
+        (
+            "instances: instances.prompty",
+            "instances: ../x.prompty",
+            "wrong-value pack.yaml:10 `prompts.instances` must name",
+        ),
+        (
+            "instances: instances.prompty",
+            "instances: macros.jinja",
+            "wrong-ending pack.yaml:10 the name of such a file",
+        ),
+        (
+            "instances: instances.prompty",
+            "write: instances.prompty",
+            "no-purpose pack.yaml:10 what the prompt `write` is for",
+        ),
+        ("{prompt: instances,", "{prompt: instance,", "unknown-name pack.yaml:17 the pack has no prompt `instance`"),
+        ("- program: negation", "- program: negator", "unknown-name pack.yaml:19 the pack has no program `negator`"),
+    ],
+)
+def test_mistakes_in_the_manifest(pack: Path, old: str, new: str, found: str) -> None:
+    change(pack, old, new)
+    assert any(one.startswith(found) for one in told(pack)), told(pack)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [
+        (
+            "instances.prompty",
+            "{{ target }}",
+            "{{ traget }}",
+            "unknown-name instances.prompty:27 `traget` is no value",
+        ),
+        (
+            "instances.prompty",
+            "output: negation",
+            "output: negator",
+            "unknown-name instances.prompty:13 the pack has no",
+        ),
+        (
+            "instances.prompty",
+            '"macros.jinja"',
+            '"/etc/passwd"',
+            "outside-pack instances.prompty:19 '/etc/passwd' lies",
+        ),
+        ("macros.jinja", "{% endif %}", "", "template-syntax macros.jinja:12"),
+        ("programs/negation.hcm", "one_of(negators)", "one_of(negator)", "unknown-name negation.hcm:4"),
+        (
+            "programs/negation.hcm",
+            "../lists",
+            "../../lists",
+            "outside-pack negation.hcm:2 ../../lists/negators.txt",
+        ),
+        (
+            "lists/negators.txt",
+            "not\nnever\nhardly\nnot at all\n",
+            "",
+            "empty-list pack.yaml:14 lists/negators.txt holds no",
+        ),
+    ],
+)
+def test_mistakes_in_the_files(pack: Path, file: str, old: str, new: str, found: str) -> None:
+    change(pack, old, new, file)
+    assert any(one.startswith(found) for one in told(pack)), told(pack)
+
+
+def test_templates_are_checked(pack: Path) -> None:
+    change(pack, "lists:\n", "templates: {findings: findings.yaml}\nlists:\n")
+    (pack / "findings.yaml").write_text("word: 'Rows with {{ naem }}.'\n", encoding="utf-8")
+    assert told(pack) == ["unknown-name findings.yaml:1 the template of `word` knows no `naem`"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [
+        (
+            "pack.yaml",
+            '"the film is not good", ',
+            '"the film is good", ',
+            "must accept this: the rules do not write it",
+        ),
+        ("pack.yaml", 'rejects: ["the film is good", ', 'rejects: ["the film is not good", ', "must not accept this"),
+        ("instances.prompty", "Answer with", "Reply with", "gives other messages than tests/instances.txt has"),
+        ("tests/instances.yaml", "target: negative\n", "", "the input `target` has no value"),
+        ("tests/instances.yaml", "labels: [negative", "labels: [{a: 1}", "`labels` must be a list, each a text"),
+    ],
+)
+def test_tests_that_fail(pack: Path, file: str, old: str, new: str, found: str) -> None:
+    change(pack, old, new, file)
+    (failed,) = [one for one in run_tests(read_pack(pack)) if not one.passed]
+    assert found in failed.diagnostics[0].message
+    assert failed.diagnostics[0].span is not None
+
+
+def test_expected_messages_can_be_written_anew(pack: Path) -> None:
+    change(pack, "Answer with", "Reply with", "instances.prompty")
+    list(run_tests(read_pack(pack), update=True))
+    assert all(one.passed for one in run_tests(read_pack(pack)))
+    assert "Reply with" in (pack / "tests" / "instances.txt").read_text(encoding="utf-8")
+
+
+def test_records_constraints_and_choices_are_tested(pack: Path) -> None:
+    (pack / "programs" / "negation.hcm").write_text(
+        'pair := record { first := "a" part, second := "b" part }\npart = "x" | "y"\nrequire words(first) in 1..2\n'
+        "require second contains any hypothesis.triggers\n",
+        encoding="utf-8",
+    )
+    text = (pack / "pack.yaml").read_text(encoding="utf-8")
+    (pack / "pack.yaml").write_text(
+        text[: text.index("  programs:\n    - program")] + "  programs:\n    - program: negation\n"
+        "      scope: {target: a, wrong: b, hypothesis: {triggers: [x]}}\n"
+        "      accepts: [{first: a x, second: b x}]\n"
+        "      rejects: [{first: a y, second: b y}, {first: a x, second: b y}, {first: a y, second: b x}, {first: a x}]\n",
+        encoding="utf-8",
+    )
+    tested = list(run_tests(read_pack(pack)))
+    assert [one.diagnostics for one in tested] == [()] * 6
+
+
+def test_what_is_shown(pack: Path) -> None:
+    found = read_pack(pack)
+    assert "labels: list[str]" in described(found)
+    assert source_text(found, "negators").startswith("# One word")
+    with pytest.raises(DiagnosticError, match="did you mean `negation`"):
+        source_text(found, "negatoin")
+    assert rendered(f"{pack}/instances", pack, None, [])[1].role == "user"
+    assert "did you mean `target`" in _failure(f"{pack}/instances", pack, ["tagret=negative"])
+    assert "the input `labels` has no value" in _failure(f"{pack}/instances", pack, ["target=negative"])
+    assert rendered(str(pack / "instances.prompty"), pack, pack / "tests" / "instances.yaml", ["target=neutral"])
+
+
+def _failure(prompt: str, folder: Path, values: list[str]) -> str:
+    with pytest.raises(DiagnosticError) as caught:
+        rendered(prompt, folder, None, values)
+    return str(caught.value)
+
+
+def test_the_packs_that_come_with_hcmlang_pass_their_tests() -> None:
+    for pack in shipped_packs():
+        assert [one for one in examine(pack.folder)[1] if one.severity == "error"] == []
+        assert [one.name for one in run_tests(pack) if not one.passed] == []
+
+
+def test_commands(pack: Path, hcmlang: Hcmlang) -> None:
+    assert hcmlang("prompts", "test", pack).stdout == "reviews 1.0.0: 7 of 7 tests passed\n"
+    change(pack, "Answer with", "Reply with", "instances.prompty")
+    done = hcmlang("prompts", "test", pack)
+    assert (done.returncode, "6 of 7 tests passed" in done.stdout, "[test-failed]" in done.stderr) == (1, True, True)
+    done = hcmlang("prompts", "show", "nothing")
+    assert (done.returncode, "[unknown-pack]" in done.stderr) == (2, True)
+    assert hcmlang("prompts", "remove", "nothing").returncode == 2
+    assert '"role": "system"' in hcmlang("prompts", "render", f"{pack}/instances", "--json").stdout
