@@ -13,7 +13,7 @@ from markupsafe import Markup
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report import figures, pool_map
-from hcmlang.report.costs import costs
+from hcmlang.report.costs import agreement, costs
 from hcmlang.report.headline import before_after, change, headline, p_value, power_in_words
 from hcmlang.report.tables import difference
 from hcmlang.spec.dump import to_yaml
@@ -69,6 +69,7 @@ def _render(template: str, results: Results) -> str:
             other_hypotheses=[h for h in results.hypotheses if h["seed"] in others or not _shown(metrics, h)],
             fates=_fates(metrics),
             costs=costs(results),
+            agreements=agreement(results),
             spec=to_yaml(results.spec, width=90),
             versions=results.versions,
             css=Markup(_resource("report.css")),
