@@ -97,6 +97,17 @@ def do_everything(run: Path, annotator: str = "Ada", *, seconds: float = 30.0) -
     return done
 
 
+def finish(spec: Path, run: Path) -> hcmlang.Run:
+    """Run the spec, and do what it waits for, until it is done."""
+    for _ in range(20):
+        try:
+            return hcmlang.load(spec).run(run)
+        except DiagnosticError as waiting:
+            if waiting.exit_code != EXIT_WAITING or not do_everything(run):
+                raise
+    raise AssertionError("it never ends")
+
+
 def steps_of(run: Path) -> Iterator[str]:
     """Names of the steps that are done."""
     with Tasks(run / "journal.db") as tasks:
