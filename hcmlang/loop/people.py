@@ -26,7 +26,7 @@ from hcmlang.loop.work import Work
 from hcmlang.loop.write import Written
 from hcmlang.spec.model import HumanTeacher, TeacherConfig
 from hcmlang.teachers.people import Ask
-from hcmlang.teachers.tasks import Answer, Task, votes
+from hcmlang.teachers.tasks import Answer, Task, votes, votes_in_words
 
 if TYPE_CHECKING:
     from hcmlang.loop.teach import Order
@@ -177,7 +177,7 @@ def _verified(
     label, answers = verdict
     fields = texts[key]
     if label != order.label:
-        said = ", ".join(f"{name or 'cannot tell'} {count}" for name, count in votes(answers).most_common())
+        said = votes_in_words(votes(answers).most_common())
         detail = f"written as {order.label}, people say: {said}: {' / '.join(fields.values())}"
         return _refused(key, program, "label not confirmed", detail)
     judged = [one for one in checked(program, fields, None, label) if one.holds is False and not one.preferred]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from hcmlang.teachers.tasks import JOBS, Task, Tasks
 
 #: Seconds for which a task stays with a person who sends nothing. A page that is open and in use sends what was typed.
 LEASE = 600.0
+#: Seconds without a sign of somebody after which their time is not counted.
+IDLE = 60.0
 
 _LENT = "(select count(*) from people_leases l where l.task = t.key and l.annotator <> :me and l.until > :now)"
 _OPEN = f"""
@@ -39,12 +42,29 @@ class Lent:
     seconds: float
 
 
+def worked(lent: Lent | None, now: float, active: str) -> float:
+    """Seconds of work on a task: those that the page counted (`active`), but no more than have passed; where it counted none,
+    those since the task was lent, idle ones cut."""
+    if lent is None:
+        return 0.0
+    passed = max(0.0, now - lent.since)
+    try:
+        counted = float(active)
+    except ValueError:
+        return lent.seconds + min(passed, IDLE)
+    return min(max(0.0, counted), lent.seconds + passed) if math.isfinite(counted) else 0.0
+
+
 class Assignments:
     """The queue of each person. `clock` tells the time in seconds."""
 
     def __init__(self, tasks: Tasks, clock: Any = time.time) -> None:
         self._tasks = tasks
         self._clock = clock
+
+    def now(self) -> float:
+        """The time in seconds."""
+        return float(self._clock())
 
     def join(self, annotator: str) -> None:
         """Remember a name."""
@@ -97,6 +117,11 @@ class Assignments:
             db.execute("delete from people_leases where task = ? and annotator = ?", (key, annotator))
             if db.execute("select 1 from people_tasks where key = ?", (key,)).fetchone():
                 db.execute("insert or replace into people_skips values (?, ?, ?)", (key, annotator, self._clock()))
+
+    def release(self, annotator: str) -> None:
+        """Somebody stops: others may have what they had in hand. What was typed is kept."""
+        with self._tasks.writing() as db:
+            db.execute("delete from people_leases where annotator = ?", (annotator,))
 
     def undo(self, annotator: str) -> Task | None:
         """Take back the person's last answer, as long as no step of the run has used it and nobody has decided on it; its task

@@ -217,6 +217,23 @@ class Tasks:
             return Task(key_, job, arm, json.loads(content), needed, nano / NANO, author)
         return None
 
+    def place_of(self, key: str) -> tuple[str, dict[str, Any]] | None:
+        """The step that waits for a task, and what its answers are checked with."""
+        query = (
+            "select w.place, p.context from people_wanted w join people_places p on p.place = w.place where w.task = ?"
+        )
+        found = self.rows(f"{query} limit 1", key)
+        return (found[0][0], json.loads(found[0][1])) if found else None
+
+    def texts(self, place: str) -> list[tuple[str, dict[str, str]]]:
+        """What was written so far for the step `place`, with the keys of the tasks, in the order in which it came."""
+        query = """
+            select a.task, a.payload from people_answers a join people_wanted w on w.task = a.task
+            where w.place = ? and a.state = 'counts' order by a.number
+        """
+        found = [(key, json.loads(payload)) for key, payload in self.rows(query, place)]
+        return [(key, payload["fields"]) for key, payload in found if not payload.get("impossible")]
+
     def record(
         self,
         key: str,
@@ -277,6 +294,11 @@ def adjudication_key(key: str) -> str:
 def votes(answers: Sequence[Answer]) -> Counter[str | None]:
     """How many people gave each label; None stands for "cannot tell"."""
     return Counter(answer.payload["label"] for answer in answers)
+
+
+def votes_in_words(counts: Sequence[Sequence[Any]]) -> str:
+    """How many people gave each label, in words."""
+    return ", ".join(f"{label or 'cannot tell'} {count}" for label, count in counts)
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -1,0 +1,67 @@
+"""Opens a run for people, and serves the page."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hcmlang.annotate.access import Access, is_loopback
+from hcmlang.annotate.app import Pages, Settings, make_app
+from hcmlang.annotate.feedback import Checker
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.loop.store import JOURNAL
+from hcmlang.teachers.tasks import Tasks, has_tasks
+
+
+@contextmanager
+def opened(run: Path) -> Iterator[Tasks]:
+    """The tasks of the run in a folder. Raises :class:`DiagnosticError` where there is no run, or it asks nobody."""
+    if not (run / JOURNAL).is_file():
+        hint = "a run directory has a journal.db; `hcmlang run SPEC` makes one"
+        raise DiagnosticError(Diagnostic("no-run", f"{run} holds no run", hint=hint), EXIT_SPEC)
+    if not has_tasks(run / JOURNAL):
+        hint = "give the spec a teacher `{kind: human, wage: {usd_per_hour: ...}}` and run it until it stops for people"
+        raise DiagnosticError(Diagnostic("no-tasks", f"{run} asks people for nothing", hint=hint), EXIT_SPEC)
+    with Tasks(run / JOURNAL) as tasks:
+        yield tasks
+
+
+def pages_of(run: Path, tasks: Tasks, settings: Settings, token: str | None) -> Pages:
+    """The pages of a run. Sessions and forms stay good when the server is started anew."""
+    secret = tasks.setting("secret", secrets.token_urlsafe(32))
+    return Pages(tasks, Checker(run, tasks), Access(secret, token), settings)
+
+
+def serve(
+    run: Path, host: str, port: int, token: str | None, name: str, hide_label: bool, say: Callable[[str], None]
+) -> None:
+    """Serve the page until Ctrl-C; `say` is told where it is. Anywhere but on the loopback address a token is asked for: one is
+    made where none is given.
+
+    Raises :class:`DiagnosticError` where there is nothing to serve, or the address cannot be had.
+    """
+    try:
+        import uvicorn
+    except ImportError as error:
+        hint = "pip install 'hcmlang[annotate]'"
+        raise DiagnosticError(Diagnostic("missing-package", f"the page takes {error.name}", hint=hint)) from error
+    with opened(run) as tasks:
+        loopback = is_loopback(host)
+        if not loopback and not token:
+            token = secrets.token_urlsafe(24)
+        settings = Settings(run.resolve().name, loopback, name, hide_label)
+        app = make_app(pages_of(run, tasks, settings, token))
+        config = uvicorn.Config(app, host, port, log_level="error", server_header=False, proxy_headers=False)
+        try:
+            socket = config.bind_socket()
+        except SystemExit as error:
+            hint = "is another page served there? choose another --port, or --host"
+            message = f"cannot serve at {host}, port {port}"
+            raise DiagnosticError(Diagnostic("address-in-use", message, hint=hint)) from error
+        with socket:
+            shown = f"[{host}]" if ":" in host else host
+            place = f"http://{shown}:{socket.getsockname()[1]}/"
+            say(f"{place}?token={token}" if token else place)
+            uvicorn.Server(config).run([socket])
