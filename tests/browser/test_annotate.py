@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hcmlang
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.tasks import Task, Tasks
 from tests.annotate import people
 from tests.annotate.conftest import explaining, labelling, writing
 from tests.conftest import PROGRAM
@@ -107,6 +108,8 @@ def answers(run: Path) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("run", ["explaining"], indirect=True)
 def test_a_group_is_explained_with_the_keyboard_alone(run: Path, open_page: Any) -> None:
+    from playwright.sync_api import expect
+
     page = open_page("Ada")
     assert page.locator("mark").count() > 0
     page.keyboard.press("Tab")
@@ -119,7 +122,7 @@ def test_a_group_is_explained_with_the_keyboard_alone(run: Path, open_page: Any)
     page.keyboard.type("Praise that a negation turns around is read as praise.")
     page.keyboard.press("Tab")
     page.keyboard.type("not, never")
-    page.wait_for_function("document.querySelector('#feedback').textContent.trim() === ''")
+    expect(page.locator("#feedback")).to_have_text("")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.get_by_text("Saved.", exact=True).wait_for()
@@ -131,6 +134,8 @@ def test_a_group_is_explained_with_the_keyboard_alone(run: Path, open_page: Any)
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
 def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> None:
+    from playwright.sync_api import expect
+
     page = open_page("Ada")
     trigger = content_of(run, page)["hypothesis"]["triggers"][0]
     box = page.get_by_label("Your text")
@@ -144,9 +149,8 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     assert "Not kept" in page.get_by_role("alert").inner_text()
     box.fill("")
     box.type(f"{trigger} and a red apple")
-    page.wait_for_function(
-        "document.querySelectorAll('.checks li').length && !document.querySelector('.checks .broken')"
-    )
+    expect(page.locator(".checks .kept").first).to_be_visible()
+    expect(broken).to_have_count(0)
     # A reload in the middle keeps what was typed, and the task.
     before = task_of(page)
     page.goto(page.url.split("?")[0].replace("/answer", "/work"))
@@ -160,20 +164,9 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
 
 def enough_labels(run: Path, count: int) -> None:
     """Have the run ask for some more labels."""
-    from hcmlang.teachers.tasks import Task
-
     with Tasks(run / "journal.db") as tasks:
-        more = [
-            Task(
-                f"extra{n}",
-                "verify",
-                "crowd",
-                {"texts": {"text": f"text number {n}"}, "labels": ["negative", "positive"]},
-                1,
-                18,
-            )
-            for n in range(count)
-        ]
+        contents = [{"texts": {"text": f"number {n}"}, "labels": ["negative", "positive"]} for n in range(count)]
+        more = [Task(f"extra{n}", "verify", "crowd", content, 1, 18) for n, content in enumerate(contents)]
         tasks.want("extra", more, {})
 
 
@@ -225,30 +218,71 @@ def test_two_people_at_once_and_a_server_that_is_killed(run: Path, served: Serve
     assert set(before) <= {task for _, task in sent}
 
 
-@pytest.mark.parametrize("run", ["labelling"], indirect=True)
+@pytest.fixture
+def beside(quickstart: Path, tmp_path: Path) -> Path:
+    """A run with people beside the miner, up to where it waits."""
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    spec = people.project(
+        folder / "project",
+        quickstart,
+        teachers={"crowd": {"kind": "human", "wage": {"usd_per_hour": 18}}, "miner": {"kind": "miner"}},
+        generate={"per_hypothesis": 2, "program": people.RULES},
+        arms=["none", "crowd", "miner"],
+    )
+    people.waits(spec, folder / "run")
+    return folder
+
+
+@pytest.mark.parametrize("run", ["beside"], indirect=True)
 def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
     run: Path, open_page: Any, browser: Browser
 ) -> None:
-    page = open_page("Grace")
-    while page.locator(".labels").count():
-        wanted = content_of(run, page)["label"]
-        with page.expect_navigation():
-            page.get_by_role("button", name=wanted).click()
-    assert "the run can go on" in page.locator("main").inner_text()
     spec = run.parent / "project" / "spec.yaml"
-    miner = ["teachers.miner={kind: miner}", "arms=[none, crowd, miner]", f"generate.program={people.BOTH}"]
-    del miner  # the program is the same for both; see `both` below
+    page = open_page("Ada")
+    while page.get_by_label("Your explanation").count():
+        words = content_of(run, page)["terms"][:2]
+        page.get_by_label("Your explanation").fill("Words that are turned around are taken as they stand.")
+        page.get_by_label("Words or phrases").fill(", ".join(words))
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save and go on").click()
+    people.waits(spec, run)
+    page.get_by_role("link", name="run").click()
+    page.get_by_role("link", name="Go on").click()
+    count = 0
+    while page.get_by_label("Your text").count():
+        word = content_of(run, page)["hypothesis"]["triggers"][0]
+        others = ("good", "bad", "long", "short", "loud", "slow")
+        page.get_by_label("Your text").fill(f"the film is not {word} and {others[count]}")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save and go on").click()
+        count += 1
+    people.waits(spec, run)
+    page.goto(page.url.split("?")[0])
+    with Tasks(run / "journal.db") as tasks:
+        written_as = {fields["text"]: target for fields, target in texts_of(tasks)}
+    while page.locator(".labels").count():
+        with page.expect_navigation():
+            page.get_by_role("button", name=written_as[page.locator(".specimen .text").inner_text()]).click()
+    assert "the run can go on" in page.locator("main").inner_text()
     result = hcmlang.load(spec).run(run)
-    assert result.metrics["arms"] == ["none", "crowd"]
+    assert result.metrics["arms"] == ["none", "crowd", "miner"]
+    assert result.metrics["instances"]["crowd"][0]["kept"] == count
     report = browser.new_page()
     report.goto((run / "report.html").as_uri())
-    text = report.locator("body").inner_text()
-    assert "crowd" in text
-    assert "hours of people" in text.lower()
+    assert report.get_by_role("rowheader", name="crowd").count() >= 2, "among the arms, and among the costs"
+    assert report.get_by_role("rowheader", name="miner").count() >= 1
+    assert "hours of people" in report.get_by_label("Costs").inner_text()
     report.close()
 
 
-#: Rules of axe-core whose findings are counted: WCAG 2.2 A and AA, and what is best practice.
+def texts_of(tasks: Tasks) -> Iterator[tuple[dict[str, str], str]]:
+    """What was written, and as what."""
+    query = "select content, payload from people_answers join people_tasks on key = task where job = 'write'"
+    for content, payload in tasks.rows(query):
+        yield json.loads(payload)["fields"], json.loads(content)["target"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("run", ["explaining", "writing", "labelling"], indirect=True)
