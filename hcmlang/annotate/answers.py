@@ -18,6 +18,9 @@ LONGEST = 10_000
 Form = Mapping[str, Sequence[str]]
 """What a form sent: the values of each of its names."""
 
+Broken = Callable[[Task, Mapping[str, str]], str | None]
+"""Tells the constraint that a written text does not keep."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -45,10 +48,8 @@ def payload_of(task: Task, form: Form) -> dict[str, Any]:
     return {"label": None if label == CANNOT_TELL else label}
 
 
-def problems_of(
-    task: Task, payload: Mapping[str, Any], broken: Callable[[Task, Mapping[str, str]], str | None]
-) -> list[Problem]:
-    """What is wrong with an answer. `broken` tells the constraint that a written text does not keep."""
+def problems_of(task: Task, payload: Mapping[str, Any], broken: Broken) -> list[Problem]:
+    """What is wrong with an answer; none where it can be taken."""
     if task.job == "characterize":
         found = people.problem(task.content, payload)
         return [] if found is None else [Problem(*found)]

@@ -183,13 +183,13 @@ class Pages:
 
         common: dict[str, Any] = {"said": "", "problem": None, "session": session, "settings": self.settings}
         common |= {"csrf": self.access.form_token(session), "token": secrets.token_urlsafe(16), "jobs": views.JOBS}
-        page = _environment().get_template(template).render({**common, **values})
+        page = environment().get_template(template).render({**common, **values})
         return self._with(HTMLResponse(page, status), session)
 
     def _fragment(self, template: str, **values: Any) -> Response:
         from starlette.responses import HTMLResponse
 
-        return HTMLResponse(_environment().get_template(template).render(values))
+        return HTMLResponse(environment().get_template(template).render(values))
 
     def _said(self, request: Request) -> str:
         return views.SAID.get(request.query_params.get("said", ""), "")
@@ -307,7 +307,7 @@ def _one(form: Form, name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Any:
+def environment() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
@@ -317,5 +317,5 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"marked": views.marked, "percent": "{:.0%}".format}
+    environment.filters |= {"sentence": views.sentence, "marked": views.marked, "percent": "{:.0%}".format}
     return environment

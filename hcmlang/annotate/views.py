@@ -46,6 +46,11 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)({listed})(?!\w)", re.IGNORECASE)
 
 
+def sentence(words: str) -> str:
+    """Words that begin with a capital and end with a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def labels_of(task: Task) -> list[dict[str, str]]:
     """The buttons of a labelling page with their keys; the last one is for who cannot tell."""
     named = [(label, label) for label in task.content["labels"]] + [(CANNOT_TELL, "cannot tell")]
@@ -73,7 +78,7 @@ def page_of(task: Task, draft: Mapping[str, Any] | None, hide_label: bool) -> di
 
 def in_words(check: Check) -> dict[str, str]:
     """A check as the page tells it: what it is about, and what came of it in a word."""
-    source = "the form that the program gives" if check.source == FORM else check.source
+    source = "the rules of the program" if check.source == FORM else check.source
     if check.holds is None:
         return {"source": source, "state": "open", "word": "others will tell"}
     if check.holds:

@@ -43,3 +43,45 @@ def serve(run: Path, **options: Any) -> None:
     from hcmlang.annotate.serve import serve as start
 
     start(run, **options, say=lambda place: click.echo(f"{place}  (Ctrl-C ends it; nothing is lost)"))
+
+
+@annotate.command()
+@run_argument
+@click.option("--format", "form", type=click.Choice(["csv", "html", "jsonl"]), required=True, help="What to write.")
+@click.option("--out", type=click.Path(path_type=Path), help="File, or folder of pages. Default: RUN/tasks.FORMAT.")
+@click.option("--checks", type=click.IntRange(0), help="Attention checks among texts to label. Default: one for ten.")
+def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
+    """Write the tasks that the run in the directory RUN waits for, for a crowdsourcing platform.
+
+    `html` makes a page for each task that MTurk and Prolific can show.
+    """
+    from hcmlang.annotate.export import export as write
+    from hcmlang.annotate.serve import opened
+
+    target = out or run / (f"tasks.{form}" if form != "html" else "tasks")
+    with opened(run) as tasks:
+        count, checking = write(run, tasks, form, target, checks)
+    click.echo(f"{count:,} tasks and {checking:,} attention checks in {target}")
+
+
+@annotate.command(name="import")
+@run_argument
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--failures", default=0, show_default=True, type=click.IntRange(0), help="Checks that one may fail.")
+def take(run: Path, file: Path, failures: int) -> None:
+    """Take in FILE, a CSV or JSONL file with answers from a platform. Rows that are wrong are told, the others are taken.
+
+    The same file a second time changes nothing.
+    """
+    from hcmlang.annotate import imports
+    from hcmlang.annotate.feedback import Checker
+    from hcmlang.annotate.serve import opened
+    from hcmlang.diagnostics import render
+
+    with opened(run) as tasks:
+        done = imports.read(file, tasks, Checker(run, tasks).broken, failures)
+    if found := imports.told(done):
+        click.echo(render(found), err=True)
+    click.echo(done.summary())
+    if done.wrong and not done.rows:
+        raise click.exceptions.Exit(1)

@@ -30,7 +30,8 @@ JOBS: tuple[Job, ...] = ("characterize", "write", "verify", "adjudicate")
 #: longer wanted, so that it is kept and paid but not used; there is no such task.
 Receipt = Literal["saved", "again", "late", "unknown"]
 
-# A task is wanted by the steps of a run that wait for it (places). `state` of an answer: `counts`, `undone`, `unused`.
+# A task is wanted by the steps of a run that wait for it (places). `state` of an answer: `counts`, `undone`, `unused`,
+# `refused`. An attention check is a task that no step wants, whose answer is known.
 _SCHEMA = """
 create table if not exists people_tasks (
     key text primary key, position integer not null, job text not null, arm text not null, content text not null,
@@ -59,6 +60,7 @@ create table if not exists people_skips (
 create table if not exists people_drafts (
     task text not null, annotator text not null, payload text not null, seconds real not null, primary key (task, annotator)
 );
+create table if not exists people_checks (task text primary key, expected text not null);
 create table if not exists people_annotators (name text primary key, joined real not null);
 create table if not exists people_settings (name text primary key, value text not null);
 """
@@ -234,6 +236,28 @@ class Tasks:
         found = [(key, json.loads(payload)) for key, payload in self.rows(query, place)]
         return [(key, payload["fields"]) for key, payload in found if not payload.get("impossible")]
 
+    def wanted(self) -> list[tuple[Task, int]]:
+        """The tasks that want answers, and how many each, in order."""
+        query = "select key, needed - answered from people_tasks where wanted and answered < needed order by position"
+        found = [(self.task(key), missing) for key, missing in self.rows(query)]
+        return [(task, missing) for task, missing in found if task is not None]
+
+    def add_checks(self, checks: Sequence[tuple[Task, str]]) -> None:
+        """Remember tasks whose right label is known: whoever gives another one has not read the text."""
+        with self.writing() as db:
+            (last,) = db.execute("select coalesce(max(position), 0) from people_tasks").fetchone()
+            for number, (task, expected) in enumerate(checks, start=last + 1):
+                db.execute(
+                    "insert or ignore into people_tasks (key, position, job, arm, content, needed, wanted, nano_usd_per_hour,"
+                    " author, parent) values (?, ?, ?, ?, ?, 0, 0, ?, '', '')",
+                    (task.key, number, task.job, task.arm, _json(task.content), round(task.usd_per_hour * NANO)),
+                )
+                db.execute("insert or ignore into people_checks values (?, ?)", (task.key, expected))
+
+    def checks(self) -> dict[str, str]:
+        """The attention checks and their right labels."""
+        return dict(self.rows("select task, expected from people_checks"))
+
     def record(
         self,
         key: str,
@@ -244,9 +268,10 @@ class Tasks:
         token: str,
         usd: float | None = None,
         source: str = "page",
+        refused: bool = False,
     ) -> Receipt:
         """Write an answer down. `token` names this piece of work: the same one a second time changes nothing. `usd` is what was
-        paid for it, where that is not its time at the wage."""
+        paid for it, where that is not its time at the wage; what is `refused` was paid all the same."""
         now = time.time()
         with self.writing() as db:
             if db.execute("select 1 from people_answers where token = ?", (token,)).fetchone():
@@ -258,11 +283,11 @@ class Tasks:
                 return "unknown"
             job, needed, answered, wanted, wage = task
             own = "select 1 from people_answers where task = ? and annotator = ? and state = 'counts'"
-            if db.execute(own, (key, annotator)).fetchone():
+            if not refused and db.execute(own, (key, annotator)).fetchone():
                 return "again"
-            counts = wanted and answered < needed
+            counts = wanted and answered < needed and not refused
             nano = round(usd * NANO) if usd is not None else round(seconds / 3600 * wage)
-            state = "counts" if counts else "unused"
+            state = "counts" if counts else "refused" if refused else "unused"
             row = (key, annotator, _json(payload), seconds, nano, token, source, state, now)
             db.execute(
                 "insert into people_answers (task, annotator, payload, seconds, nano_usd, token, source, state, finished)"

@@ -306,3 +306,30 @@ def check(axe: Any, page: Page) -> None:
     ]
     assert serious == [], found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing sticks out"
+
+
+@pytest.mark.parametrize("run", ["labelling"], indirect=True)
+def test_an_exported_page_makes_a_file_that_can_be_imported(run: Path, browser: Browser, tmp_path: Path) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    from hcmlang.annotate import imports
+    from hcmlang.annotate.export import export
+
+    with Tasks(run / "journal.db") as tasks:
+        export(run, tasks, "html", tmp_path / "pages", 0)
+        file = next((tmp_path / "pages").iterdir())
+        page = browser.new_page()
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(f"{file.as_uri()}?PROLIFIC_PID=p1&SESSION_ID=s1")
+        check(Axe(), page)
+        with page.expect_download() as downloaded:
+            page.get_by_role("button", name="positive").click()
+        downloaded.value.save_as(tmp_path / "answer.jsonl")
+        assert errors == []
+        done = imports.read(tmp_path / "answer.jsonl", tasks, lambda task, fields: None)
+        assert dict(done.rows) == {"saved": 1}
+        assert tasks.rows("select annotator from people_answers where source = 'import'") == [("p1",)]
+        page.goto(f"{file.as_uri()}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
+        assert page.get_by_role("button", name="positive").is_disabled(), "a preview cannot be sent"
+        page.close()
