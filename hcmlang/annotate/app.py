@@ -314,6 +314,7 @@ def environment() -> Any:
         loader=jinja2.PackageLoader("hcmlang.annotate", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -74,7 +74,7 @@ class Assignments:
     def next(self, annotator: str) -> Lent | None:
         """The task that the person has in hand, or another one; None where nothing is left to do for them."""
         values = {"me": annotator, "now": self._clock(), "until": self._clock() + LEASE}
-        with self._tasks.writing() as db:
+        with self._tasks.writing(durable=False) as db:
             held = f"""
                 select key from people_tasks t join people_leases h on h.task = t.key and h.annotator = :me
                 where {_OPEN} limit 1
@@ -120,7 +120,7 @@ class Assignments:
 
     def release(self, annotator: str) -> None:
         """Somebody stops: others may have what they had in hand. What was typed is kept."""
-        with self._tasks.writing() as db:
+        with self._tasks.writing(durable=False) as db:
             db.execute("delete from people_leases where annotator = ?", (annotator,))
 
     def undo(self, annotator: str) -> Task | None:

@@ -119,7 +119,10 @@ class Tasks:
     def __init__(self, journal: Path) -> None:
         self._path = journal
         self._connection = connect(journal, _SCHEMA)
-        self._lock = threading.RLock()
+        # Who reads does not wait for those who write.
+        self._reader = sqlite3.connect(journal, timeout=60, check_same_thread=False)
+        self._reader.execute("pragma query_only = on")
+        self._writing, self._reading = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> Tasks:
         return self
@@ -130,19 +133,22 @@ class Tasks:
         self.close()
 
     def close(self) -> None:
+        self._reader.close()
         self._connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other connection can come between; it is on the disk when the block ends."""
-        with self._lock, written(self._path), self._connection:
+    def writing(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other connection can come between; it is on the disk when the block ends. What is not `durable`
+        may get there with the next one: a process that is killed loses nothing of it, a power cut may."""
+        with self._writing, written(self._path), self._connection:
+            self._connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._connection.execute("begin immediate")
             yield self._connection
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What a query finds."""
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
+        """What a query finds, of all that is saved."""
+        with self._reading:
+            return self._reader.execute(query, values).fetchall()
 
     # ------------------------------------------------------------------------------------------------- the run's side
 
