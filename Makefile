@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-statistics test-browser test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-statistics bench-annotate test-browser test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -65,6 +65,10 @@ bench-client: setup
 # The comparison of five arms on a hundred thousand rows.
 bench-statistics: setup
 	$(BIN)/python benchmarks/statistics.py
+
+# The page for people under load: fifty annotators, five thousand texts.
+bench-annotate: setup
+	$(BIN)/python benchmarks/annotate.py
 
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup

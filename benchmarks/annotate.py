@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import random
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,8 @@ def main() -> None:
     lost, doubled = options.tasks - len(counts), sum(count > 1 for count in counts.values())
     requests = sum(map(len, times.values()))
     print(f"{people} annotators, {sent:,} answers in {took:.0f} s ({requests / took:.0f} requests/s)")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"the server: {(used.ru_utime + used.ru_stime) / requests * 1000:.1f} ms of CPU a request, its start included")
     print(f"{lost} lost, {doubled} doubled")
     for name, own in times.items():
         median, most, top = np.quantile(own, [0.5, 0.95, 1]) * 1000
