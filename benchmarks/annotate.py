@@ -95,7 +95,9 @@ def main() -> None:
     requests = sum(map(len, times.values()))
     print(f"{people} annotators, {sent:,} answers in {took:.0f} s ({requests / took:.0f} requests/s)")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"the server: {(used.ru_utime + used.ru_stime) / requests * 1000:.1f} ms of CPU a request, its start included")
+    print(
+        f"the server: {(used.ru_utime + used.ru_stime) / requests * 1000:.1f} ms of CPU a request, its start included"
+    )
     print(f"{lost} lost, {doubled} doubled")
     for name, own in times.items():
         median, most, top = np.quantile(own, [0.5, 0.95, 1]) * 1000

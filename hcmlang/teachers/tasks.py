@@ -39,6 +39,7 @@ create table if not exists people_tasks (
     nano_usd_per_hour integer not null, author text not null, parent text not null
 );
 create index if not exists people_open on people_tasks (position) where wanted and answered < needed;
+create index if not exists people_progress on people_tasks (job, answered, needed) where wanted;
 create index if not exists people_parent on people_tasks (parent) where parent <> '';
 create table if not exists people_places (place text primary key, context text not null);
 create table if not exists people_wanted (place text not null, task text not null, primary key (place, task));
