@@ -115,9 +115,9 @@ def vetted(ask: Ask, held_out: HeldOut) -> Ask:
 def _told(content: Mapping[str, Any]) -> Iterator[str]:
     """The texts and sentences that a task shows."""
     for one in (*content.get("mistakes", ()), *content.get("right", ())):
-        yield from one["texts"].values()
+        yield " | ".join(one["texts"].values())
     for example in content.get("examples", ()):
-        yield from example.values()
+        yield " | ".join(example.values())
     if "hypothesis" in content:
         yield content["hypothesis"]["statement"]
 

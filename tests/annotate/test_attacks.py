@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +18,9 @@ import pytest
 from hcmlang.annotate.access import MOST_BYTES, POLICY, Access, is_loopback
 from hcmlang.teachers.tasks import Task, Tasks
 from tests.annotate.served import Person, server
+from tests.conftest import PROGRAM
 
+QUIET: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60}
 SCRIPT = "</p><script>alert(1)</script><img src=x onerror=alert(2)>\"' onclick='alert(3)"
 
 
@@ -201,3 +207,23 @@ def test_time_cannot_be_made_up(base: str, run: Path) -> None:
         seconds = [one for (one,) in tasks.rows("select seconds from people_answers where annotator = 'Grace'")]
     assert seconds
     assert all(0 <= one < 60 for one in seconds)
+
+
+def test_elsewhere_a_token_is_made_and_printed(run: Path) -> None:
+    command = [*PROGRAM, "annotate", str(run), "--host", "0.0.0.0", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        found = re.search(r"http://0\.0\.0\.0:(\d+)/\?token=([\w-]{20,})", process.stdout.readline())
+        assert found is not None
+        base = f"http://127.0.0.1:{found[1]}"
+        assert httpx.get(base).status_code == 403
+        assert httpx.get(f"{base}/?token={found[2]}", follow_redirects=False).status_code == 303
+        taken = subprocess.run(
+            [*PROGRAM, "annotate", str(run), "--port", found[1], "--host", "0.0.0.0"], check=False, **QUIET
+        )
+        assert taken.returncode == 1
+        assert "[address-in-use]" in taken.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) in (0, 130)
