@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol
 
-from hcmlang import prompts
+from hcmlang import lang, prompts
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.hashing import content_key
 from hcmlang.lang.evaluate import find_any
 from hcmlang.spec.model import Characterize, HumanTeacher
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
-from hcmlang.teachers.llm import RIGHT, SHOWN, Counted, as_shown, central, merged, rightly
+from hcmlang.teachers.llm import RIGHT, SHOWN, Counted, answer_program, as_shown, central, merged, rightly
 from hcmlang.teachers.tasks import Answer, PeopleWanted, Task
 
 #: Characters of a hypothesis, words and phrases that point to it, and characters of one of these.
@@ -111,7 +112,38 @@ def problem(content: Mapping[str, Any], payload: Mapping[str, Any]) -> tuple[str
         return "triggers", f"A word or phrase has at most {LONGEST_TRIGGER} characters. Put commas between them."
     if not evidence_of(content, payload):
         return "evidence", "Tick the texts that your explanation fits, or give words that occur in them."
+    # The last word has the program of a model's answers.
+    if not _allowed(content, statement=payload["statement"]):
+        return "statement", "Write one sentence of 3 to 60 words, with a full stop at its end only."
+    if not _allowed(content, triggers=payload["triggers"]):
+        return "triggers", "Give words and phrases of up to four words, of letters, digits, hyphens and apostrophes."
     return None
+
+
+def _allowed(
+    content: Mapping[str, Any], statement: str = "The classifier overlooks it.", triggers: Sequence[str] = ()
+) -> bool:
+    """Whether a model might have answered so."""
+    program = _program(content["gold"], content["predicted"])
+    fields = {
+        "statement": _ended(statement),
+        "triggers": ", ".join(triggers) or "-",
+        "gold": content["gold"],
+        "predicted": content["predicted"],
+        "evidence": "1",
+    }
+    return program.conforms(fields) and program.violated(fields) is None
+
+
+@lru_cache(maxsize=256)
+def _program(gold: str, predicted: str) -> lang.CompiledProgram:
+    scope: dict[str, lang.Value] = {"group.gold": gold, "group.predicted": predicted, "group.numbers": ["1"]}
+    return answer_program().bind(scope).compile(lang.Row(0, 0), "none")
+
+
+def _ended(statement: str) -> str:
+    """A sentence with its full stop, which people leave out."""
+    return statement if statement.endswith((".", "!", "?")) else f"{statement}."
 
 
 def _hypothesis(question: _Question, payload: Mapping[str, Any]) -> Hypothesis:
@@ -120,7 +152,7 @@ def _hypothesis(question: _Question, payload: Mapping[str, Any]) -> Hypothesis:
     return Hypothesis(
         id="",
         teacher="",
-        statement=prompts.one_line(payload["statement"]),
+        statement=_ended(prompts.one_line(payload["statement"])),
         gold=question.group.gold,
         predicted=question.group.predicted,
         kind="human",
