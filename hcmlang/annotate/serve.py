@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,15 +57,24 @@ def serve(
             token = secrets.token_urlsafe(24)
         settings = Settings(run.resolve().name, loopback, name, hide_label)
         app = make_app(pages_of(run, tasks, settings, token))
-        config = uvicorn.Config(app, host, port, log_level="error", server_header=False, proxy_headers=False)
-        try:
-            socket = config.bind_socket()
-        except SystemExit as error:
-            hint = "is another page served there? choose another --port, or --host"
-            message = f"cannot serve at {host}, port {port}"
-            raise DiagnosticError(Diagnostic("address-in-use", message, hint=hint)) from error
-        with socket:
+        config = uvicorn.Config(app, log_level="error", server_header=False, proxy_headers=False)
+        with bound(host, port) as listening:
             shown = f"[{host}]" if ":" in host else host
-            place = f"http://{shown}:{socket.getsockname()[1]}/"
+            place = f"http://{shown}:{listening.getsockname()[1]}/"
             say(f"{place}?token={token}" if token else place)
-            uvicorn.Server(config).run([socket])
+            uvicorn.Server(config).run([listening])
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at an address. Raises :class:`DiagnosticError` where it cannot be had."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # Only where the protocol is named does asyncio send what is written at once; else pages wait for 40 ms.
+        made = socket.socket(family, kind, socket.IPPROTO_TCP)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        hint = "is another page served there? choose another --port, or --host"
+        message = f"cannot serve at {host}, port {port}: {(error.strerror or str(error)).lower()}"
+        raise DiagnosticError(Diagnostic("address-in-use", message, hint=hint)) from error
+    return made

@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 
 from hcmlang.annotate.app import Settings, make_app
-from hcmlang.annotate.serve import pages_of
+from hcmlang.annotate.serve import bound, pages_of
 from hcmlang.teachers.tasks import Tasks
 
 
@@ -23,8 +23,8 @@ def server(run: Path, token: str | None = None, **settings: Any) -> Iterator[str
     """The address of a server of the run; the journal is open as long as it is."""
     with Tasks(run / "journal.db") as tasks:
         app = make_app(pages_of(run, tasks, Settings(**{"title": "taught", **settings}), token))
-        config = uvicorn.Config(app, "127.0.0.1", 0, log_level="error", proxy_headers=False)
-        socket = config.bind_socket()
+        config = uvicorn.Config(app, log_level="error", proxy_headers=False)
+        socket = bound("127.0.0.1", 0)
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, args=([socket],), daemon=True)
         thread.start()
