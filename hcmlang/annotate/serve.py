@@ -73,6 +73,7 @@ def bound(host: str, port: int) -> socket.socket:
         made = socket.socket(family, kind, socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
+        made.listen(128)  # whoever comes before the server is ready waits for it
     except OSError as error:
         hint = "is another page served there? choose another --port, or --host"
         message = f"cannot serve at {host}, port {port}: {(error.strerror or str(error)).lower()}"

@@ -110,6 +110,15 @@ def has_tasks(journal: Path) -> bool:
         return connection.execute(query).fetchone() is not None
 
 
+def waiting(journal: Path) -> int:
+    """How many tasks of a run want answers of people."""
+    if not has_tasks(journal):
+        return 0
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        query = "select count(*) from people_tasks where wanted and answered < needed"
+        return int(connection.execute(query).fetchone()[0])
+
+
 class Tasks:
     """The tasks and answers of a run. Safe for several threads, and for several processes on one journal. Use as a context
     manager, or close it.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hcmlang.teachers.agreement import agreements
-from hcmlang.teachers.assignment import LEASE, Assignments
+from hcmlang.teachers.assignment import IDLE, LEASE, Assignments, Lent, worked
 from hcmlang.teachers.tasks import Task, Tasks
 
 
@@ -197,3 +197,11 @@ os.kill(os.getpid(), 9)
     assert done.stdout.strip() == "saved"
     with Tasks(journal) as tasks:
         assert [one.annotator for one in tasks.answers("v1")] == ["Ada"]
+
+
+def test_time_that_is_counted_has_passed_and_idle_time_is_cut() -> None:
+    lent = Lent(verifying(1), since=1000.0, draft=None, seconds=20.0)
+    assert worked(lent, 1100.0, "45.5") == 45.5
+    assert worked(lent, 1010.0, "3600") == 30.0, "no more than there was, with what was counted before"
+    assert worked(lent, 1000.0 + 5 * IDLE, "") == 20.0 + IDLE, "a page without scripts counts nothing"
+    assert worked(lent, 1010.0, "nan") == worked(lent, 1010.0, "-1") == worked(None, 1010.0, "5") == 0.0

@@ -333,3 +333,18 @@ def test_an_exported_page_makes_a_file_that_can_be_imported(run: Path, browser: 
         page.goto(f"{file.as_uri()}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
         assert page.get_by_role("button", name="positive").is_disabled(), "a preview cannot be sent"
         page.close()
+
+
+@pytest.mark.parametrize("run", ["labelling"], indirect=True)
+def test_idle_time_is_not_counted(run: Path, open_page: Any) -> None:
+    page = open_page("Grace")
+    page.clock.install()
+    page.reload()
+    counted = page.locator("#task input[name=active]")
+    page.clock.run_for(30_000)
+    assert 25 < float(counted.input_value()) < 35
+    page.clock.run_for(600_000)
+    assert 55 < float(counted.input_value()) < 65, "nobody was there"
+    page.keyboard.press("Tab")
+    page.clock.run_for(10_000)
+    assert 65 < float(counted.input_value()) < 75, "and now again"

@@ -8,6 +8,7 @@ import pytest
 
 import hcmlang
 from hcmlang.loop.costs import costs_of
+from hcmlang.loop.runs import runs_in
 from hcmlang.teachers.assignment import Assignments
 from hcmlang.teachers.tasks import Tasks
 from tests.annotate import people
@@ -27,6 +28,8 @@ def test_a_run_stops_for_explanations_texts_and_labels_and_then_finishes(spec: P
     said = people.waits(spec, run)
     assert "groups to explain" in said
     assert f"hcmlang annotate {run}" in said
+    (state,) = runs_in(run)
+    assert state.state.startswith("waits for people")
     groups = people.do_everything(run)
     assert "texts to write" in people.waits(spec, run)
     texts = people.do_everything(run)
@@ -47,6 +50,8 @@ def test_a_run_stops_for_explanations_texts_and_labels_and_then_finishes(spec: P
     hours = (groups + 2 * texts) * 30 / 3600
     assert sum(line["usd"] for line in bill.values()) == pytest.approx(18 * hours)
     assert "crowd" in (run / "report.html").read_text("utf-8")
+    assert [one.name for one in result.audit() if one.wrong] == []
+    assert runs_in(run)[0].state == "finished"
 
 
 def test_people_who_disagree_are_settled_and_a_label_that_is_not_confirmed_is_dropped(
