@@ -67,8 +67,12 @@ class Pages:
         if not session.name and self.settings.name:
             session = self._joined(session, self.settings.name)
         if not session.name:
-            return self._page("join.html.j2", session, names=[])
+            return self.name(request, session)
         return self._page("queue.html.j2", session, progress=self.queue.progress(), said=self._said(request))
+
+    def name(self, request: Request, session: Session) -> Response:
+        """The form for a name."""
+        return self._page("join.html.j2", session)
 
     def work(self, request: Request, session: Session) -> Response:
         """The task that somebody has in hand, or the next one."""
@@ -101,7 +105,7 @@ class Pages:
 
     def leave(self, session: Session, form: Form) -> Response:
         """Somebody goes; the next one in this browser gives another name."""
-        return self._with(_redirect("/"), self.access.named(session, ""))
+        return self._with(_redirect("/join"), self.access.named(session, ""))
 
     def answer(self, session: Session, form: Form) -> Response:
         """An answer: saved, or shown again with what is wrong."""
@@ -208,7 +212,12 @@ def make_app(pages: Pages) -> Starlette:
 
     routes = [
         Route(path, _get(pages, handler))
-        for path, handler in (("/", pages.start), ("/work", pages.work), ("/my-work.jsonl", pages.mine))
+        for path, handler in (
+            ("/", pages.start),
+            ("/join", pages.name),
+            ("/work", pages.work),
+            ("/my-work.jsonl", pages.mine),
+        )
     ]
     posts = (pages.join, pages.leave, pages.answer, pages.draft, pages.skip, pages.undo, pages.pause)
     routes += [Route(f"/{handler.__name__}", _post(pages, handler), methods=["POST"]) for handler in posts]

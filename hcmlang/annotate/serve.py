@@ -55,7 +55,8 @@ def serve(
         loopback = is_loopback(host)
         if not loopback and not token:
             token = secrets.token_urlsafe(24)
-        settings = Settings(run.resolve().name, loopback, name, hide_label)
+        # Elsewhere a name would be that of everybody.
+        settings = Settings(run.resolve().name, loopback, name if loopback else "", hide_label)
         app = make_app(pages_of(run, tasks, settings, token))
         config = uvicorn.Config(app, log_level="error", server_header=False, proxy_headers=False)
         with bound(host, port) as listening:
@@ -67,6 +68,7 @@ def serve(
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket at an address. Raises :class:`DiagnosticError` where it cannot be had."""
+    made = None
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # Only where the protocol is named does asyncio send what is written at once; else pages wait for 40 ms.
@@ -75,6 +77,8 @@ def bound(host: str, port: int) -> socket.socket:
         made.bind(address)
         made.listen(128)  # whoever comes before the server is ready waits for it
     except OSError as error:
+        if made is not None:
+            made.close()
         hint = "is another page served there? choose another --port, or --host"
         message = f"cannot serve at {host}, port {port}: {(error.strerror or str(error)).lower()}"
         raise DiagnosticError(Diagnostic("address-in-use", message, hint=hint)) from error

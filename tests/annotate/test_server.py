@@ -129,3 +129,11 @@ def test_the_run_goes_on_with_what_came_over_the_page(copy: Path) -> None:
     result = hcmlang.load(copy.parent / "project" / "spec.yaml").run(copy)
     assert result.metrics["instances"]["crowd"][0]["kept"] > 0
     assert people.steps_of(copy)
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
+    with server(copy, name="Ada") as base, Person(base) as somebody:
+        assert "What there is to do" in somebody.page.text
+        assert "Who are you?" in somebody.send("/leave").text
+        assert "Grace" in somebody.send("/join", name="  Grace   Hopper ").text
