@@ -348,3 +348,33 @@ def test_idle_time_is_not_counted(run: Path, open_page: Any) -> None:
     page.keyboard.press("Tab")
     page.clock.run_for(10_000)
     assert 65 < float(counted.input_value()) < 75, "and now again"
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("run", ["explaining", "writing"], indirect=True)
+def test_exported_pages_can_be_used_by_everybody(run: Path, browser: Browser, tmp_path: Path, width: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    from hcmlang.annotate import imports
+    from hcmlang.annotate.export import export
+
+    with Tasks(run / "journal.db") as tasks:
+        export(run, tasks, "html", tmp_path / "pages")
+        task = tasks.wanted()[0][0]
+        page = browser.new_page(viewport=width)
+        page.goto(f"{(tmp_path / 'pages' / f'task-{task.key}.html').as_uri()}?PROLIFIC_PID=p1&SESSION_ID=s1")
+        check(Axe(), page)
+        if task.job == "characterize":
+            page.get_by_label("Your explanation").fill("Words that are turned around are taken as they stand.")
+            for box in page.get_by_role("checkbox").all()[:2]:
+                box.check()
+        else:
+            page.get_by_label("Your text").fill(f"{task.content['hypothesis']['triggers'][0]} and a red apple")
+        with page.expect_download() as downloaded:
+            page.get_by_role("button", name="Send").click()
+        downloaded.value.save_as(tmp_path / "answer.jsonl")
+        done = imports.read(tmp_path / "answer.jsonl", tasks, lambda task, fields: None)
+        assert done.wrong == []
+        assert dict(done.rows) == {"saved": 1}
+        page.screenshot(path=tmp_path / "page.png", full_page=True)
+        page.close()
