@@ -23,7 +23,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 
 COMMAND = [sys.executable, "-c", "from hcmlang.cli.main import main; main()", "annotate"]
 HIDDEN = re.compile(r'name="(csrf|task|token)" value="([^"]*)"')

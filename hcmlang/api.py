@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hcmlang.loop.graph import Step
     from hcmlang.loop.results import Results
     from hcmlang.loop.store import Artifact, Store
-    from hcmlang.teachers.tasks import PeopleWanted
+    from hcmlang.teachers.asked import PeopleWanted
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -151,7 +151,7 @@ def _publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
 
 
 def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> DiagnosticError:
-    from hcmlang.teachers.tasks import PeopleWanted
+    from hcmlang.teachers.asked import PeopleWanted
 
     of_people = [one for one in wanted if isinstance(one, PeopleWanted)]
     of_files = [one for one in wanted if not isinstance(one, PeopleWanted)]

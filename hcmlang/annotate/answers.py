@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcmlang.teachers import people
+from hcmlang.teachers.asked import Task
 from hcmlang.teachers.people import triggers_of
-from hcmlang.teachers.tasks import Task
 
 #: What `label` is where somebody cannot tell.
 CANNOT_TELL = "?"
@@ -70,3 +70,8 @@ def _line(form: Form, name: str) -> str:
     """A value without breaks and spaces at its ends; empty where there is none."""
     values = form.get(name, ())
     return " ".join(values[0][:LONGEST].replace("\0", "").split()) if values else ""
+
+
+def first(form: Form, name: str) -> str:
+    """The first value of a name; empty where there is none."""
+    return form.get(name, [""])[0]

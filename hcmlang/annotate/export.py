@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hcmlang.annotate.app import environment
+from hcmlang.annotate.pages import environment
 from hcmlang.annotate.views import labels_of, page_of
 from hcmlang.data.table import Table
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.loop.work import TABLE
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 
 Format = Literal["csv", "html", "jsonl"]
 #: One attention check for so many texts to label.

@@ -24,7 +24,8 @@ from hcmlang.loop.work import MODEL, TABLE
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import ClassifierConfig
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 
 Text: TypeAlias = tuple[str, Mapping[str, str]]
 """The key of a writing task, and the texts of its fields."""

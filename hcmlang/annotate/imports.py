@@ -19,7 +19,8 @@ from typing import Any
 from hcmlang.annotate.answers import Broken, payload_of, problems_of
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
 from hcmlang.hashing import content_key
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 
 #: Rows that are told of.
 _TOLD = 20

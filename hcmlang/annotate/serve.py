@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hcmlang.annotate.access import Access, is_loopback
-from hcmlang.annotate.app import Pages, Settings, make_app
+from hcmlang.annotate.app import make_app
 from hcmlang.annotate.feedback import Checker
+from hcmlang.annotate.pages import Pages, Settings
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.loop.store import JOURNAL
 from hcmlang.teachers.tasks import Tasks, has_tasks

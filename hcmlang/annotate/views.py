@@ -9,8 +9,8 @@ from typing import Any
 
 from hcmlang.annotate.answers import CANNOT_TELL
 from hcmlang.loop.people import FORM, Check
+from hcmlang.teachers.asked import Task, votes_in_words
 from hcmlang.teachers.people import LONGEST_TRIGGER, MOST_TRIGGERS, STATEMENT
-from hcmlang.teachers.tasks import Task, votes_in_words
 
 #: What each job is called on the queue.
 JOBS = {

@@ -20,7 +20,8 @@ from hcmlang.hashing import content_key
 from hcmlang.loop.store import JOURNAL
 from hcmlang.progress import Progress
 from hcmlang.spec.model import BatchEngine, Budget, EngineConfig, HostedEngine, OpenAIEngine, ReplayEngine
-from hcmlang.teachers.tasks import Answer, PeopleWanted, Task, Tasks, has_tasks
+from hcmlang.teachers.asked import Answer, PeopleWanted, Task
+from hcmlang.teachers.tasks import Tasks, has_tasks
 
 #: Where request files lie in a run directory.
 BATCH = "batch"

@@ -25,8 +25,8 @@ from hcmlang.loop.vet import vet
 from hcmlang.loop.work import Work
 from hcmlang.loop.write import Written
 from hcmlang.spec.model import HumanTeacher, TeacherConfig
+from hcmlang.teachers.asked import Answer, Task, votes, votes_in_words
 from hcmlang.teachers.people import Ask
-from hcmlang.teachers.tasks import Answer, Task, votes, votes_in_words
 
 if TYPE_CHECKING:
     from hcmlang.loop.teach import Order
@@ -123,7 +123,7 @@ def _told(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def write(work: Work, orders: Sequence[Order], asker: Asker, errors: Sequence[int]) -> Iterator[Written]:
-    """The outcome of each order. Raises :class:`hcmlang.teachers.tasks.PeopleWanted` while people have not written all, or
+    """The outcome of each order. Raises :class:`hcmlang.teachers.asked.PeopleWanted` while people have not written all, or
     not verified all."""
     config = TypeAdapter(TeacherConfig).validate_python(work.config["kind"])
     assert isinstance(config, HumanTeacher)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcmlang.engines.journal import NANO
-from hcmlang.teachers.tasks import JOBS, Task, Tasks
+from hcmlang.teachers.asked import JOBS, Task
+from hcmlang.teachers.tasks import Tasks
 
 #: Seconds for which a task stays with a person who sends nothing. A page that is open and in use sends what was typed.
 LEASE = 600.0

@@ -13,10 +13,10 @@ from hcmlang.data.records import Group, Hypothesis
 from hcmlang.hashing import content_key
 from hcmlang.lang.evaluate import find_any
 from hcmlang.spec.model import Characterize, HumanTeacher
+from hcmlang.teachers.asked import Answer, PeopleWanted, Task
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
 from hcmlang.teachers.llm import RIGHT, SHOWN, Counted, answer_program, as_shown, central, merged, rightly
-from hcmlang.teachers.tasks import Answer, PeopleWanted, Task
 
 #: Characters of a hypothesis, words and phrases that point to it, and characters of one of these.
 STATEMENT = (20, 300)

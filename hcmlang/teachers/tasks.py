@@ -14,18 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 from hcmlang.database import connect, written
 from hcmlang.engines.journal import NANO
-from hcmlang.engines.wire import AnswersWanted
-from hcmlang.hashing import content_key
+from hcmlang.teachers.asked import Answer, Task, adjudication_key
 
-Job = Literal["characterize", "write", "verify", "adjudicate"]
-JOBS: tuple[Job, ...] = ("characterize", "write", "verify", "adjudicate")
 #: What became of an answer that was sent: it counts; it was there already; the task was answered by enough others, or is no
 #: longer wanted, so that it is kept and paid but not used; there is no such task.
 Receipt = Literal["saved", "again", "late", "unknown"]
@@ -65,40 +61,6 @@ create table if not exists people_checks (task text primary key, expected text n
 create table if not exists people_annotators (name text primary key, joined real not null);
 create table if not exists people_settings (name text primary key, value text not null);
 """
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something to be asked. `content` is what the page shows and what an answer is checked with; `needed` people answer it;
-    `author` wrote the text that is verified."""
-
-    key: str
-    job: Job
-    arm: str
-    content: Mapping[str, Any]
-    needed: int = 1
-    usd_per_hour: float = 0.0
-    author: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a person answered, and how long that took. `usd` is what it costs: the time at the wage, or what was paid."""
-
-    task: str
-    annotator: str
-    payload: Mapping[str, Any]
-    seconds: float
-    usd: float
-    finished: float
-
-
-class PeopleWanted(AnswersWanted):
-    """The run cannot go on before people have answered: so many tasks of each job."""
-
-    def __init__(self, open_tasks: Mapping[str, int]) -> None:
-        super().__init__((), sum(open_tasks.values()))
-        self.open_tasks = dict(open_tasks)
 
 
 def has_tasks(journal: Path) -> bool:
@@ -325,21 +287,6 @@ class Tasks:
             db.execute("insert or ignore into people_settings values (?, ?)", (name, default))
             (value,) = db.execute("select value from people_settings where name = ?", (name,)).fetchone()
         return str(value)
-
-
-def adjudication_key(key: str) -> str:
-    """The key of the task that settles a disagreement on another one."""
-    return content_key(["adjudicate", key])
-
-
-def votes(answers: Sequence[Answer]) -> Counter[str | None]:
-    """How many people gave each label; None stands for "cannot tell"."""
-    return Counter(answer.payload["label"] for answer in answers)
-
-
-def votes_in_words(counts: Sequence[Sequence[Any]]) -> str:
-    """How many people gave each label, in words."""
-    return ", ".join(f"{label or 'cannot tell'} {count}" for label, count in counts)
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -11,8 +11,9 @@ import pytest
 
 import hcmlang
 from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
+from hcmlang.teachers.asked import Task
 from hcmlang.teachers.assignment import Assignments
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.tasks import Tasks
 
 PROGRAM = """\
 text := text_of(words: 3..14, charset: "a-z ,.'")

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import uvicorn
 
-from hcmlang.annotate.app import Settings, make_app
+from hcmlang.annotate.app import make_app
+from hcmlang.annotate.pages import Settings
 from hcmlang.annotate.serve import bound, pages_of
 from hcmlang.teachers.tasks import Tasks
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from hcmlang.annotate.access import MOST_BYTES, POLICY, Access, is_loopback
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 from tests.annotate.served import Person, server
 from tests.conftest import PROGRAM
 

@@ -16,7 +16,8 @@ from hcmlang.annotate import imports
 from hcmlang.annotate.export import export, page
 from hcmlang.annotate.feedback import Checker
 from hcmlang.loop.costs import costs_of
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 from tests.conftest import Hcmlang
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from hcmlang.teachers.agreement import agreements
+from hcmlang.teachers.asked import Task
 from hcmlang.teachers.assignment import IDLE, LEASE, Assignments, Lent, worked
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.tasks import Tasks
 
 
 def verifying(number: int, needed: int = 1, author: str = "") -> Task:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hcmlang
-from hcmlang.teachers.tasks import Task, Tasks
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
 from tests.annotate import people
 from tests.annotate.conftest import explaining, labelling, writing
 from tests.conftest import PROGRAM
