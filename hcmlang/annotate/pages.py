@@ -110,7 +110,7 @@ class Pages:
             self.queue.keep(task.key, session.name, payload, seconds)
             shown = Lent(task, lent.since, payload, seconds)
             return self._task(session, shown, status=422, problem=problems[0])
-        token = f"{session.name}/{first(form, 'token')[:64]}"
+        token = f"{session.name}/{task.key}/{first(form, 'token')[:64] or secrets.token_urlsafe(16)}"
         receipt = self.tasks.record(task.key, session.name, payload, seconds=seconds, token=token)
         return redirect(f"/work?said={receipt}")
 

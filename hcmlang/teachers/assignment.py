@@ -85,6 +85,8 @@ class Assignments:
                 return None
             values["key"] = found[0]
             db.execute("delete from people_leases where annotator = :me and task <> :key", values)
+            # Whoever was away for so long that another has the task now does not get it back by typing on.
+            db.execute("delete from people_leases where task = :key and annotator <> :me and until <= :now", values)
             db.execute(
                 "insert into people_leases values (:key, :me, :now, :until)"
                 " on conflict (task, annotator) do update set until = excluded.until",

@@ -81,6 +81,12 @@ def test_a_task_that_was_left_comes_back_to_others(tasks: Tasks) -> None:
     assert queue.next("Grace") is None
     now[0] += LEASE + 1
     assert queue.next("Grace") is not None
+    queue.keep("v1", "Ada", {"label": "positive"}, 5)
+    assert queue.lent("v1", "Ada") is None
+    now[0] += LEASE - 1
+    queue.keep("v1", "Grace", {"label": "positive"}, 5)
+    now[0] += LEASE - 1
+    assert queue.next("Ada") is None, "whoever types keeps the task"
 
 
 def test_what_was_skipped_comes_last(tasks: Tasks) -> None:
