@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-statistics bench-annotate test-browser test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-annotate test-browser test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -61,6 +61,10 @@ bench-decoding: setup
 # The transport to hosted models, with journal and budget, beside the official client alone.
 bench-client: setup
 	$(BIN)/python benchmarks/client.py
+
+# Time, memory and size of a report on 100,000 test rows.
+bench-report: setup
+	$(BIN)/python benchmarks/report.py
 
 # The comparison of five arms on a hundred thousand rows.
 bench-statistics: setup

@@ -98,7 +98,8 @@ class Experiment:
         self, out: str | Path | None = None, progress: Progress = SILENT, answers: Sequence[str | Path] = ()
     ) -> Run:
         """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there. `answers` are
-        files with answers to the request files of an engine `batch`.
+        files with answers to the request files of an engine `batch`. Where the spec says `push`, the results of a run that
+        has finished go to the hub.
 
         Raises :class:`DiagnosticError` for anything the user can mend: bad rows, a model that does not load, a full disk; with
         the exit code 3 where the budget ended the run (what is complete is reported), 4 where it waits for answers. What was
@@ -109,6 +110,7 @@ class Experiment:
         from hcmlang.loop.plan import make_plan, within
         from hcmlang.loop.publish import publish_spec
         from hcmlang.loop.store import Store
+        from hcmlang.report.push import push
 
         programs, _ = programs_of(self.file)
         folder = Path(out) if out is not None else Path("runs") / self.spec.name
@@ -122,7 +124,10 @@ class Experiment:
                 raise _answers_wanted(folder, outcome.wanted)
             if outcome.spent is None:
                 _publish(self.spec, outcome.results, store)
-                return open_run(folder)
+                run = open_run(folder)
+                if self.spec.push is not None:
+                    push(self.spec.push, run.results, store, progress)
+                return run
             part = within(self.spec, outcome.results)
             if part is not None:
                 why = f"{outcome.spent}; of the arms {', '.join(self.spec.compared)} and the seeds " + (
@@ -296,6 +301,15 @@ class Run:
             *audit(self.results, progress),
             Check("the report shows these figures", wrong, f"{len(there):,} characters"),
         ]
+
+    def log_to(self, tracker: str) -> str:
+        """Log the run to `mlflow`, `wandb` or `tensorboard`, where the library is set to log; returns where that is.
+
+        Raises :class:`DiagnosticError` where the library is missing, or does not take the run.
+        """
+        from hcmlang.report.trackers import log
+
+        return log(tracker, self.results)
 
     def _repr_html_(self) -> str:
         from hcmlang.report.html import render_summary

@@ -43,6 +43,8 @@ class Fabrication:
     hypotheses: int = 2
     kept: int = 3
     word: str = "not"
+    mapped: int = 40
+    """Rows of the pool on the map."""
     resamples: int = 300
 
 
@@ -102,10 +104,14 @@ def make_results(folder: Path, fabrication: Fabrication = Fabrication()) -> Resu
     """The top-level files of a made-up run directory."""
     work = make_work(folder, fabrication)
     results(work)
-    (work.out / "spec.yaml").write_text(
-        yaml.safe_dump({"hcmlang": 1, "name": "fabricated", "task": {}}), encoding="utf-8"
-    )
+    write_spec(work.out)
     return Results(work.out)
+
+
+def write_spec(folder: Path) -> None:
+    """The little of a spec that a report reads."""
+    spec = {"hcmlang": 1, "name": "fabricated", "task": {}}
+    (folder / "spec.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
 
 
 def _table(f: Fabrication, role: str) -> Table:
@@ -143,7 +149,7 @@ def _groups(f: Fabrication, pool: Table, scores: np.ndarray) -> list[Group]:
 
 def _map(f: Fabrication, pool: Table) -> pa.Table:
     """The first rows of the pool on a spiral: HCMs that stay, that are repaired, that are new, and others, in turn."""
-    rows = range(min(40, len(pool)))
+    rows = range(min(f.mapped, len(pool)))
     columns = {
         name: [column[row] if row % 4 < 3 else None for row in rows]
         for name, column in zip(pool.fields, pool.columns, strict=True)

@@ -16,3 +16,10 @@ set_option = click.option(
     help="Override a value of the spec, for example --set detect.confidence=0.8. May be repeated.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+log_option = click.option(
+    "--log",
+    "trackers",
+    multiple=True,
+    type=click.Choice(("mlflow", "wandb", "tensorboard")),
+    help="Log the finished run to an experiment tracker. May be repeated.",
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hcmlang.cli.options import run_argument
+from hcmlang.cli.options import log_option, run_argument
 
 
 @click.command()
@@ -17,8 +17,9 @@ from hcmlang.cli.options import run_argument
     type=click.Path(path_type=Path),
     help="A file with answers to the run's requests, as the Batch API writes them; may be given several times.",
 )
+@log_option
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path))
-def resume(run: Path, answers: tuple[Path, ...], more: tuple[Path, ...]) -> None:
+def resume(run: Path, answers: tuple[Path, ...], trackers: tuple[str, ...], more: tuple[Path, ...]) -> None:
     """Go on with the run in the directory RUN, as its spec.yaml says.
 
     \b
@@ -31,4 +32,4 @@ def resume(run: Path, answers: tuple[Path, ...], more: tuple[Path, ...]) -> None
     if not spec.is_file():
         hint = "a run directory has a spec.yaml; `hcmlang run SPEC` makes one"
         raise DiagnosticError(Diagnostic("no-run", f"{run} holds no run", hint=hint), EXIT_SPEC)
-    follow(spec, (), run, [*answers, *more])
+    follow(spec, (), run, [*answers, *more], trackers)

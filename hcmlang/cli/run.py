@@ -7,33 +7,52 @@ from pathlib import Path
 
 import click
 
-from hcmlang.cli.options import set_option, spec_argument
+from hcmlang.cli.options import log_option, set_option, spec_argument
 
 
 @click.command()
 @spec_argument
 @set_option
+@log_option
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: runs/NAME.")
-def run(spec: Path, overrides: tuple[str, ...], out: Path | None) -> None:
+def run(spec: Path, overrides: tuple[str, ...], trackers: tuple[str, ...], out: Path | None) -> None:
     """Run SPEC: train, find confident mistakes, characterize, generate, retrain, compare, report.
 
     A run that was interrupted goes on where it stopped when the same command is given again.
     """
-    follow(spec, overrides, out)
+    follow(spec, overrides, out, trackers=trackers)
 
 
-def follow(spec: Path, overrides: Sequence[str], out: Path | None, answers: Sequence[Path] = ()) -> None:
-    """Run a spec, and say what came of it."""
+def follow(
+    spec: Path,
+    overrides: Sequence[str],
+    out: Path | None,
+    answers: Sequence[Path] = (),
+    trackers: Sequence[str] = (),
+) -> None:
+    """Run a spec, say what came of it, and log it to the trackers."""
     from hcmlang import api
     from hcmlang.cli.terminal import terminal_progress
-    from hcmlang.diagnostics import render
+    from hcmlang.diagnostics import Diagnostic, DiagnosticError, render
     from hcmlang.report.terminal import render_headline
 
     experiment = api.load(spec, overrides)
     if experiment.warnings:
         click.echo(render(experiment.warnings), err=True)
+    if trackers:
+        from hcmlang.report.trackers import require
+
+        require(trackers)
     with terminal_progress() as progress:
         result = experiment.run(out, progress, answers)
     click.echo()
     click.echo(render_headline(result.results))
     click.echo(f"report: {result.folder / 'report.html'}")
+    failed: list[Diagnostic] = []
+    for tracker in dict.fromkeys(trackers):
+        try:
+            click.echo(f"logged to {tracker}: {result.log_to(tracker)}")
+        except DiagnosticError as error:
+            failed += error.diagnostics
+    if failed:
+        raise DiagnosticError(failed)

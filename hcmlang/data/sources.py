@@ -94,7 +94,7 @@ def read_table(source: DataSource, task: Task, role: str) -> Table:
     from hcmlang.data.table import Table
 
     name = source.hub if isinstance(source, HubData) else source.path
-    read = _Reading(name, task, task.group if role not in ("train", "pool") else None)
+    read = _Reading(name, task, task.group if role == "test" else None)
     for row in _rows(source, read):
         read.take(row)
     if read.problems:

@@ -62,7 +62,7 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
         columns = columns_of(source)
         if columns is None:
             continue
-        group = (task.group,) if task.group is not None and path[-1] not in ("train", "pool") else ()
+        group = (task.group,) if task.group is not None and path[-1] == "test" else ()
         for name in (*task.text, task.label, *group):
             if name not in columns:
                 missing.setdefault(name, []).append(Path(source.path).name)

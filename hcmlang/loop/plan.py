@@ -74,7 +74,7 @@ def _reads(spec: Spec) -> Iterator[Step]:
     task = task_of(spec)
     for name, source in sources.items():
         config = {**task, "label": spec.task.label, "source": source_digest(source)}
-        if spec.task.group is not None and name in evaluation_sets(spec):
+        if spec.task.group is not None and name == TEST:
             config["group"] = spec.task.group
         yield Step(f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name})
 

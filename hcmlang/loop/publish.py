@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 
 from hcmlang.files import atomic_file, atomic_folder, write_text
+from hcmlang.hashing import content_key
 from hcmlang.loop.arms import model_step
 from hcmlang.loop.store import Artifact, Store
 from hcmlang.loop.work import MODEL
@@ -47,7 +48,8 @@ def mark_published(spec: Spec, results: Mapping[str, Artifact], store: Store) ->
 
 
 def _mark(spec: Spec, results: Mapping[str, Artifact]) -> str:
-    return f"{results['results'].digest} {results[_model_step(spec)].digest}"
+    # The report shows the spec too, with keys that change no result.
+    return f"{results['results'].digest} {results[_model_step(spec)].digest} {content_key(spec.resolved())}"
 
 
 def _model_step(spec: Spec) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, p_value, power_in_words, seeds_in_words
-from hcmlang.report.tables import arms_table, difference, dropped_in_words, markdown
+from hcmlang.report.tables import (
+    arms_table,
+    by_group,
+    difference,
+    dropped_in_words,
+    groups_table,
+    markdown,
+    rounds_table,
+)
 
 MARKDOWN = "report.md"
 LATEX = "report.tex"
@@ -30,7 +38,7 @@ def write_documents(results: Results) -> None:
 
 
 def markdown_report(results: Results) -> str:
-    """Headline, a table for each set, and the first seed's hypotheses with what became of them."""
+    """Headline, a table for each set, groups and rounds, and the first seed's hypotheses with what became of them."""
     metrics = results.metrics
     parts = [f"# {metrics['name']}", headline(metrics)]
     if metrics["partial"]:
@@ -39,6 +47,12 @@ def markdown_report(results: Results) -> str:
         parts += [f"## {name}: {entry['rows']:,} rows", markdown(*arms_table(metrics, name))]
         if name == "test" and (power := power_in_words(metrics)):
             parts.append(power)
+        if name == "test" and by_group(metrics):
+            group = results.spec["task"]["group"]
+            what = f"HCMs at matched coverage (accuracy) by `{group}`, the coverage being that of `none` in the group:"
+            parts += [what, markdown(*groups_table(metrics))]
+    if metrics["rounds"]:
+        parts += ["## Rounds", markdown(*rounds_table(metrics))]
     first = metrics["seeds"][0]
     own = [one for one in results.hypotheses if one["seed"] == first]
     if own:

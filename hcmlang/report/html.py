@@ -15,9 +15,8 @@ from hcmlang.loop.results import Results
 from hcmlang.report import figures, pool_map
 from hcmlang.report.costs import agreement, costs
 from hcmlang.report.headline import before_after, change, headline, p_value, power_in_words
-from hcmlang.report.tables import difference
+from hcmlang.report.tables import by_group, by_round, difference
 from hcmlang.spec.dump import to_yaml
-from hcmlang.statistics.measures import mean_of
 
 REPORT = "report.html"
 
@@ -58,9 +57,9 @@ def _render(template: str, results: Results) -> str:
             reliability=Markup(figures.reliability_figure(results)),
             pool_map=pool_map.points(results),
             map_size=(pool_map.WIDTH, pool_map.HEIGHT),
-            groups=_by_group(metrics),
+            groups=by_group(metrics),
             spec_group=results.spec["task"].get("group", ""),
-            rounds=_rounds(metrics),
+            rounds=by_round(metrics),
             explained=[group for group in groups if group["hypotheses"]],
             unexplained=[group for group in groups if not group["hypotheses"]],
             elsewhere=[
@@ -174,41 +173,6 @@ def _groups(results: Results) -> list[dict[str, Any]]:
 def _shown(metrics: dict[str, Any], record: dict[str, Any]) -> bool:
     """Whether a group or hypothesis is of the first round, which is the same for all arms, or of the headline's arm."""
     return bool(record["round"] == 1 or record["arm"] == metrics["summary"]["arm"])
-
-
-def _by_group(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each group of test rows with what every arm does on it; none where the data has no groups."""
-    arms = metrics["sets"]["test"]["arms"]
-    if "groups" not in arms["none"]["mean"]:
-        return []
-    return [
-        {
-            "name": one["group"],
-            "rows": one["rows"],
-            "arms": [entry["mean"]["groups"][number] for entry in arms.values()],
-        }
-        for number, one in enumerate(arms["none"]["mean"]["groups"])
-    ]
-
-
-def _rounds(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each round of each arm, as means over seeds."""
-    found = []
-    for arm, entries in metrics["rounds"].items():
-        for entry in entries:
-            seeds = entry["seeds"]
-            numbers = [{key: value for key, value in one.items() if key not in ("gain", "stopped")} for one in seeds]
-            gains = [one["gain"] for one in seeds]
-            found.append(
-                {
-                    "arm": arm,
-                    "round": entry["round"],
-                    "stopped": sum(one["stopped"] for one in seeds),
-                    "gain": mean_of(gains) if None not in gains else None,
-                    **mean_of(numbers),
-                }
-            )
-    return found
 
 
 def _fates(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
     """Every contradiction within a spec, and every mistake in its program, whose files `read` reads."""
-    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _rounds, _seeds)
+    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _rounds, _seeds, _push)
     return [d for check in checks for d in check(file)] + programs_of(file, read)[1]
 
 
@@ -211,6 +211,13 @@ def _selection(file: SpecFile) -> Iterator[Diagnostic]:
         message = "`label_certainty` takes a language model that judges, and no teacher that is compared has one"
         hint = "give a teacher one: `engine: {kind: transformers, model: ...}`; or take another criterion"
         yield Diagnostic("no-judge", message, file.span("select", "by"), hint)
+
+
+def _push(file: SpecFile) -> Iterator[Diagnostic]:
+    # The keys, not the values: a name that was refused is a mistake of its own.
+    if file.spec.push is not None and not any(file.node("push", key) for key in ("dataset", "model")):
+        hint = "add `dataset: OWNER/NAME`, `model: OWNER/NAME`, or both"
+        yield Diagnostic("no-repository", "`push` names no repository", file.span("push"), hint)
 
 
 def _arms(file: SpecFile) -> Iterator[Diagnostic]:

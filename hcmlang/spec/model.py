@@ -8,9 +8,10 @@ contradiction does not hide another.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
@@ -106,7 +107,7 @@ class Task(Model):
     label: str = "label"
     """The column with the label: a name from `labels`, or its position from 0."""
     group: str | None = None
-    """A column of the evaluated rows that sorts them into groups: a domain, a language, a source. Each group is then measured
+    """A column of the test rows that sorts them into groups: a domain, a language, a source. Each group is then measured
     by itself, too."""
     data: Data
     """Train, pool and test rows: a file, or `{hub: ..., split: ...}`."""
@@ -476,7 +477,7 @@ class Select(Model):
     """The choice among the generated instances."""
 
     keep: Positive | None = None
-    """At most this many. Default: all that pass."""
+    """At most this many, in each round. Default: all that pass."""
     by: Annotated[
         tuple[Criterion, ...], BeforeValidator(_as_list, json_schema_input_type=Criterion | list[Criterion])
     ] = ()
@@ -558,6 +559,27 @@ class Budget(Model):
     """Hours of work."""
 
 
+def _as_repository(value: str) -> str:
+    """A name that the hub takes; what it refuses is better told before a run than after it."""
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(?<![.-])", value, re.ASCII) or re.search(r"--|\.\.|\.git$", value):
+        raise ValueError(f"must be OWNER/NAME, of letters, digits, `-`, `_` and `.`, not {value}")
+    return value
+
+
+Repository: TypeAlias = Annotated[str, Field(max_length=96), AfterValidator(_as_repository)]
+
+
+class Push(Model):
+    """Repositories on the Hugging Face hub that the results go to when the run has finished."""
+
+    dataset: Repository | None = None
+    """Where the kept instances go, with their card, the hypotheses and the metrics: `OWNER/NAME`."""
+    model: Repository | None = None
+    """Where the mitigated model goes, with its card: `OWNER/NAME`."""
+    private: bool = True
+    """Whether a repository that is made for this is private. One that exists stays as it is."""
+
+
 def _as_seeds(value: Any) -> Any:
     if not isinstance(value, int) or isinstance(value, bool):
         return value
@@ -625,6 +647,8 @@ class Spec(Model):
     """How the arms are compared."""
     budget: Budget | None = None
     """The most that a run may spend on models."""
+    push: Push | None = None
+    """Where on the Hugging Face hub the results go, if they are to: `{dataset: OWNER/NAME, model: OWNER/NAME}`."""
 
     @property
     def compared(self) -> tuple[str, ...]:

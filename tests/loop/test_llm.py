@@ -149,6 +149,42 @@ def test_a_model_is_told_what_the_prompts_of_the_spec_say(
     assert {f"Is this good: {row['text']}?" for row in run.augmented.to_list()} <= set(listener.judged)
 
 
+class Unsure(Listener):
+    """A judge that is sure of the right label of some texts, less sure of others, and wrong about the rest."""
+
+    def judge(self, messages: Sequence[Sequence[Message]], labels: Sequence[str]) -> list[Judgement]:
+        self.judged += [one[-1].content for one in messages]
+        return [Judgement("positive" if "so the" in text else "negative", self.sure(text)) for text in self.judged]
+
+    @staticmethod
+    def sure(text: str) -> float:
+        return len(text.encode()) % 97 / 100
+
+
+def test_the_instances_whose_label_a_model_is_surest_of_are_kept(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Unsure()
+    monkeypatch.setattr("hcmlang.engines.transformers.load", lambda config: judge)
+    project.with_name("judge.prompty").write_text("user:\n{{ texts.text }}\n")
+    over = [
+        "select={keep: 5, by: label_certainty}",
+        f"generate.program={json.dumps(PROGRAM.partition('require judge')[0])}",
+    ]
+    run = hcmlang.load(project, over).run(tmp_path / "run")
+    assert judge.judged, "nobody was asked"
+    kept = {row["text"] for row in run.augmented.to_list()}
+    rest = {row["text"] for row in run.results.rejected.to_pylist() if row["reason"] == "over the limit"}
+    assert kept | rest == set(judge.judged)
+    assert len(kept) == 5
+    assert min(map(judge.sure, kept)) >= max(map(judge.sure, rest))
+
+
+def test_a_judge_is_wanted_where_labels_shall_be_certain(project: Path) -> None:
+    (found,) = _told(project, "select={keep: 5, by: [diversity, label_certainty]}", "arms=[none, miner]", MINED)
+    assert "no teacher that is compared has one [no-judge]" in found
+
+
 def test_the_miner_and_a_model_teach_side_by_side(project: Path, tmp_path: Path) -> None:
     """And a changed prompt runs only what depends on it."""
     overrides = ["arms=[none, miner, llm]", "generate.contrast=0", "generate.per_hypothesis=2", "select.keep=20", MINED]

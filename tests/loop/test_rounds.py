@@ -178,6 +178,10 @@ def test_the_report_has_the_rounds(finished: hcmlang.Run) -> None:
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
     assert '<h2 id="rounds">Rounds</h2>' in page
     assert "miner, 3" in page
+    told = (finished.folder / "report.md").read_text(encoding="utf-8")
+    rows = [line for line in told.splitlines() if line.startswith("| miner, ")]
+    assert len(rows) == 3
+    assert {line.count("|") for line in rows} == {10}
 
 
 @pytest.mark.parametrize(

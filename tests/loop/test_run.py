@@ -184,6 +184,36 @@ def test_report_prints_the_run_in_the_terminal(hcmlang: Hcmlang, finished: hcmla
     assert done.stdout.rstrip().endswith("report.html")
 
 
+def test_groups_of_rows_are_measured_by_themselves(quickstart: Path, tmp_path: Path) -> None:
+    header, *rows = (quickstart / "data" / "test.tsv").read_text(encoding="utf-8").splitlines()
+    named = [f"{row}\t{'odd' if number % 3 == 1 else '' if number % 3 else 'even'}" for number, row in enumerate(rows)]
+    (tmp_path / "test.tsv").write_text("\n".join([f"{header}\tdomain", *named]) + "\n", encoding="utf-8")
+    overrides = ["classifier={kind: linear}", "arms=[none, miner]", "detect.confidence=0.7"]
+    overrides += [f"task.data.test={tmp_path / 'test.tsv'}", "task.group=domain", "evaluate.resamples=100"]
+    run = hcmlang.load(quickstart / "spec.yaml", overrides).run(tmp_path / "run")
+    found = run.metrics["sets"]["test"]["arms"]
+    predictions = run.results.predictions.to_pandas()
+    for arm in ("none", "miner"):
+        groups = found[arm]["mean"]["groups"]
+        assert [one["group"] for one in groups] == ["(none)", "even", "odd"]
+        assert sum(one["rows"] for one in groups) == len(rows)
+        assert sum(one["hcms"] for one in groups) == pytest.approx(found[arm]["mean"]["hcms"]["0.7"])
+        odd = predictions[(predictions["set"] == "test") & (predictions["arm"] == arm) & (predictions["row"] % 3 == 1)]
+        assert groups[2]["accuracy"] == pytest.approx((odd["gold"] == odd["predicted"]).mean())
+    none = found["none"]["mean"]["groups"]
+    assert all(one["hcms_at_matched_coverage"] == one["hcms"] for one in none)
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "By <code>domain</code>" in page
+    assert "| odd | 400 |" in (run.folder / "report.md").read_text(encoding="utf-8")
+    assert [check.wrong for check in run.audit()] == [()] * 7
+
+
+def test_a_column_of_groups_must_be_there(hcmlang: Hcmlang, quickstart: Path) -> None:
+    done = hcmlang("check", quickstart / "spec.yaml", "--set", "task.group=domain")
+    assert done.returncode == 2
+    assert "test.tsv has no column `domain`" in done.stderr + done.stdout
+
+
 def test_without_a_pool_mistakes_are_found_by_crossfitting(quickstart: Path, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     text = (quickstart / "spec.yaml").read_text(encoding="utf-8").replace("data/", f"{quickstart}/data/")
