@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts test-browser test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate test-browser test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -73,6 +73,10 @@ bench-statistics: setup
 # 10,000 prompts with twenty examples each.
 bench-prompts: setup
 	$(BIN)/python benchmarks/prompts.py
+
+# The page for people under load: fifty annotators, five thousand texts.
+bench-annotate: setup
+	$(BIN)/python benchmarks/annotate.py
 
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup

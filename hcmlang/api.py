@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from hcmlang.loop.graph import Step
     from hcmlang.loop.results import Results
     from hcmlang.loop.store import Artifact, Store
+    from hcmlang.teachers.asked import PeopleWanted
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -154,6 +156,34 @@ def _publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
 
 
 def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> DiagnosticError:
+    from hcmlang.teachers.asked import PeopleWanted
+
+    of_people = [one for one in wanted if isinstance(one, PeopleWanted)]
+    of_files = [one for one in wanted if not isinstance(one, PeopleWanted)]
+    found = [_people_wanted(folder, of_people)] if of_people else []
+    found += [_files_wanted(folder, of_files)] if of_files else []
+    return DiagnosticError(found, EXIT_WAITING)
+
+
+def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
+    counts: Counter[str] = Counter()
+    for one in wanted:
+        counts.update(one.open_tasks)
+    what = {
+        "characterize": "groups to explain",
+        "write": "texts to write",
+        "verify": "texts to label",
+        "adjudicate": "disagreements to settle",
+    }
+    listed = ", ".join(f"{counts[job]:,} {name}" for job, name in what.items() if counts[job])
+    hint = (
+        f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder}`: for a "
+        f"crowdsourcing platform); then go on with: hcmlang resume {folder}"
+    )
+    return Diagnostic("people-wanted", f"the run waits for people: {listed}", None, hint, "note")
+
+
+def _files_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic:
     files = list(dict.fromkeys(path for one in wanted for path in one.files))
     count = sum(one.missing for one in wanted)
     message = f"the run waits for {count:,} answers to the requests in {', '.join(map(str, files))}"
@@ -161,7 +191,7 @@ def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic
         "have them answered (the Batch API of a provider, `vllm run-batch`), then: "
         f"hcmlang resume {folder} --answers ANSWERS.jsonl"
     )
-    return DiagnosticError(Diagnostic("answers-wanted", message, None, hint, "note"), EXIT_WAITING)
+    return Diagnostic("answers-wanted", message, None, hint, "note")
 
 
 def _budget_spent(folder: Path, spent: BudgetSpent, reported: bool) -> DiagnosticError:

@@ -27,6 +27,7 @@ COMMANDS = {
     "lsp": "Serve an editor: mistakes while you type, completion, hover, navigation.",
     "run": "Run a spec: train, find confident mistakes, generate, retrain, report.",
     "resume": "Go on with a run, with answers to its request files.",
+    "annotate": "Let people explain mistakes, write texts and label them, on a page.",
     "report": "Show the results of a run in the terminal and name its HTML report.",
     "audit": "Check a finished run: nothing leaked, counts add up, every figure follows.",
     "compare": "Show the arms of several runs side by side.",

@@ -36,7 +36,7 @@ class Hypothesis:
     gold: str
     predicted: str
     kind: str
-    """What was found: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`; or who stated it, `llm` or
+    """What was found: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`; or who stated it, `llm`, `human` or
     `recording`; `generic` where nothing was found, and instances are a control."""
     triggers: tuple[str, ...]
     """Words or phrases that make a text fit the hypothesis; empty where the finding is not lexical."""

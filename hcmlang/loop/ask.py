@@ -88,6 +88,11 @@ class Asker:
         for row, scores in zip(new, self._classifier.predict_proba(table), strict=True):
             self._scores[row] = scores
 
+    def scores(self, fields: Mapping[str, str]) -> np.ndarray:
+        """The classifier's probabilities of a text, one for each label."""
+        self.prepare([fields])
+        return self._scores[self._row(fields)]
+
     def prepare_judge(self, rows: Sequence[Mapping[str, str]], predicate: Predicts) -> None:
         """Have texts judged in one batch. Raises :class:`DiagnosticError` where nobody can."""
         if self._judge is None:
@@ -111,8 +116,7 @@ class Asker:
         if isinstance(predicate, Predicts) and predicate.judge:
             self.prepare_judge([fields], predicate)
             return self._judged[self._row(fields)] in _named(predicate.texts.name, predicate.texts.texts, fields)
-        self.prepare([fields])
-        scores = self._scores[self._row(fields)]
+        scores = self.scores(fields)
         if isinstance(predicate, Predicts):
             return self._labels[int(scores.argmax())] in _named(predicate.texts.name, predicate.texts.texts, fields)
         (label,) = _named(predicate.label.name, predicate.label.texts, fields)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from hcmlang import engines
 from hcmlang.diagnostics import Diagnostic, render
@@ -15,9 +16,12 @@ from hcmlang.engines.chat import ChatModel, Constraints, negotiate
 from hcmlang.engines.journal import Journal, Journaled
 from hcmlang.engines.recording import Replay
 from hcmlang.engines.wire import Transport
+from hcmlang.hashing import content_key
 from hcmlang.loop.store import JOURNAL
 from hcmlang.progress import Progress
 from hcmlang.spec.model import BatchEngine, Budget, EngineConfig, HostedEngine, OpenAIEngine, ReplayEngine
+from hcmlang.teachers.asked import Answer, PeopleWanted, Task
+from hcmlang.teachers.tasks import Tasks, has_tasks
 
 #: Where request files lie in a run directory.
 BATCH = "batch"
@@ -44,6 +48,8 @@ class Desk:
         self._accountant: Accountant | None = None
         self._transports: dict[str, Transport] = {}
         self._ways: dict[str, Constraints] = {}
+        self._tasks: Tasks | None = None
+        self._places: list[str] = []
 
     def __enter__(self) -> Desk:
         return self
@@ -53,6 +59,8 @@ class Desk:
     ) -> None:
         if self._journal is not None:
             self._journal.close()
+        if self._tasks is not None:
+            self._tasks.close()
 
     def engine(self, config: EngineConfig, arm: str, purpose: str) -> Engine:
         """The engine of an arm. A model that costs is asked through the journal and within the budget; `arm` and `purpose`
@@ -70,6 +78,37 @@ class Desk:
         if name not in self._ways:
             self._ways[name] = self._negotiated(hosted, transport, arm)
         return ChatModel(hosted, transport, self._ways[name], arm, purpose)
+
+    def people(self, job: str, context: Mapping[str, Any]) -> Callable[[Sequence[Task]], dict[str, list[Answer]]]:
+        """The way to people for a step: it puts tasks before them, and returns the answers to each by key. It raises
+        :class:`PeopleWanted` while some are missing. `context` is what answers are checked with."""
+
+        def ask(tasks: Sequence[Task]) -> dict[str, list[Answer]]:
+            place = f"{job}/{content_key(sorted({task.key for task in tasks}))[:16]}"
+            self._places.append(place)
+            answers = self.tasks.want(place, tasks, context)
+            missing = self.tasks.open(place)
+            if missing:
+                raise PeopleWanted(missing)
+            return answers
+
+        return ask
+
+    @property
+    def tasks(self) -> Tasks:
+        """What people are asked in this run, and what they answered."""
+        if self._tasks is None:
+            self._tasks = Tasks(self._folder / JOURNAL)
+        return self._tasks
+
+    def relative(self, folder: Path) -> str:
+        """Where a step's result lies within the run directory."""
+        return folder.relative_to(self._folder).as_posix()
+
+    def finish(self) -> None:
+        """Every step has asked what it had to: what none of them asked for is wanted no more."""
+        if self._tasks is not None or has_tasks(self._folder / JOURNAL):
+            self.tasks.retire(self._places)
 
     def take(self, paths: Sequence[Path]) -> str:
         """Take in answers to request files, and say in a line what came of it. Raises :class:`DiagnosticError`."""

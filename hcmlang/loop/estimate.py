@@ -17,7 +17,18 @@ from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
 from hcmlang.loop.graph import further_sources, last_round
 from hcmlang.loop.plan import prompts_of
-from hcmlang.spec.model import BatchEngine, EngineConfig, LLMTeacher, OpenAIEngine, ReplayEngine, SamplerEngine, Spec
+from hcmlang.spec.model import (
+    BatchEngine,
+    EngineConfig,
+    HumanTeacher,
+    LLMTeacher,
+    OpenAIEngine,
+    RecordedTeacher,
+    ReplayEngine,
+    SamplerEngine,
+    Spec,
+    TeacherConfig,
+)
 from hcmlang.teachers import llm
 
 #: Where no finished run says better: the share of pool rows that are HCMs, and how many of them make a group.
@@ -29,6 +40,8 @@ CHARS_PER_TOKEN = 4
 ANSWER_TOKENS = 80
 #: Tokens of a prompt that a server reads, with examples and rules.
 PROMPT_TOKENS = 600
+#: Seconds that people take for a hypothesis, a text and a label.
+PEOPLE_SECONDS = (240, 60, 10)
 #: Texts drawn from a program to see how many its constraints let pass.
 TRIAL_TEXTS = 100
 
@@ -62,9 +75,9 @@ class Estimate:
 def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Estimate:
     """The estimate of a checked spec. Reads the pool to count its rows, and `run` (a run directory) where there is one;
     loads no model and makes no call."""
-    arms = [name for name in spec.asked if spec.engine_of(name) is not None]
+    arms = [name for name in spec.asked if not isinstance(spec.teachers[name], RecordedTeacher)]
     guarantees = {
-        (arm, name): _weakest([one.guarantees(dialect) for dialect in dialects_of(_engine(spec, arm))])
+        (arm, name): _weakest([one.guarantees(dialect) for dialect in _dialects(spec, arm)])
         for arm in arms
         for name, one in programs.items()
     }
@@ -96,8 +109,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         f"({attempts}) texts for every instance",
     )
 
-    models = [_engine(spec, arm) for arm in arms]
-    models = [engine for engine in models if not isinstance(engine, SamplerEngine)]
+    models = [engine for engine in _engines(spec, arms).values() if not isinstance(engine, SamplerEngine)]
     written = len(models) / len(arms)
     judged = sum(_judges(program) for program in programs.values()) / len(programs)
     longest = max(map(_max_tokens, models), default=0)
@@ -112,7 +124,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         calls = f"{usual * questions:,} calls ({most * questions:,} at most, each up to {llm.ATTEMPTS} times)"
         what = f"one for each hypothesis, {ANSWER_TOKENS} tokens an answer"
         basis = (*basis, f"the mistakes are explained in {calls} of {_listed(asking)}: {what}")
-    basis = (*basis, *_prompts(spec, arms, programs), *_unsure(spec, arms))
+    basis = (*basis, *_prompts(spec, arms, programs), *_unsure(spec, arms), *_people(spec, arms))
     each = spec.generate.per_hypothesis + spec.generate.contrast
 
     def amount(hypotheses: int, texts_each: float, tokens_each: float, answers: float, answer: int) -> Amount:
@@ -122,6 +134,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         calls = round(texts * written * (1 + judged)) + explained
         tokens = round(texts * written * tokens_each) + explained * answer
         usd = sum(_usd(engine, calls, tokens) for engine in models) / max(1, len(models))
+        usd += _people_usd(spec, worked, hypotheses, each)
         return Amount(hypotheses * times, instances, texts, calls, round(texts * asks), tokens, usd)
 
     usual_tokens = _chars(programs) / CHARS_PER_TOKEN
@@ -131,7 +144,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
 
 def _worked(spec: Spec) -> Counter[str]:
     """How often each source that writes does so for a seed: in the first round once, in further ones for each arm."""
-    writing = [name for name in (*spec.asked, "generic") if name in spec.sources and spec.engine_of(name) is not None]
+    writing = [name for name in (*spec.asked, "generic") if name in spec.sources and not _recorded(spec, name)]
     times = Counter(writing)
     for arm in spec.compared:
         own = [name for name in further_sources(spec, arm) if name in writing] if spec.asked else []
@@ -139,15 +152,50 @@ def _worked(spec: Spec) -> Counter[str]:
     return times
 
 
+def _engines(spec: Spec, arms: Sequence[str]) -> dict[str, EngineConfig]:
+    """The engine of each arm that has one; people have none."""
+    found = {arm: spec.engine_of(arm) for arm in arms}
+    return {arm: engine for arm, engine in found.items() if engine is not None}
+
+
+def _recorded(spec: Spec, source: str) -> bool:
+    """Whether nobody is asked for what a source gives."""
+    return isinstance(_teacher(spec, source), RecordedTeacher)
+
+
+def _teacher(spec: Spec, source: str) -> TeacherConfig:
+    return spec.teachers[spec.asked[0] if source == "generic" else source]
+
+
+def _dialects(spec: Spec, arm: str) -> Sequence[lang.Dialect]:
+    """What programs are compiled to for an arm; what people write is tested against all of them."""
+    engine = spec.engine_of(arm)
+    return ("none",) if engine is None else dialects_of(engine)
+
+
+def _people_usd(spec: Spec, worked: Mapping[str, int], hypotheses: int, each: int) -> float:
+    """What people cost that state so many hypotheses for each seed, and write and verify `each` texts for every one."""
+    stating, writing, labelling = PEOPLE_SECONDS
+    total = 0.0
+    for source, times in worked.items():
+        teacher = _teacher(spec, source)
+        if isinstance(teacher, HumanTeacher):
+            asked = stating if source != "generic" else 0
+            seconds = hypotheses * (asked + each * (writing + labelling * teacher.redundancy))
+            total += times * len(spec.seeds) * seconds / 3600 * teacher.wage.usd_per_hour
+    return total
+
+
+def _people(spec: Spec, arms: Sequence[str]) -> list[str]:
+    found = [arm for arm in arms if isinstance(spec.teachers[arm], HumanTeacher)]
+    stating, writing, labelling = PEOPLE_SECONDS
+    times = f"{stating} seconds for a hypothesis, {writing} for a text, {labelling} for a label"
+    return [f"the time of people ({_listed(found)}): {times}, at their wage"] if found else []
+
+
 def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee, ...]:
     """Of what may be guaranteed, the least."""
     return tuple(max(same, key=lambda one: lang.LEVELS.index(one.level)) for same in zip(*found, strict=True))
-
-
-def _engine(spec: Spec, teacher: str) -> EngineConfig:
-    engine = spec.engine_of(teacher)
-    assert engine is not None
-    return engine
 
 
 def _usd(engine: EngineConfig, calls: int, tokens: int) -> float:
@@ -159,7 +207,7 @@ def _usd(engine: EngineConfig, calls: int, tokens: int) -> float:
 
 def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
     """What is found out only when the run begins, or missing to say more."""
-    engines = {arm: _engine(spec, arm) for arm in arms}
+    engines = _engines(spec, arms)
     asked = [arm for arm, one in engines.items() if len(dialects_of(one)) > 1]
     hosted = {arm: one for arm, one in engines.items() if isinstance(one, OpenAIEngine | BatchEngine)}
     free = [arm for arm, one in hosted.items() if one.price is None]

@@ -60,6 +60,7 @@ def execute(plan: Sequence[Step], store: Store, desk: Desk, progress: Progress =
         elif key not in made:
             reused += 1
         outcome.results[step.name] = found
+    desk.finish()
     if len(outcome.results) == len(plan):
         store.use(used)
     if reused:

@@ -26,7 +26,7 @@ from hcmlang.loop.graph import (
     scored_pool,
     task_of,
 )
-from hcmlang.spec.model import CONTROLS, Arm, DataSource, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
+from hcmlang.spec.model import CONTROLS, Arm, DataSource, HumanTeacher, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
 
 
 def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> tuple[Step, ...]:
@@ -248,6 +248,10 @@ def _written(
         # A language model is shown examples, and never what is held out.
         inputs["pool"] = found["pool"]
         inputs |= {role: step for role, step in shown.items() if role.startswith("held_out:")}
+    if isinstance(kind, HumanTeacher):
+        # People see examples, and while they type what the classifier says and which texts are there already.
+        inputs |= {"pool": found["pool"], "train": "read/train", "model": found["model"]}
+        inputs |= {role: step for role, step in shown.items() if role.startswith("held_out:")}
     handles = {"programs": programs, "generate": spec.generate}
     if spec.probe is not None and teacher != "generic":
         probed = {**config, "confidence": spec.detect.confidence}
@@ -356,6 +360,7 @@ def _worked(spec: Spec, at: Round, sources: Collection[str]) -> dict[str, str]:
         if source in (*spec.asked, "generic"):
             inputs[f"characterize:{source}:{where}"] = at.at(f"characterize/teacher={source}")
             inputs[f"generate:{source}:{where}"] = _made(source, at)
-            if spec.probe is not None and source != "generic" and spec.engine_of(source) is not None:
+            recorded = source in spec.asked and isinstance(spec.teachers[source], RecordedTeacher)
+            if spec.probe is not None and source != "generic" and not recorded:
                 inputs[f"probe:{source}:{where}"] = at.at(f"probe/teacher={source}")
     return inputs

@@ -19,10 +19,9 @@ from hcmlang.hashing import derive_seed
 from hcmlang.lang.evaluate import find_any
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.learn import instances_table
-from hcmlang.loop.teach import Order, asker_of, engine_of, instance_of, orders_of, scopes_of, shown_rows
+from hcmlang.loop.teach import Order, instance_of, orders_of, scopes_of, shown_rows, writing
 from hcmlang.loop.vet import vet
 from hcmlang.loop.work import GROUPS, HYPOTHESES, MODEL, PROBES, Work
-from hcmlang.loop.write import write
 from hcmlang.teachers.generic import without_knowledge
 
 
@@ -100,10 +99,8 @@ def _written(
     vet([order.wanted.messages for order in wanted.values()], work.held_out(work.config["near_duplicate"]))
     found: dict[str, list[Instance]] = {}
     with work.progress.task(f"{work.config['teacher']} writes probes ({name})", len(wanted)) as advance:
-        engine = engine_of(work, "probe")
-        asker = asker_of(work, [row for group in groups.values() for row in group.rows], engine)
-        everything = [order.wanted for order in wanted.values()]
-        for written in write(engine, everything, work.config["attempts"], asker, advance):
+        errors = [row for group in groups.values() for row in group.rows]
+        for written in writing(work, list(wanted.values()), errors, "probe", advance):
             if written.fields is not None:
                 order = wanted[written.key]
                 own = found.setdefault(order.hypothesis.id, [])

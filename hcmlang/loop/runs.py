@@ -15,6 +15,7 @@ from hcmlang.engines import batch
 from hcmlang.loop.costs import costs_of
 from hcmlang.loop.results import METRICS
 from hcmlang.loop.store import JOURNAL, holder_of
+from hcmlang.teachers import tasks
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class RunState:
 
     name: str
     state: str
-    """`finished`, `stopped`, `waits for N answers`, or who is working in it."""
+    """`finished`, `stopped`, `waits for N answers`, `waits for people: N tasks`, or who is working in it."""
     changed: str
     """When a step was finished last."""
     steps: int
@@ -59,6 +60,8 @@ def _what(run: Path) -> str:
         return f"running: {holder_of(run)}"
     if waiting := len(batch.waiting(run / JOURNAL)):
         return f"waits for {waiting:,} answers"
+    if waiting := tasks.waiting(run / JOURNAL):
+        return f"waits for people: {waiting:,} tasks"
     return "finished" if (run / METRICS).is_file() else "stopped"
 
 

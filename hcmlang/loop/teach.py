@@ -15,7 +15,7 @@ from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Engine, Judge, Message
 from hcmlang.hashing import derive_seed
-from hcmlang.loop import rounds
+from hcmlang.loop import people, rounds
 from hcmlang.loop import select as selection
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.choose import best
@@ -26,6 +26,7 @@ from hcmlang.loop.prompt import instance_prompt, judge_prompt
 from hcmlang.loop.vet import Vetted, vet
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, PROBES, REJECTED, Work
 from hcmlang.loop.write import Wanted, Written, write
+from hcmlang.progress import Advance
 from hcmlang.spec import model as spec
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.generic import without_knowledge
@@ -89,7 +90,10 @@ def characterize(work: Work) -> None:
         may_show=lambda row: held_out.within(texts[row]) is None,
     )
     config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
-    teacher = teachers.make(config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), held_out))
+    ask = people.vetted(work.desk.people("characterize", {}), held_out)
+    teacher = teachers.make(
+        config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), held_out), ask
+    )
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
     write_jsonl(work.out / HYPOTHESES, [dataclasses.replace(one, id=in_round(work, one.id)) for one in hypotheses])
@@ -133,14 +137,14 @@ def generate(work: Work) -> None:
     vet([order.wanted.messages for order in wanted.values()], work.held_out(work.config["near_duplicate"]))
     accepted: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
-        engine = engine_of(work, "generate")
-        asker = asker_of(work, [row for group in groups.values() for row in group.rows], engine)
-        everything = [order.wanted for order in wanted.values()]
-        for written in write(engine, everything, work.config["attempts"], asker, advance):
+        errors = [row for group in groups.values() for row in group.rows]
+        for written in writing(work, list(wanted.values()), errors, "generate", advance):
             order = wanted[written.key]
             hypothesis = order.hypothesis
             if written.fields is not None:
                 accepted[written.key] = instance_of(order, written, work.config["fields"])
+            elif written.objection:
+                unwritten.append(Unwritten(hypothesis.id, *written.objection))
             else:
                 reason = "hopeless" if written.hopeless else "constraint failed"
                 why = f"{written.hopeless}; {_why(written)}" if written.hopeless else _why(written)
@@ -149,14 +153,27 @@ def generate(work: Work) -> None:
     write_jsonl(work.out / REJECTED, unwritten)
 
 
+def writing(
+    work: Work, orders: Sequence[Order], errors: list[int], purpose: str, advance: Advance
+) -> Iterator[Written]:
+    """The outcome of each order, written by whom the teacher has for it. `errors` are the HCMs' rows in the pool."""
+    if work.config["kind"]["kind"] == "human":
+        return people.write(work, orders, asker_of(work, errors, None), errors)
+    engine = engine_of(work, purpose)
+    wanted = [order.wanted for order in orders]
+    return write(engine, wanted, work.config["attempts"], asker_of(work, errors, engine), advance)
+
+
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """An instance to be written: for which hypothesis, with which label, by which program."""
+    """An instance to be written: for which hypothesis, with which label, by which program, with which examples before one's
+    eyes."""
 
     hypothesis: Hypothesis
     label: str
     program: str
     wanted: Wanted
+    examples: Sequence[Mapping[str, str]] = ()
 
 
 def orders_of(
@@ -183,9 +200,9 @@ def orders_of(
         program = bound[name, example]
         seed = derive_seed(purpose, work.seed, hypothesis.teacher, hypothesis.id, index)
         key, fate = f"{hypothesis.id}{mark}/{index}", f"{hypothesis.id}/{name}{mark}"
-        told = tell(program, scopes[example], _examples(scopes, index))
-        wanted = Wanted(key, fate, program, seed, number, told)
-        orders.append(Order(hypothesis, str(scopes[0]["target"]), name, wanted))
+        examples = _examples(scopes, index)
+        wanted = Wanted(key, fate, program, seed, number, tell(program, scopes[example], examples))
+        orders.append(Order(hypothesis, str(scopes[0]["target"]), name, wanted, examples))
     return orders, refused
 
 
@@ -289,7 +306,7 @@ def engine_of(work: Work, purpose: str) -> Engine:
     return work.desk.engine(config, work.config["teacher"], purpose)
 
 
-def asker_of(work: Work, errors: list[int], engine: Engine) -> Asker:
+def asker_of(work: Work, errors: list[int], engine: Engine | None) -> Asker:
     program = next(iter(work.handles["programs"].values()))
     names = in_order_of(work.config["fields"], program.fields)
     return Asker(

@@ -59,6 +59,8 @@ class Written:
     """How often each constraint (its source) refused one."""
     hopeless: str = ""
     """Why the whole group was given up, if it was."""
+    objection: tuple[str, str] | None = None
+    """What people objected to: reason and detail."""
 
 
 @dataclass

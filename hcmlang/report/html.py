@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report import figures, pool_map
-from hcmlang.report.costs import costs
+from hcmlang.report.costs import agreement, costs
 from hcmlang.report.headline import before_after, change, headline, number, p_value, power_in_words
 from hcmlang.report.tables import by_group, by_round, difference
 from hcmlang.spec.dump import to_yaml
@@ -68,6 +68,7 @@ def _render(template: str, results: Results) -> str:
             looked_at=sum(len(g["rows"]) for g in results.groups if g["seed"] == first and g["round"] == 1),
             against=_against(metrics),
             costs=costs(results),
+            agreements=agreement(results),
             spec=to_yaml(results.spec, width=90),
             versions=results.versions,
             css=Markup(_resource("report.css")),

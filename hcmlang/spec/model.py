@@ -389,7 +389,30 @@ class RecordedTeacher(Model):
         return {key: path for key, path in named.items() if path is not None}
 
 
-TeacherConfig: TypeAlias = Annotated[MinerTeacher | LLMTeacher | RecordedTeacher, Field(discriminator="kind")]
+class Wage(Model):
+    """What people are paid."""
+
+    usd_per_hour: Annotated[float, Field(ge=0)]
+    """US dollars for an hour of work; 0 for volunteers. Work that is imported with its pay costs that."""
+
+
+class HumanTeacher(Model):
+    """People explain the mistakes, write the instances and verify their labels, on the page of `hcmlang annotate RUN` or on a
+    crowdsourcing platform."""
+
+    kind: Literal["human"]
+    """The teacher made of people."""
+    wage: Wage
+    """What they are paid."""
+    redundancy: Annotated[int, Field(ge=1, le=20)] = 1
+    """People who label each written text. Where they do not agree, one more person decides."""
+    show_label: bool = False
+    """Whether those who verify a text see the label that it was written for; hidden, they cannot simply agree."""
+
+
+TeacherConfig: TypeAlias = Annotated[
+    MinerTeacher | LLMTeacher | RecordedTeacher | HumanTeacher, Field(discriminator="kind")
+]
 
 
 class Characterize(Model):
@@ -649,9 +672,10 @@ class Spec(Model):
         return tuple(name for name in self.source_of(arm) if name in self.teachers)
 
     def engine_of(self, teacher: str) -> EngineConfig | None:
-        """The engine that a teacher's instances are written with, or those of the control `generic`; None for a recording."""
+        """The engine that a teacher's instances are written with, or those of the control `generic`; None for a recording, and
+        for people."""
         config = self.teachers[self.asked[0] if teacher == "generic" else teacher]
-        return None if isinstance(config, RecordedTeacher) else config.engine
+        return None if isinstance(config, RecordedTeacher | HumanTeacher) else config.engine
 
     @property
     def judge(self) -> str | None:

@@ -72,7 +72,7 @@ class LanguageModel:
         questions = _questions(case, config)
         answers = self._answers(questions, case.seed)
         said = [_hypothesis(question, answer) for question, answer in zip(questions, answers, strict=True) if answer]
-        counted = _Counted(case)
+        counted = Counted(case)
         return [
             counted.checked(replace(one, id=f"{self._name}-{number}", teacher=self._name))
             for number, one in enumerate(merged(said), start=1)
@@ -144,12 +144,12 @@ def _questions(case: Case, config: Characterize) -> list[_Question]:
     prompt, program = prompts.load("characterize", config.prompt), answer_program()
     words = [frozenset(words_of(text)) for text in case.pool.joined("\n")]
     right = {
-        predicted: sorted(_rightly(case, predicted), key=lambda row: (-case.scores[row].max(), row))
+        predicted: sorted(rightly(case, predicted), key=lambda row: (-case.scores[row].max(), row))
         for predicted in {group.predicted for group in case.groups}
     }
     found = []
     for group in case.groups:
-        shown = _central(group.rows, group, words)[:SHOWN]
+        shown = central(group.rows, group, words)[:SHOWN]
         numbers = [str(number) for number in range(1, len(shown) + 1)]
         scope: dict[str, lang.Value] = {
             "group.gold": group.gold,
@@ -157,14 +157,14 @@ def _questions(case: Case, config: Characterize) -> list[_Question]:
             "group.numbers": numbers,
         }
         bound = program.bind(scope)
-        near = _central(right[group.predicted], group, words)
+        near = central(right[group.predicted], group, words)
         values = {
             "labels": list(case.pool.labels),
             "fields": list(case.pool.fields),
             "gold": group.gold,
             "predicted": group.predicted,
-            "mistakes": [{"number": n, **_shown(case, row)} for n, row in enumerate(shown, start=1)],
-            "right": [_shown(case, row) for row in islice(filter(case.may_show, near), RIGHT)],
+            "mistakes": [{"number": n, **as_shown(case, row)} for n, row in enumerate(shown, start=1)],
+            "right": [as_shown(case, row) for row in islice(filter(case.may_show, near), RIGHT)],
             "group": {"terms": list(group.terms), "summary": group.summary},
         }
         for sample in range(1, config.per_group + 1):
@@ -174,19 +174,19 @@ def _questions(case: Case, config: Characterize) -> list[_Question]:
     return found
 
 
-def _central(rows: Iterable[int], group: Group, words: Sequence[frozenset[str]]) -> list[int]:
+def central(rows: Iterable[int], group: Group, words: Sequence[frozenset[str]]) -> list[int]:
     """Rows with most of the group's telling words first; among equals in the order given."""
     terms = frozenset(group.terms)
     return sorted(rows, key=lambda row: -len(terms & words[row]))
 
 
-def _rightly(case: Case, predicted: str) -> list[int]:
+def rightly(case: Case, predicted: str) -> list[int]:
     """The pool rows that rightly got this prediction."""
     label = case.pool.labels.index(predicted)
     return [int(row) for row in np.flatnonzero((case.scores.argmax(axis=1) == label) & (case.pool.y == label))]
 
 
-def _shown(case: Case, row: int) -> dict[str, object]:
+def as_shown(case: Case, row: int) -> dict[str, object]:
     columns = zip(case.pool.fields, case.pool.columns, strict=True)
     texts = {name: prompts.one_line(column[row]) for name, column in columns}
     return {"texts": texts, "confidence": round(float(case.scores[row].max()), 2)}
@@ -246,7 +246,7 @@ def _shared(one: Iterable[str], other: Iterable[str]) -> float:
     return len(first & second) / max(1, len(first | second))
 
 
-class _Counted:
+class Counted:
     """What hypotheses claim, counted in the pool."""
 
     def __init__(self, case: Case) -> None:
@@ -266,7 +266,7 @@ class _Counted:
         statistics = dict(hypothesis.statistics)
         if hypothesis.triggers:
             errors = [row for group in groups for row in group.rows]
-            right = _rightly(self._case, hypothesis.predicted)
+            right = rightly(self._case, hypothesis.predicted)
             hcms, others = self._with(hypothesis, errors), self._with(hypothesis, right)
             statistics |= {
                 "hcms": hcms,

@@ -1,0 +1,128 @@
+"""The application that serves the page: which request goes where, and which are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from hcmlang.annotate.access import COOKIE, Guard, Session
+from hcmlang.annotate.answers import Form, first
+from hcmlang.annotate.pages import Pages, redirect
+from hcmlang.diagnostics import DiagnosticError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+#: The files that pages ask for, by name: where they lie in the package, and what they are.
+ASSETS = {
+    "report.css": ("hcmlang.report", "report.css", "text/css"),
+    "annotate.css": ("hcmlang.annotate", "static/annotate.css", "text/css"),
+    "annotate.js": ("hcmlang.annotate", "static/annotate.js", "text/javascript"),
+    "icon.svg": ("hcmlang.annotate", "static/icon.svg", "image/svg+xml"),
+    "htmx.js": ("hcmlang.annotate", "static/htmx.min.js", "text/javascript"),
+}
+
+
+def make_app(pages: Pages) -> Starlette:
+    """The application, guarded."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.routing import Route
+
+    routes = [
+        Route(path, _get(pages, handler))
+        for path, handler in (
+            ("/", pages.start),
+            ("/join", pages.name),
+            ("/work", pages.work),
+            ("/my-work.jsonl", pages.mine),
+        )
+    ]
+    posts = (pages.join, pages.leave, pages.answer, pages.draft, pages.skip, pages.undo, pages.pause)
+    routes += [Route(f"/{handler.__name__}", _post(pages, handler), methods=["POST"]) for handler in posts]
+    routes += [Route(f"/static/{name}", _asset(name)) for name in ASSETS]
+    guard = Middleware(Guard, loopback=pages.settings.loopback)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={DiagnosticError: _told_off})
+
+
+Endpoint = Callable[["Request"], Awaitable["Response"]]
+
+
+def _get(pages: Pages, handler: Callable[[Request, Session], Response]) -> Endpoint:
+    """A page, for whoever may see it. The token of a link becomes a session, and leaves the address bar."""
+    from starlette.concurrency import run_in_threadpool
+
+    async def endpoint(request: Request) -> Response:
+        session = _session(pages, request) or pages.access.new()
+        if (token := request.query_params.get("token")) is not None and pages.access.token is not None:
+            admitted = pages.access.admit(session, token)
+            return _refused() if admitted is None else pages.remembering(redirect(request.url.path), admitted)
+        if not pages.access.admitted(session):
+            return _refused()
+        return await run_in_threadpool(handler, request, session)
+
+    return endpoint
+
+
+def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoint:
+    """A form, from a page of this server that this browser was shown."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import PlainTextResponse
+
+    async def endpoint(request: Request) -> Response:
+        session = _session(pages, request)
+        if session is None or not pages.access.admitted(session):
+            return _refused()
+        if not _same_origin(request):
+            return PlainTextResponse("this form comes from another page", 403)
+        try:
+            form = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=500)
+        except ValueError:
+            return PlainTextResponse("this is no form", 400)
+        if not pages.access.is_own_form(session, first(form, "csrf")):
+            return PlainTextResponse("this form is not from here; load the page anew", 403)
+        if not session.name and handler != pages.join:
+            return redirect("/")
+        return await run_in_threadpool(handler, session, form)
+
+    return endpoint
+
+
+def _same_origin(request: Request) -> bool:
+    """Whether a browser says that a form comes from a page of this server; others than browsers say nothing."""
+    headers = request.headers
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
+    return site == "same-origin" and (origin is None or origin.partition("://")[2] == headers.get("host"))
+
+
+def _asset(name: str) -> Endpoint:
+    from starlette.responses import Response
+
+    package, path, kind = ASSETS[name]
+    body = resources.files(package).joinpath(path).read_bytes()
+
+    async def endpoint(request: Request) -> Response:
+        return Response(body, media_type=kind, headers={"cache-control": "max-age=3600"})
+
+    return endpoint
+
+
+def _session(pages: Pages, request: Request) -> Session | None:
+    cookie = request.cookies.get(COOKIE)
+    return pages.access.read(cookie) if cookie else None
+
+
+def _refused() -> Response:
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse("This page takes a token: open the link that `hcmlang annotate` printed.", 403)
+
+
+async def _told_off(request: Request, error: Exception) -> Response:
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse(f"The work cannot go on; tell whoever runs this server.\n\n{error}", 503)

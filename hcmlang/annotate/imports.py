@@ -1,0 +1,210 @@
+"""Answers that come back from crowdsourcing platforms: each row is checked, and taken or told about.
+
+A row names the task, who answered and what; columns may be those of MTurk (`WorkerId`, `Answer.label`), of Prolific, or the
+plain names that `hcmlang annotate export` tells.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hcmlang.annotate.answers import Broken, payload_of, problems_of
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.hashing import content_key
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
+
+#: Rows that are told of.
+_TOLD = 20
+#: What a column may be called, the first that is there counts.
+_TASK = ("task", "Answer.task", "Input.task")
+_WORKER = ("worker", "annotator", "WorkerId", "PROLIFIC_PID", "Participant id", "participant_id")
+_SECONDS = ("seconds", "Answer.seconds", "WorkTimeInSeconds", "Time taken", "time_taken")
+_PAY = ("usd", "pay", "Reward", "reward")
+_ASSIGNMENT = ("assignment", "AssignmentId", "assignmentId", "SESSION_ID", "Submission id", "submission_id")
+_STATUS = ("AssignmentStatus", "Status", "status")
+#: States in which a platform has taken nothing, and pays nothing.
+_VOID = ("rejected", "returned", "timed-out", "timed out")
+
+
+@dataclass
+class Imported:
+    """What came of a file: rows by receipt (`saved`, `again`, `late`, `check`, `refused`), what was paid, who failed the
+    attention checks, and what is wrong with rows."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    usd: float = 0.0
+    failed: tuple[str, ...] = ()
+    wrong: list[Diagnostic] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """In a line."""
+        names = {
+            "saved": "taken",
+            "again": "there already",
+            "late": "too late to be used",
+            "check": "attention checks",
+            "refused": "refused for failed attention checks",
+        }
+        parts = [f"{self.rows[name]:,} {said}" for name, said in names.items() if self.rows[name]]
+        if self.wrong:
+            parts.append(f"{len(self.wrong):,} wrong")
+        return f"{', '.join(parts) or 'no rows'}; pay {self.usd:,.2f} US dollars"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of the file, with what it says."""
+
+    number: int
+    values: Mapping[str, list[str]]
+    task: Task
+    worker: str
+    payload: dict[str, Any]
+    seconds: float
+    usd: float | None
+    token: str
+
+
+def read(path: Path, tasks: Tasks, broken: Broken, failures: int = 0) -> Imported:
+    """Take in a file of answers (CSV, or JSON lines). Whoever fails more than `failures` attention checks is refused with all
+    rows of the file. The same file a second time changes nothing.
+
+    Raises :class:`DiagnosticError` where the file cannot be read.
+    """
+    try:
+        source = Source(str(path), path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
+    done, rows, checks = Imported(), [], tasks.checks()
+    for number, values in _lines(source):
+        try:
+            row = _row(source, number, values, tasks, broken)
+        except DiagnosticError as error:
+            done.wrong += error.diagnostics
+        else:
+            rows += [row] if row is not None else []
+    missed: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        if row.task.key in checks:
+            missed[row.worker] += row.payload["label"] != checks[row.task.key]
+    done.failed = tuple(sorted(worker for worker, count in missed.items() if count > failures))
+    for row in rows:
+        _take(row, tasks, checks, row.worker in done.failed, done)
+    return done
+
+
+def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], refused: bool, done: Imported) -> None:
+    receipt: str = tasks.record(
+        row.task.key,
+        row.worker,
+        row.payload,
+        seconds=row.seconds,
+        token=row.token,
+        usd=row.usd,
+        source="import",
+        refused=refused,
+    )
+    if receipt != "again":
+        done.usd += row.usd if row.usd is not None else row.seconds / 3600 * row.task.usd_per_hour
+        if row.task.key in checks:
+            receipt = "check"
+        elif refused:
+            receipt = "refused"
+    done.rows[receipt] += 1
+
+
+def _lines(source: Source) -> Iterator[tuple[int, dict[str, list[str]]]]:
+    """Each row with its line number, its values as texts; blank ones are passed over."""
+    if source.text.lstrip()[:1] == "{":
+        for number, text in enumerate(source.text.splitlines(), start=1):
+            if text.strip():
+                try:
+                    found = json.loads(text)
+                except ValueError:
+                    found = None
+                yield number, _texts(found) if isinstance(found, dict) else {}
+        return
+    reader = csv.DictReader(io.StringIO(source.text, newline=""))
+    for row in reader:
+        # A cell may hold breaks; the line is that on which its row ends.
+        yield reader.line_num, {str(name): [value] for name, value in row.items() if isinstance(value, str) and value}
+
+
+def _texts(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    listed = {name: value if isinstance(value, list) else [value] for name, value in found.items()}
+    return {name: [str(one) for one in own if one is not None] for name, own in listed.items()}
+
+
+def _row(source: Source, number: int, values: Mapping[str, list[str]], tasks: Tasks, broken: Broken) -> _Row | None:
+    """A row that can be taken; None for one that the platform has sent back."""
+
+    def wrong(message: str, hint: str | None = None) -> DiagnosticError:
+        place = Span.point(source, number)
+        return DiagnosticError(Diagnostic("bad-row", message, place, hint, "warning"))
+
+    if _first(values, _STATUS).casefold() in _VOID:
+        return None
+    key, worker = _first(values, _TASK), _first(values, _WORKER)
+    if not key:
+        raise wrong("the row names no task", f"it stands in a column {_listed(_TASK)}")
+    task = tasks.task(key)
+    if task is None:
+        raise wrong(f"this run has no task `{key[:80]}`", "is the file of another run?")
+    if not worker or len(worker) > 100 or not worker.isprintable():
+        raise wrong("the row does not say who answered", f"it stands in a column {_listed(_WORKER)}")
+    form = {name.removeprefix("Answer."): value for name, value in values.items()}
+    if "evidence" in form:
+        form["evidence"] = [part for one in form["evidence"] for part in one.replace(",", "|").split("|")]
+        form["evidence"] = [part.strip() for part in form["evidence"]]
+    if task.job in ("verify", "adjudicate") and not "".join(form.get("label", [])).strip():
+        raise wrong("the row has no `label`", f"the labels are {', '.join(task.content['labels'])}; ? for cannot tell")
+    payload = payload_of(task, form)
+    problems = problems_of(task, payload, broken)
+    if problems:
+        raise wrong(f"{problems[0].part}: {problems[0].message}")
+    seconds, usd = _number(values, _SECONDS), _number(values, _PAY)
+    if seconds is None and _first(values, _SECONDS):
+        raise wrong(f"`{_first(values, _SECONDS)[:40]}` is no number of seconds")
+    if usd is None and _first(values, _PAY):
+        raise wrong(f"`{_first(values, _PAY)[:40]}` is no pay in US dollars")
+    assignment = _first(values, _ASSIGNMENT)
+    token = f"import/{assignment or content_key(payload)}/{worker}/{key}"
+    return _Row(number, values, task, worker, payload, seconds or 0.0, usd, token)
+
+
+def _first(values: Mapping[str, list[str]], names: tuple[str, ...]) -> str:
+    return next((values[name][0].strip() for name in names if values.get(name) and values[name][0].strip()), "")
+
+
+def _number(values: Mapping[str, list[str]], names: tuple[str, ...]) -> float | None:
+    """A number of at least 0, with or without a dollar sign."""
+    try:
+        found = float(_first(values, names).lstrip("$"))
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and 0 <= found < 1e7 else None
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def told(done: Imported) -> list[Diagnostic]:
+    """What is wrong with rows, the first ones, and with people."""
+    found = done.wrong[:_TOLD]
+    if len(done.wrong) > _TOLD:
+        more = f"{len(done.wrong) - _TOLD:,} more rows are wrong"
+        found.append(Diagnostic("more-bad-rows", more, None, None, "warning"))
+    for worker in done.failed:
+        message = f"`{worker}` failed the attention checks; nothing of theirs is used"
+        found.append(Diagnostic("failed-checks", message, None, None, "warning"))
+    return found

@@ -1,0 +1,86 @@
+"""What the pages show, as plain values; the templates only lay it out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from hcmlang.annotate.answers import CANNOT_TELL
+from hcmlang.loop.people import FORM, Check
+from hcmlang.teachers.asked import Task, votes_in_words
+from hcmlang.teachers.people import LONGEST_TRIGGER, MOST_TRIGGERS, STATEMENT
+
+#: What each job is called on the queue.
+JOBS = {
+    "characterize": "Explain a group of mistakes",
+    "write": "Write texts",
+    "verify": "Label texts",
+    "adjudicate": "Settle disagreements",
+}
+#: What is said at the top of a page after something was done.
+SAID = {
+    "saved": "Saved.",
+    "again": "This was saved before; it counts once.",
+    "late": "Saved. Enough others had answered by then, so it is kept but not used.",
+    "unknown": "This task is not there any more.",
+    "skipped": "Skipped; it comes back at the end.",
+    "undone": "Your last answer is taken back.",
+    "nothing": "There is nothing to take back.",
+    "paused": "Paused. What you typed is kept.",
+}
+
+
+def marked(text: str, words: Sequence[str]) -> list[tuple[str, bool]]:
+    """A text in pieces, and whether each is one of the words or phrases, whatever its case."""
+    if not words:
+        return [(text, False)]
+    pieces = re.split(_pattern(tuple(words)), text)
+    return [(piece, number % 2 == 1) for number, piece in enumerate(pieces) if piece]
+
+
+@lru_cache(maxsize=256)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    listed = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return re.compile(rf"(?<!\w)({listed})(?!\w)", re.IGNORECASE)
+
+
+def sentence(words: str) -> str:
+    """Words that begin with a capital and end with a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def labels_of(task: Task) -> list[dict[str, str]]:
+    """The buttons of a labelling page with their keys; the last one is for who cannot tell."""
+    named = [(label, label) for label in task.content["labels"]] + [(CANNOT_TELL, "cannot tell")]
+    return [
+        {"value": value, "name": name, "key": str(number) if number < 10 else ""}
+        for number, (value, name) in enumerate(named, start=1)
+    ]
+
+
+def page_of(task: Task, draft: Mapping[str, Any] | None, hide_label: bool) -> dict[str, Any]:
+    """What the page of a task shows beside its content: what was typed before, limits, buttons."""
+    content = task.content
+    if task.job == "characterize":
+        typed = draft or {"statement": "", "triggers": [], "evidence": [], "nothing": False}
+        limits = {"statement": STATEMENT, "triggers": MOST_TRIGGERS, "trigger": LONGEST_TRIGGER}
+        return {"typed": typed, "limits": limits}
+    if task.job == "write":
+        typed = draft or {"fields": dict.fromkeys(content["fields"], ""), "impossible": False}
+        names = ["text"] if len(content["fields"]) == 1 else content["fields"]
+        return {"typed": typed, "named": list(zip(content["fields"], names, strict=True))}
+    shown = None if hide_label else content.get("label")
+    given = votes_in_words(content["votes"]) if "votes" in content else ""
+    return {"typed": draft, "buttons": labels_of(task), "label": shown, "votes": given}
+
+
+def in_words(check: Check) -> dict[str, str]:
+    """A check as the page tells it: what it is about, and what came of it in a word."""
+    source = "the rules of the program" if check.source == FORM else check.source
+    if check.holds is None:
+        return {"source": source, "state": "open", "word": "others will tell"}
+    if check.holds:
+        return {"source": source, "state": "kept", "word": "kept"}
+    return {"source": source, "state": "wish" if check.preferred else "broken", "word": "not kept"}

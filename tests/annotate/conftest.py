@@ -1,0 +1,40 @@
+"""Runs that wait for people, each at another job."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.annotate import people
+
+
+@pytest.fixture(scope="session")
+def explaining(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that waits for explanations, with its spec beside it; tests work on copies."""
+    folder = tmp_path_factory.mktemp("annotate")
+    crowd = {"kind": "human", "wage": {"usd_per_hour": 18}, "redundancy": 1, "show_label": True}
+    spec = people.project(folder / "project", quickstart, teachers={"crowd": crowd})
+    people.waits(spec, folder / "run")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def writing(explaining: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, once it waits for texts."""
+    folder = tmp_path_factory.mktemp("writing")
+    shutil.copytree(explaining, folder, dirs_exist_ok=True)
+    people.do_everything(folder / "run")
+    people.waits(folder / "project" / "spec.yaml", folder / "run")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelling(writing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, once it waits for labels."""
+    folder = tmp_path_factory.mktemp("labelling")
+    shutil.copytree(writing, folder, dirs_exist_ok=True)
+    people.do_everything(folder / "run")
+    people.waits(folder / "project" / "spec.yaml", folder / "run")
+    return folder

@@ -1,0 +1,116 @@
+"""A small project in which people teach, and scripted people who do whatever they are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hcmlang
+from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.assignment import Assignments
+from hcmlang.teachers.tasks import Tasks
+
+PROGRAM = """\
+text := text_of(words: 3..14, charset: "a-z ,.'")
+require text contains any hypothesis.triggers
+require words(text) in 4..12
+forbid text contains "banana"
+prefer words(text) in 4..8
+require judge(text) == target
+"""
+
+#: A program that a miner's engine can write from, too.
+RULES = """\
+text := ("the film" | "the plot" | "the acting") ("is not" | "was never") word "and" word
+word := one_of(hypothesis.triggers) | "good" | "bad" | "long" | "short" | "loud" | "slow"
+require text contains any hypothesis.triggers
+"""
+
+
+def project(folder: Path, quickstart: Path, **changes: Any) -> Path:
+    """A spec with a crowd beside the miner, in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    spec: dict[str, Any] = {
+        "extends": str(quickstart / "spec.yaml"),
+        "name": "taught",
+        "classifier": {"kind": "linear"},
+        "detect": {"confidence": 0.8, "group": {"method": "kmeans", "clusters": 1}},
+        "teachers": {"crowd": {"kind": "human", "wage": {"usd_per_hour": 18}}},
+        "characterize": {"per_group": 1},
+        "generate": {"per_hypothesis": 3, "program": PROGRAM},
+        "arms": ["none", "crowd"],
+        "seeds": 1,
+        "evaluate": {"resamples": 100},
+    }
+    spec |= changes
+    (folder / "spec.yaml").write_text(json.dumps(spec), encoding="utf-8")
+    return folder / "spec.yaml"
+
+
+def waits(spec: Path, run: Path) -> str:
+    """Run the spec, which must stop for people; what it says."""
+    with pytest.raises(DiagnosticError) as caught:
+        hcmlang.load(spec).run(run)
+    assert caught.value.exit_code == EXIT_WAITING, str(caught.value)
+    return str(caught.value)
+
+
+def good_answer(task: Task, number: int = 0) -> dict[str, Any]:
+    """What a careful person answers."""
+    content: Mapping[str, Any] = task.content
+    if task.job == "characterize":
+        statement = "Reviews that turn a word of praise or of scorn around are misread."
+        return {"statement": statement, "triggers": content["terms"][:2], "evidence": [1]}
+    if task.job == "write":
+        trigger = content["hypothesis"]["triggers"][0]
+        return {
+            "fields": {content["fields"][0]: f"{trigger} and no {_WORDS[number % 20]} of {_WORDS[number // 20 % 20]}"}
+        }
+    return {"label": _label(content)}
+
+
+_WORDS = (
+    *("apple", "bridge", "candle", "desert", "engine", "forest", "garden", "hammer", "island", "jacket"),
+    *("kettle", "ladder", "mirror", "needle", "orange", "pencil", "quiver", "ribbon", "saddle", "table"),
+)
+
+
+def _label(content: Mapping[str, Any]) -> str:
+    """Labels that two careful people agree on: what the text was written for is shown, or stands in its votes."""
+    return str(content.get("label") or content["labels"][0])
+
+
+def do_everything(run: Path, annotator: str = "Ada", *, seconds: float = 30.0) -> int:
+    """Answer every task that the queue has for this person; how many these were."""
+    done = 0
+    with Tasks(run / "journal.db") as tasks:
+        queue = Assignments(tasks)
+        while (lent := queue.next(annotator)) is not None:
+            payload = good_answer(lent.task, done)
+            token = f"{lent.task.key}-{annotator}"
+            assert tasks.record(lent.task.key, annotator, payload, seconds=seconds, token=token) == "saved"
+            done += 1
+    return done
+
+
+def finish(spec: Path, run: Path) -> hcmlang.Run:
+    """Run the spec, and do what it waits for, until it is done."""
+    for _ in range(20):
+        try:
+            return hcmlang.load(spec).run(run)
+        except DiagnosticError as waiting:
+            if waiting.exit_code != EXIT_WAITING or not do_everything(run):
+                raise
+    raise AssertionError("it never ends")
+
+
+def steps_of(run: Path) -> Iterator[str]:
+    """Names of the steps that are done."""
+    with Tasks(run / "journal.db") as tasks:
+        for (name,) in tasks.rows("select name from steps"):
+            yield name

@@ -1,0 +1,230 @@
+"""Attacks on the page: each is refused, or shown as the text that it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hcmlang.annotate.access import MOST_BYTES, POLICY, Access, is_loopback
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
+from tests.annotate.served import Person, server
+from tests.conftest import PROGRAM
+
+QUIET: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60}
+SCRIPT = "</p><script>alert(1)</script><img src=x onerror=alert(2)>\"' onclick='alert(3)"
+
+
+@pytest.fixture
+def run(labelling: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "copy"
+    shutil.copytree(labelling, folder)
+    return folder / "run"
+
+
+@pytest.fixture
+def base(run: Path) -> Iterator[str]:
+    with server(run) as address:
+        yield address
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """A run whose only task is an attack."""
+    content = {"texts": {SCRIPT: SCRIPT}, "labels": [SCRIPT, "b"], "label": SCRIPT, "votes": [[SCRIPT, 1], ["b", 1]]}
+    with Tasks(tmp_path / "journal.db") as tasks:
+        tasks.want("here", [Task("v", "adjudicate", "crowd", content)], {})
+    return tmp_path
+
+
+def test_a_script_in_a_text_or_label_is_shown_as_text(empty: Path) -> None:
+    with server(empty) as base, Person(base, "Ada") as ada:
+        page = ada.get("/work")
+        assert "<script>alert" not in page.text
+        assert "<img" not in page.text
+        assert "&lt;script&gt;alert(1)" in page.text
+        assert page.headers["content-security-policy"] == POLICY
+        assert "unsafe" not in POLICY
+
+
+@pytest.mark.parametrize("job", ["characterize", "write"])
+def test_a_script_in_a_group_or_hypothesis_is_shown_as_text(tmp_path: Path, job: str) -> None:
+    one = {"texts": {"text": SCRIPT}, "confidence": 0.9}
+    contents = {
+        "characterize": {
+            **{"labels": [SCRIPT, "b"], "fields": ["text"], "gold": SCRIPT, "predicted": SCRIPT, "size": 1, "of": 1},
+            **{"terms": [SCRIPT, "script"], "mistakes": [{"number": 1, **one}], "right": [one]},
+        },
+        "write": {
+            **{
+                "fields": ["text"],
+                "target": SCRIPT,
+                "wrong": SCRIPT,
+                "contrast": False,
+                "examples": [{"text": SCRIPT}],
+            },
+            **{"rules": [SCRIPT], "hypothesis": {"statement": SCRIPT, "triggers": [SCRIPT, "img"]}},
+        },
+    }
+    with Tasks(tmp_path / "journal.db") as tasks:
+        tasks.want("here", [Task("t", job, "crowd", contents[job])], {})  # type: ignore[arg-type]
+    with server(tmp_path, title=SCRIPT) as base, Person(base, "Ada") as ada:
+        page = ada.get("/work").text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "onerror=" not in page.replace("onerror=alert(2)", ""), "not even in an attribute"
+
+
+def test_a_name_is_a_text_and_not_any_text(base: str) -> None:
+    with Person(base) as ada:
+        assert ada.send("/join", name=SCRIPT[:40]).text.count("<script>alert") == 0
+        for name in ("", "   ", "a" * 61, "Ada\x00", "Ada\x1b[31m"):
+            ada.client.cookies.clear()
+            ada.get("/")
+            assert ada.send("/join", name=name).status_code == 422, name
+
+
+def test_a_form_of_another_page_is_refused(base: str, run: Path) -> None:
+    with Person(base, "Ada") as ada:
+        ada.get("/work")
+        form = {**ada.hidden(), "label": "positive"}
+        for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
+            assert ada.client.post("/answer", data=form, headers=headers).status_code == 403
+        for token in ("", "wrong", "é"):
+            assert ada.client.post("/answer", data={**form, "csrf": token}).status_code == 403
+        with Person(base, "Mallory") as mallory:
+            stolen = {**form, "csrf": mallory.hidden()["csrf"]}
+            assert ada.client.post("/answer", data=stolen).status_code == 403, "a form of another browser"
+        assert httpx.post(f"{base}/answer", data=form).status_code == 403, "no session"
+        cookie = next(iter(ada.client.cookies.jar))
+        assert cookie.has_nonstandard_attr("HttpOnly")
+        assert cookie.get_nonstandard_attr("SameSite") == "lax"
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.rows("select count(*) from people_answers where annotator = 'Ada' and task = ?", form["task"]) == [
+            (0,)
+        ]
+
+
+def test_nothing_is_done_by_a_link(base: str) -> None:
+    with Person(base, "Ada") as ada:
+        for path in ("answer", "draft", "skip", "undo", "pause", "leave"):
+            assert ada.client.get(f"/{path}").status_code == 405
+
+
+def test_a_session_cannot_be_made_up(base: str) -> None:
+    access = Access("another secret", None)
+    forged = access.write(access.named(access.new(), "Ada"))
+    for cookie in (forged, "x", "x.y", ".", forged.split(".")[0] + ".", "\x7f" * 40):
+        with Person(base, headers={"cookie": f"hcmlang-annotate={cookie}"}) as somebody:
+            assert "Who are you?" in somebody.page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2f..%2fcli%2fmain.py", "/static//etc/passwd"),
+        *("/static/annotate.css/../annotate.js", "/..%5c..%5cjournal.db", "/journal.db", "/static/", "/%00"),
+    ],
+)
+def test_no_path_reaches_the_file_system(base: str, path: str) -> None:
+    host, port = base.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as wire:
+        wire.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+    assert answer.split(b" ")[1] in (b"404", b"400"), answer[:200]
+
+
+def test_a_large_body_is_refused(base: str) -> None:
+    with Person(base, "Ada") as ada:
+        ada.get("/work")
+        large = {**ada.hidden(), "label": "x" * MOST_BYTES}
+        assert ada.client.post("/answer", data=large).status_code == 413
+
+        def pieces() -> Iterator[bytes]:
+            for _ in range(100):
+                yield b"x" * 10_000
+
+        # Without a length, the reading stops where it is too much.
+        assert ada.client.post("/answer", content=pieces()).status_code == 413
+        many = "&".join(f"a{n}=1" for n in range(5000))
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        assert ada.client.post("/answer", content=many, headers=headers).status_code in (400, 413)
+        assert ada.client.post("/answer", content=b"\xff\xfe", headers=headers).status_code == 400
+
+
+def test_a_token_is_asked_for(run: Path) -> None:
+    with server(run, token="sesame") as base:
+        for path in ("/", "/work", "/my-work.jsonl", "/?token=wrong", "/?token="):
+            refused = httpx.get(base + path, follow_redirects=True)
+            assert refused.status_code == 403, path
+            assert "task" not in refused.text
+        with httpx.Client(base_url=base, follow_redirects=True) as client:
+            page = client.get("/?token=sesame")
+            assert page.status_code == 200
+            assert "sesame" not in str(page.url), "the token leaves the address bar"
+            assert client.get("/work").status_code == 200
+            cookies = dict(client.cookies)
+    with server(run, token="another") as base:
+        assert httpx.get(base, cookies=cookies).status_code == 403, "a new token shuts the old ones out"
+
+
+def test_other_names_of_this_machine_are_refused(base: str) -> None:
+    """A page elsewhere whose name is made to lead to this machine (DNS rebinding) gets nothing."""
+    assert httpx.get(base, headers={"host": "evil.example"}).status_code == 421
+    assert httpx.get(base, headers={"host": "localhost:1"}).status_code == 200
+    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "10.0.0.1", "x")] == [
+        *(True, True, True, False, False, False)
+    ]
+
+
+def test_an_answer_to_no_task_or_a_foreign_one_does_nothing(base: str, run: Path) -> None:
+    with Person(base, "Ada") as ada:
+        ada.get("/work")
+        form = {**ada.hidden(), "label": "positive"}
+        for key in ("", "x", "' or 1=1 --", json.dumps({"$ne": 1})):
+            assert "not there any more" in ada.client.post("/answer", data={**form, "task": key}).text
+            assert ada.client.post("/draft", data={**form, "task": key}).status_code == 204
+            assert ada.client.post("/skip", data={**form, "task": key}).status_code == 200
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.rows("select count(*) from people_skips") == [(0,)]
+
+
+def test_time_cannot_be_made_up(base: str, run: Path) -> None:
+    with Person(base, "Grace") as grace:
+        for active in ("1e9", "nan", "-5", "inf", "x"):
+            grace.get("/work")
+            grace.send("/answer", label="positive", active=active)
+    with Tasks(run / "journal.db") as tasks:
+        seconds = [one for (one,) in tasks.rows("select seconds from people_answers where annotator = 'Grace'")]
+    assert seconds
+    assert all(0 <= one < 60 for one in seconds)
+
+
+def test_elsewhere_a_token_is_made_and_printed(run: Path) -> None:
+    command = [*PROGRAM, "annotate", str(run), "--host", "0.0.0.0", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        found = re.search(r"http://0\.0\.0\.0:(\d+)/\?token=([\w-]{20,})", process.stdout.readline())
+        assert found is not None
+        base = f"http://127.0.0.1:{found[1]}"
+        assert httpx.get(base).status_code == 403
+        assert httpx.get(f"{base}/?token={found[2]}", follow_redirects=False).status_code == 303
+        taken = subprocess.run(
+            [*PROGRAM, "annotate", str(run), "--port", found[1], "--host", "0.0.0.0"], check=False, **QUIET
+        )
+        assert taken.returncode == 1
+        assert "[address-in-use]" in taken.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) in (0, 130)

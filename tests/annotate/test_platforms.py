@@ -1,0 +1,201 @@
+"""Tasks that go to crowdsourcing platforms, and answers that come back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hcmlang.annotate import imports
+from hcmlang.annotate.export import export, page
+from hcmlang.annotate.feedback import Checker
+from hcmlang.loop.costs import costs_of
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.tasks import Tasks
+from tests.conftest import Hcmlang
+
+
+@pytest.fixture
+def run(labelling: Path, tmp_path: Path) -> Path:
+    shutil.copytree(labelling, tmp_path / "copy")
+    return tmp_path / "copy" / "run"
+
+
+@pytest.fixture
+def writing_run(writing: Path, tmp_path: Path) -> Path:
+    shutil.copytree(writing, tmp_path / "copy")
+    return tmp_path / "copy" / "run"
+
+
+def taken(run: Path, file: Path, failures: int = 0) -> imports.Imported:
+    with Tasks(run / "journal.db") as tasks:
+        return imports.read(file, tasks, Checker(run, tasks).broken, failures)
+
+
+def exported(run: Path, form: Any, out: Path, checks: int | None = None) -> tuple[int, int]:
+    with Tasks(run / "journal.db") as tasks:
+        return export(run, tasks, form, out, checks)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def test_labels_go_out_and_come_back_as_mturk_writes_them(run: Path, tmp_path: Path) -> None:
+    count, checks = exported(run, "csv", tmp_path / "tasks.csv")
+    assert count >= 3
+    assert checks == 1
+    rows = list(csv.DictReader((tmp_path / "tasks.csv").open(newline="")))
+    assert len(rows) == count + checks
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+        right = {row["task"]: known.get(row["task"], "positive") for row in rows}
+    answers = [
+        {
+            **{"AssignmentId": f"A{n}", "WorkerId": "W1", "Reward": "$0.05", "WorkTimeInSeconds": "12"},
+            **{"Input.task": row["task"], "Answer.label": right[row["task"]], "AssignmentStatus": "Submitted"},
+        }
+        for n, row in enumerate(rows)
+    ]
+    answers.append({**answers[0], "AssignmentId": "B", "WorkerId": "W2", "AssignmentStatus": "Rejected"})
+    (tmp_path / "answers.csv").write_text(table(answers), encoding="utf-8-sig")
+    done = taken(run, tmp_path / "answers.csv")
+    assert done.wrong == []
+    assert dict(done.rows) == {"saved": count, "check": 1}
+    assert done.usd == pytest.approx(0.05 * (count + 1))
+    before = costs_of(run)
+    again = taken(run, tmp_path / "answers.csv")
+    assert dict(again.rows) == {"again": count + 1}
+    assert again.usd == 0
+    assert costs_of(run) == before
+    (line,) = [line for line in before if line["purpose"] == "verify"]
+    assert line["usd"] == pytest.approx(0.05 * (count + 1)), "the check was paid, too"
+
+
+def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path) -> None:
+    exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=2)
+    listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+    assert len(known) == 2
+    assert all(one["form"] == ["label"] for one in listed)
+    assert len({tuple(sorted(one["asked"])) for one in listed if one["task"] in known}) == 1
+    rows = []
+    for one in listed:
+        wrong = [label for label in one["asked"]["labels"] if label != known.get(one["task"])]
+        rows.append({"task": one["task"], "worker": "hasty", "label": wrong[0], "usd": 0.1})
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = taken(run, tmp_path / "a.jsonl")
+    assert done.failed == ("hasty",)
+    assert "saved" not in done.rows
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.open()["verify"] == len(listed) - 2, "the work is still wanted"
+        assert tasks.rows("select distinct state from people_answers where source = 'import'") == [("refused",)]
+    assert done.usd == pytest.approx(0.1 * len(listed))
+    assert "failed the attention checks" in imports.told(done)[-1].message
+
+
+def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path: Path) -> None:
+    exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
+    with Tasks(run / "journal.db") as tasks:
+        ((check, right),) = tasks.checks().items()
+    row = {"task": check, "worker": "W", "label": "negative" if right == "positive" else "positive"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
+
+
+def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    rows = [
+        {"task": task.key, "worker": "W", "label": "positive", "seconds": "3"},
+        {"task": "", "worker": "W", "label": "positive", "seconds": "3"},
+        {"task": "nowhere", "worker": "W", "label": "positive", "seconds": "3"},
+        {"task": task.key, "worker": "", "label": "positive", "seconds": "3"},
+        {"task": task.key, "worker": "V", "label": "neutral", "seconds": "3"},
+        {"task": task.key, "worker": "V", "label": "", "seconds": "3"},
+        {"task": task.key, "worker": "V", "label": "positive", "seconds": "soon"},
+    ]
+    (tmp_path / "a.csv").write_text(table(rows))
+    done = taken(run, tmp_path / "a.csv")
+    assert dict(done.rows) == {"saved": 1}
+    assert [one.span.line for one in done.wrong if one.span] == [3, 4, 5, 6, 7, 8]
+    assert [one.code for one in done.wrong] == ["bad-row"] * 6
+    (tmp_path / "b.jsonl").write_text('{"task": 1\nnonsense\n[]\n')
+    assert len(taken(run, tmp_path / "b.jsonl").wrong) == 3
+
+
+def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path) -> None:
+    assert exported(writing_run, "jsonl", tmp_path / "t.jsonl") == (
+        len((tmp_path / "t.jsonl").read_text().splitlines()),
+        0,
+    )
+    listed = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert listed[0]["form"] == ["text-text", "impossible"]
+    assert "scope" not in listed[0]["asked"]
+    trigger = listed[0]["asked"]["hypothesis"]["triggers"][0]
+    rows = [
+        {"task": listed[0]["task"], "worker": "W", "text-text": f"{trigger} and a banana"},
+        {"task": listed[0]["task"], "worker": "W", "text-text": f"{trigger} and an apple too"},
+        {"task": listed[1]["task"], "worker": "W", "impossible": "1"},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = taken(writing_run, tmp_path / "a.jsonl")
+    assert dict(done.rows) == {"saved": 2}
+    assert 'forbid text contains "banana"' in done.wrong[0].message
+
+
+def test_ticks_come_back_in_one_cell(explaining: Path, tmp_path: Path) -> None:
+    shutil.copytree(explaining, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    row = {"task": task.key, "WorkerId": "W", "Answer.evidence": "1|3", "Answer.triggers": "not, never"}
+    row["Answer.statement"] = "A negation turns the word of praise around."
+    (tmp_path / "a.csv").write_text(table([row]))
+    assert taken(run, tmp_path / "a.csv").rows["saved"] == 1
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.answers(task.key)[0].payload["evidence"] == [1, 3]
+
+
+def test_a_page_holds_everything_and_shows_an_attack_as_text(tmp_path: Path) -> None:
+    attack = "</style></script><script>alert(1)</script>"
+    content = {"texts": {"text": attack}, "labels": [attack, "b"]}
+    shown = page(Task("key", "verify", "crowd", content))
+    assert "<script>alert" not in shown
+    assert not re.findall(r"(?:src|href)=", shown), "it asks nobody for anything"
+    assert "default-src &#39;none&#39;" in shown
+    with Tasks(tmp_path / "journal.db") as tasks:
+        tasks.want("here", [Task("k", "verify", "crowd", {"texts": {"text": "=1+1"}, "labels": ["a", "b"]})], {})
+        export(tmp_path, tasks, "csv", tmp_path / "t.csv")
+    assert ",'=1+1," in (tmp_path / "t.csv").read_text(), "no spreadsheet takes a text for a formula"
+
+
+def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
+    done = hcmlang("annotate", "export", run, "--format", "html", "--checks", "0")
+    assert done.returncode == 0, done.stderr
+    pages = list((run / "tasks").iterdir())
+    assert f"{len(pages)} tasks and 0 attention checks" in done.stdout
+    key = pages[0].stem.removeprefix("task-")
+    rows = [{"task": key, "worker": "W", "label": "positive"}, {"task": "x", "worker": "W", "label": "positive"}]
+    (tmp_path / "a.csv").write_text(table(rows))
+    done = hcmlang("annotate", "import", run, "a.csv")
+    assert done.returncode == 0, done.stderr
+    assert "1 taken, 1 wrong" in done.stdout
+    assert "a.csv:3:1: warning: this run has no task `x` [bad-row]" in done.stderr
+    assert hcmlang("annotate", "import", run, "missing.csv").returncode == 2
+    for args in (["nowhere"], ["export", "nowhere", "--format", "csv"]):
+        missing = hcmlang("annotate", *args)
+        assert missing.returncode == 2
+        assert "[no-run]" in missing.stderr
+    assert "RUN [OPTIONS]" in hcmlang("annotate", "--help").stdout

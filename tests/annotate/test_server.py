@@ -1,0 +1,139 @@
+"""The page: what it shows, what it saves, and what it says of a text that is typed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import hcmlang
+from hcmlang.teachers.tasks import Tasks
+from tests.annotate import people
+from tests.annotate.served import Person, server
+
+
+@pytest.fixture
+def copy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A copy of the run that the test names."""
+    folder = tmp_path / "copy"
+    shutil.copytree(request.getfixturevalue(request.param), folder)
+    return folder / "run"
+
+
+@pytest.mark.parametrize("copy", ["explaining"], indirect=True)
+def test_a_group_is_explained(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Ada") as ada:
+        page = ada.get("/work").text
+        assert "<mark>" in page, "over-represented words stand out"
+        assert "taken for" in page
+        answer = {"statement": "Too short", "triggers": "", "evidence": "1"}
+        refused = ada.send("/answer", **answer)
+        assert refused.status_code == 422
+        assert "Write a sentence of 20 to 300 characters" in refused.text
+        assert "Too short" in refused.text, "what was typed is still there"
+        statement = "Praise that is turned around by a negation is read as praise."
+        saved = ada.send("/answer", statement=statement, triggers="not, Never ,not", evidence=["1", "2"])
+        assert "Saved." in saved.text
+    with Tasks(copy / "journal.db") as tasks:
+        ((payload,),) = tasks.rows("select payload from people_answers")
+        assert '"triggers": ["not", "Never"]' in payload
+
+
+@pytest.mark.parametrize("copy", ["writing"], indirect=True)
+def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Ada") as ada:
+        ada.get("/work")
+        with Tasks(copy / "journal.db") as tasks:
+            task = tasks.task(ada.hidden()["task"])
+            assert task is not None
+            trigger = task.content["hypothesis"]["triggers"][0]
+        fragment = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and a banana"}).text
+        assert "&#34;banana&#34;" in fragment
+        assert fragment.count('class="broken"') == 1
+        assert "The classifier says" in fragment
+        refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": f"{trigger} and a banana"})
+        assert refused.status_code == 422
+        assert "Not kept: forbid text contains" in refused.text
+        mended = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
+        assert 'class="broken"' not in mended
+        assert "others will tell" in mended, "what a judge decides is open"
+        ada.get("/work")
+        assert f"{trigger} and an apple here" in ada.page.text, "a reload keeps what was typed"
+        assert "Saved." in ada.send("/answer", **{"text-text": f"{trigger} and an apple here"}).text
+        # The next text must not nearly repeat it.
+        near = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
+        assert "Nearly the same text is there already" in near
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_labels_undo_skip_and_pause(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Grace") as grace:
+        page = grace.get("/work").text
+        assert "It was written as" in page
+        first = grace.hidden()["task"]
+        grace.send("/answer", label="positive")
+        assert "taken back" in grace.send("/undo").text
+        assert grace.hidden()["task"] == first
+        grace.send("/answer", label="nonsense")
+        assert grace.page.status_code == 422
+        assert "Skipped" in grace.send("/skip").text
+        second = grace.hidden()["task"]
+        assert second != first
+        grace.send("/pause")
+        with Person(base, "Joan") as joan:
+            joan.get("/work")
+            assert joan.hidden()["task"] == first, "others may have what was left"
+        lines = grace.get("/my-work.jsonl").text.splitlines()
+        assert len(lines) == 1
+        assert '"state": "undone"' in lines[0]
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_the_label_can_be_hidden(copy: Path) -> None:
+    with server(copy, hide_label=True) as base, Person(base, "Grace") as grace:
+        assert "It was written as" not in grace.get("/work").text
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_the_same_form_sent_twice_counts_once(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Grace") as grace:
+        grace.get("/work")
+        form = {**grace.hidden(), "label": "positive"}
+        assert "said=saved" in str(grace.client.post("/answer", data=form).url)
+        assert "said=again" in str(grace.client.post("/answer", data=form).url)
+    with Tasks(copy / "journal.db") as tasks:
+        assert tasks.rows("select count(*) from people_answers where annotator = 'Grace'") == [(1,)]
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Grace") as grace:
+        grace.get("/work")
+        before, cookies = grace.hidden()["task"], dict(grace.client.cookies)
+    with server(copy) as base, Person(base, cookies=cookies) as grace:
+        assert "Grace" in grace.page.text
+        grace.get("/work")
+        assert grace.hidden()["task"] == before
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_the_run_goes_on_with_what_came_over_the_page(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Grace") as grace:
+        while "Which label" in grace.get("/work").text:
+            with Tasks(copy / "journal.db") as tasks:
+                task = tasks.task(grace.hidden()["task"])
+                assert task is not None
+            grace.send("/answer", label=task.content["label"], active="3.5")
+        assert "the run can go on" in grace.page.text
+    result = hcmlang.load(copy.parent / "project" / "spec.yaml").run(copy)
+    assert result.metrics["instances"]["crowd"][0]["kept"] > 0
+    assert people.steps_of(copy)
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
+    with server(copy, name="Ada") as base, Person(base) as somebody:
+        assert "What there is to do" in somebody.page.text
+        assert "Who are you?" in somebody.send("/leave").text
+        assert "Grace" in somebody.send("/join", name="  Grace   Hopper ").text

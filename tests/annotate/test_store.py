@@ -1,0 +1,214 @@
+"""What people are asked and what they answered: nothing is lost, nothing counts twice, nobody gets another's work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hcmlang.teachers.agreement import agreements
+from hcmlang.teachers.asked import Task
+from hcmlang.teachers.assignment import IDLE, LEASE, Assignments, Lent, worked
+from hcmlang.teachers.tasks import Tasks
+
+
+def verifying(number: int, needed: int = 1, author: str = "") -> Task:
+    content = {"texts": {"text": f"text {number}"}, "labels": ["negative", "positive"]}
+    return Task(f"v{number}", "verify", "crowd", content, needed, 36.0, author)
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Iterator[Tasks]:
+    with Tasks(tmp_path / "journal.db") as made:
+        yield made
+
+
+def answer(
+    tasks: Tasks, key: str, who: str, label: str | None = "positive", token: str = "", seconds: float = 10
+) -> str:
+    return tasks.record(key, who, {"label": label}, seconds=seconds, token=token or f"{key}/{who}")
+
+
+def test_the_same_work_sent_twice_counts_once(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, needed=2)], {})
+    assert answer(tasks, "v1", "Ada", token="a") == "saved"
+    assert answer(tasks, "v1", "Ada", token="a") == "again"
+    assert answer(tasks, "v1", "Ada", token="b") == "again", "nor from a second window"
+    assert answer(tasks, "v1", "Grace", token="a") == "again", "a token names one piece of work"
+    assert [one.annotator for one in tasks.answers("v1")] == ["Ada"]
+    assert tasks.open() == {"verify": 1}
+
+
+def test_work_that_comes_too_late_is_kept_and_paid_but_not_used(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1)], {})
+    answer(tasks, "v1", "Ada")
+    assert answer(tasks, "v1", "Grace", label="negative") == "late"
+    assert [one.annotator for one in tasks.answers("v1")] == ["Ada"]
+    assert answer(tasks, "nowhere", "Ada") == "unknown"
+    states = tasks.rows("select annotator, state, nano_usd from people_answers order by number")
+    assert states == [("Ada", "counts", 100_000_000), ("Grace", "unused", 100_000_000)]
+
+
+def test_time_costs_the_wage_and_imported_work_its_pay(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, needed=2)], {})
+    answer(tasks, "v1", "Ada", seconds=100)
+    tasks.record("v1", "w7", {"label": "positive"}, seconds=5, token="t", usd=0.25, source="import")
+    assert [one.usd for one in tasks.answers("v1")] == [1.0, 0.25]
+
+
+def test_two_people_never_get_the_same_work_unless_both_are_needed(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1), verifying(2, needed=2)], {})
+    queue = Assignments(tasks)
+    got = {name: queue.next(name) for name in ("Ada", "Grace", "Joan")}
+    keys = [lent.task.key if lent else None for lent in got.values()]
+    assert keys == ["v1", "v2", "v2"]
+    assert queue.next("Mary") is None
+    again = queue.next("Ada")
+    assert again is not None
+    assert again.task.key == "v1", "a reload shows the same task"
+
+
+def test_a_task_that_was_left_comes_back_to_others(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1)], {})
+    now = [1000.0]
+    queue = Assignments(tasks, lambda: now[0])
+    queue.next("Ada")
+    assert queue.next("Grace") is None
+    now[0] += LEASE + 1
+    assert queue.next("Grace") is not None
+    queue.keep("v1", "Ada", {"label": "positive"}, 5)
+    assert queue.lent("v1", "Ada") is None
+    now[0] += LEASE - 1
+    queue.keep("v1", "Grace", {"label": "positive"}, 5)
+    now[0] += LEASE - 1
+    assert queue.next("Ada") is None, "whoever types keeps the task"
+
+
+def test_what_was_skipped_comes_last(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1), verifying(2)], {})
+    queue = Assignments(tasks)
+    queue.next("Ada")
+    queue.skip("v1", "Ada")
+    order = []
+    while (lent := queue.next("Ada")) is not None:
+        order.append(lent.task.key)
+        answer(tasks, lent.task.key, "Ada")
+    assert order == ["v2", "v1"]
+
+
+def test_others_texts_come_before_ones_own(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, author="Ada"), verifying(2, author="Grace")], {})
+    lent = Assignments(tasks).next("Ada")
+    assert lent is not None
+    assert lent.task.key == "v2"
+
+
+def test_an_answer_can_be_taken_back_until_somebody_has_decided_on_it(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, needed=2)], {})
+    queue = Assignments(tasks)
+    answer(tasks, "v1", "Ada", "negative")
+    taken = queue.undo("Ada")
+    assert taken is not None
+    assert tasks.answers("v1") == []
+    lent = queue.lent("v1", "Ada")
+    assert lent is not None
+    assert lent.draft == {"label": "negative"}
+    answer(tasks, "v1", "Ada", "negative", token="once more")
+    answer(tasks, "v1", "Grace", "positive")
+    judge = queue.next("Joan")
+    assert judge is not None
+    assert judge.task.job == "adjudicate"
+    answer(tasks, judge.task.key, "Joan", "positive")
+    assert queue.undo("Ada") is None
+
+
+def test_a_disagreement_is_settled_by_one_more_person(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, needed=2), verifying(2, needed=2)], {})
+    for key, labels in (("v1", ("positive", "negative")), ("v2", ("negative", "negative"))):
+        for who, label in zip(("Ada", "Grace"), labels, strict=True):
+            answer(tasks, key, who, label)
+    assert tasks.verdict("v1") is None
+    verdict = tasks.verdict("v2")
+    assert verdict is not None
+    assert verdict[0] == "negative"
+    assert tasks.open("here") == {"adjudicate": 1}
+    lent = Assignments(tasks).next("Joan")
+    assert lent is not None
+    assert sorted(map(tuple, lent.task.content["votes"])) == [("negative", 1), ("positive", 1)]
+    answer(tasks, lent.task.key, "Joan", "positive")
+    settled = tasks.verdict("v1")
+    assert settled is not None
+    assert settled[0] == "positive"
+    assert tasks.open() == {}
+
+
+def test_agreement_is_krippendorffs_alpha(tasks: Tasks) -> None:
+    """Two people, four texts, one disagreement: by hand, alpha = 1 - 7 * 2 / (2 * 5 * 3) = 8/15."""
+    tasks.want("here", [verifying(n, needed=2) for n in range(4)], {})
+    for key, one, other in (("v0", "a", "a"), ("v1", "a", "a"), ("v2", "b", "b"), ("v3", "a", "b")):
+        answer(tasks, key, "Ada", one)
+        answer(tasks, key, "Grace", other)
+    (found,) = agreements(tasks)
+    assert (found.people, found.texts, found.disputed) == (2, 4, 1)
+    assert found.alpha == pytest.approx(8 / 15)
+
+
+def test_what_no_step_asks_for_any_more_is_not_shown(tasks: Tasks) -> None:
+    tasks.want("before", [verifying(1)], {})
+    tasks.want("now", [verifying(2)], {})
+    tasks.retire(["now"])
+    assert tasks.open() == {"verify": 1}
+    tasks.want("before", [verifying(1)], {})
+    assert tasks.open() == {"verify": 2}, "and comes back when it is asked for"
+
+
+def test_many_people_at_once_lose_and_double_nothing(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(n, needed=2) for n in range(60)], {})
+    queue = Assignments(tasks)
+
+    def work(name: str) -> None:
+        while (lent := queue.next(name)) is not None:
+            for _ in range(2):
+                answer(tasks, lent.task.key, name)
+
+    people = [threading.Thread(target=work, args=(f"p{n}",)) for n in range(8)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    # Whoever found nothing while others held the last tasks has gone; they come back for what was left.
+    work("p0")
+    work("p1")
+    counts = Counter(key for (key,) in tasks.rows("select task from people_answers where state = 'counts'"))
+    assert set(counts.values()) == {2}
+    assert len(counts) == 60
+
+
+def test_a_saved_answer_survives_a_process_that_is_killed(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.db"
+    with Tasks(journal) as tasks:
+        tasks.want("here", [verifying(1)], {})
+    script = f"""
+import os, pathlib
+from hcmlang.teachers.tasks import Tasks
+tasks = Tasks(pathlib.Path({str(journal)!r}))
+print(tasks.record("v1", "Ada", {{"label": "positive"}}, seconds=1, token="t"), flush=True)
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "saved"
+    with Tasks(journal) as tasks:
+        assert [one.annotator for one in tasks.answers("v1")] == ["Ada"]
+
+
+def test_time_that_is_counted_has_passed_and_idle_time_is_cut() -> None:
+    lent = Lent(verifying(1), since=1000.0, draft=None, seconds=20.0)
+    assert worked(lent, 1100.0, "45.5") == 45.5
+    assert worked(lent, 1010.0, "3600") == 30.0, "no more than there was, with what was counted before"
+    assert worked(lent, 1000.0 + 5 * IDLE, "") == 20.0 + IDLE, "a page without scripts counts nothing"
+    assert worked(lent, 1010.0, "nan") == worked(lent, 1010.0, "-1") == worked(None, 1010.0, "5") == 0.0
