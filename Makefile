@@ -68,7 +68,7 @@ bench-report: setup
 
 # The comparison of five arms on a hundred thousand rows.
 bench-statistics: setup
-	$(BIN)/python benchmarks/statistics.py
+	$(BIN)/python benchmarks/comparison.py
 
 # 10,000 prompts with twenty examples each.
 bench-prompts: setup

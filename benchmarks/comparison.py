@@ -1,6 +1,6 @@
 """How long the comparison of arms takes: measures, intervals, tests and power on one large set of rows.
 
-    python benchmarks/statistics.py [--rows 100000] [--arms 5] [--seeds 5] [--resamples 10000]
+    python benchmarks/comparison.py [--rows 100000] [--arms 5] [--seeds 5] [--resamples 10000]
 
 The predictions are made up: rows of differing difficulty, models with noise of their own, a blind spot that the later arms
 mend a little. Prints the seconds and the most memory that this process took.
