@@ -297,16 +297,17 @@ class Run:
 
         Raises :class:`DiagnosticError` where these cannot be read.
         """
-        from hcmlang.loop.audit import Check, audit
+        from hcmlang.loop.audit import PREDICTED, Check, audit
         from hcmlang.report.html import REPORT, render_report
 
         path = self.folder / REPORT
+        checks = audit(self.results, progress)
         there = path.read_text(encoding="utf-8") if path.is_file() else ""
-        wrong = () if there == render_report(self.results) else (f"{path} is not what the metrics make",)
-        return [
-            *audit(self.results, progress),
-            Check("the report shows these figures", wrong, f"{len(there):,} characters"),
-        ]
+        if any(check.name == PREDICTED and check.wrong for check in checks):
+            wrong: tuple[str, ...] = ("of these predictions no report can be made",)
+        else:
+            wrong = () if there == render_report(self.results) else (f"{path} is not what the metrics make",)
+        return [*checks, Check("the report shows these figures", wrong, f"{len(there):,} characters")]
 
     def log_to(self, tracker: str) -> str:
         """Log the run to `mlflow`, `wandb` or `tensorboard`, where the library is set to log; returns where that is.

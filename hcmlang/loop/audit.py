@@ -29,6 +29,8 @@ from hcmlang.spec.model import Spec
 
 #: Figures may differ by so much from one machine to another.
 _TOLERANCE = 1e-6
+#: The check on which those of figures rest.
+PREDICTED = "every row is predicted"
 #: Rows that are told of a check that fails.
 _TOLD = 5
 
@@ -104,7 +106,7 @@ def _predicted(results: Results, sets: Mapping[str, Table]) -> Check:
                     wrong.append(f"{arm}, seed {seed}: the rows of {name} are not all there, once each")
                 elif own["gold"].tolist() != gold:
                     wrong.append(f"{arm}, seed {seed}: gold labels of {name} differ from the data")
-    return Check("every row is predicted", tuple(wrong), f"{len(rows):,} predictions")
+    return Check(PREDICTED, tuple(wrong), f"{len(rows):,} predictions")
 
 
 def _instances(results: Results, held_out: HeldOut, spec: Spec) -> Check:

@@ -248,6 +248,12 @@ def copied(finished: hcmlang.Run, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def whole(finished: hcmlang.Run, tmp_path: Path) -> Path:
+    """The run with the results of its steps."""
+    return Path(shutil.copytree(finished.folder, tmp_path / "run"))
+
+
 def failed(folder: Path) -> dict[str, tuple[str, ...]]:
     return {check.name: check.wrong for check in hcmlang.open_run(folder).audit() if check.wrong}
 
@@ -295,12 +301,12 @@ def test_splits_that_share_rows_are_found(quickstart: Path, tmp_path: Path) -> N
     assert any("rows of test repeat rows of train: 0" in one for one in failed(run.folder)["splits are disjoint"])
 
 
-def test_a_headline_that_was_made_up_is_found(copied: Path) -> None:
-    metrics = json.loads((copied / "metrics.json").read_text(encoding="utf-8"))
+def test_a_headline_that_was_made_up_is_found(whole: Path) -> None:
+    metrics = json.loads((whole / "metrics.json").read_text(encoding="utf-8"))
     metrics["summary"]["hcms_at_matched_coverage"]["after"] = 1.0
-    (copied / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
-    write_report(Results(copied))
-    found = failed(copied)
+    (whole / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    write_report(Results(whole))
+    found = failed(whole)
     assert found["the headline is that of the tables"] == (
         "the headline's hcms_at_matched_coverage is not that of the arm miner",
     )
@@ -322,15 +328,15 @@ def test_a_prediction_that_is_missing_is_told_and_nothing_computed(copied: Path)
     assert found["every figure follows from the predictions"] == ("the predictions are not all there",)
 
 
-def test_what_was_changed_after_the_run_is_found(copied: Path) -> None:
-    table = pq.read_table(copied / "augmented.parquet")
+def test_what_was_changed_after_the_run_is_found(whole: Path) -> None:
+    table = pq.read_table(whole / "augmented.parquet")
     texts = table["text"].to_pylist()
     changed = table.set_column(0, "text", pa.array(["another text altogether", *texts[1:]]))
-    pq.write_table(changed, copied / "augmented.parquet")
-    step = next((copied / "steps").glob("generate-*"))
+    pq.write_table(changed, whole / "augmented.parquet")
+    step = next((whole / "steps").glob("generate-*"))
     with (step / "instances.jsonl").open("a") as file:
         file.write("\n")
-    (first, second) = failed(copied)["files are what the steps made"]
+    (first, second) = failed(whole)["files are what the steps made"]
     assert first == f"{step} has been changed since"
     assert second == "augmented.parquet is not what the last step made"
 
