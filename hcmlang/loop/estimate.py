@@ -125,7 +125,11 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         what = f"one for each hypothesis, {ANSWER_TOKENS} tokens an answer"
         basis = (*basis, f"the mistakes are explained in {calls} of {_listed(asking)}: {what}")
     basis = (*basis, *_prompts(spec, arms, programs), *_unsure(spec, arms), *_people(spec, arms))
-    each = spec.generate.per_hypothesis + spec.generate.contrast
+    # Where there is a model, it writes as many texts that do not fit.
+    probes = spec.probe.instances * (2 if models else 1) if spec.probe is not None else 0
+    if probes:
+        basis = (*basis, f"instances: {probes} for the test of each hypothesis among them")
+    each = spec.generate.per_hypothesis + spec.generate.contrast + probes
 
     def amount(hypotheses: int, texts_each: float, tokens_each: float, answers: float, answer: int) -> Amount:
         instances = hypotheses * times * each
@@ -135,7 +139,8 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         tokens = round(texts * written * tokens_each) + explained * answer
         usd = sum(_usd(engine, calls, tokens) for engine in models) / max(1, len(models))
         usd += _people_usd(spec, worked, hypotheses, each)
-        return Amount(hypotheses * times, instances, texts, calls, round(texts * asks), tokens, usd)
+        shown = round(texts * asks) + hypotheses * times * probes
+        return Amount(hypotheses * times, instances, texts, calls, shown, tokens, usd)
 
     usual_tokens = _chars(programs) / CHARS_PER_TOKEN
     expected = amount(usual, 1 / max(share, 1 / attempts), usual_tokens, 1, ANSWER_TOKENS)

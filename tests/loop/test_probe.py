@@ -9,6 +9,7 @@ import pytest
 
 import hcmlang
 from hcmlang.data.records import Hypothesis
+from hcmlang.loop.estimate import Amount
 from hcmlang.loop.probe import judged
 
 
@@ -90,3 +91,14 @@ def test_the_report_says_how_each_stood_its_test(finished: hcmlang.Run) -> None:
     assert "it passed" in text
     assert "it failed, and nothing was written for it" in text
     assert [check.wrong for check in finished.audit()] == [()] * 9
+
+
+def test_the_plan_counts_the_tests(quickstart: Path) -> None:
+    def expected(*overrides: str) -> Amount:
+        found = hcmlang.load(quickstart / "spec.yaml", overrides).plan().estimate.expected
+        assert found is not None
+        return found
+
+    plain, tested = expected(), expected("probe={instances: 7}")
+    assert tested.instances == plain.instances + 7 * plain.hypotheses
+    assert tested.classifier_calls == plain.classifier_calls + 7 * plain.hypotheses
