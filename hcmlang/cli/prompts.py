@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,15 @@ from hcmlang.cli.options import json_option, set_option
 
 if TYPE_CHECKING:
     from hcmlang.prompts.pack import Pack
+
+#: Characters that a terminal obeys; line breaks and tabs are none of these here.
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+
+
+def _say(text: str, nl: bool = True) -> None:
+    """Print what a stranger's pack says, with control characters made visible."""
+    click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=nl)
+
 
 _in_option = click.option(
     "--in",
@@ -63,8 +73,8 @@ def list_packs(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
         return
     for one in found:
-        click.echo(f"{one.name} {one.version}  {one.source}")
-        click.echo(f"    {one.description}" if not one.problem else f"    {one.problem}")
+        _say(f"{one.name} {one.version}  {one.source}")
+        _say(f"    {one.description}" if not one.problem else f"    {one.problem}")
     if not found:
         click.echo(
             "there are no packs here; `hcmlang prompts add SOURCE` adds one, `hcmlang prompts new FOLDER` makes one"
@@ -82,11 +92,11 @@ def show(pack: Path, name: str | None, folder: Path, as_json: bool) -> None:
 
     found = _found(pack, folder)
     if name is not None:
-        click.echo(source_text(found, name), nl=False)
+        _say(source_text(found, name), nl=False)
     elif as_json:
         click.echo(json.dumps(found.manifest.model_dump(mode="json", exclude={"tests"}), indent=2, ensure_ascii=False))
     else:
-        click.echo(described(found))
+        _say(described(found))
 
 
 @prompts.command()
@@ -106,7 +116,7 @@ def render(prompt: str, file: Path | None, values: tuple[str, ...], folder: Path
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         click.echo(json.dumps(messages, indent=2, ensure_ascii=False))
     else:
-        click.echo(shown(turns), nl=False)
+        _say(shown(turns), nl=False)
 
 
 @prompts.command()
@@ -130,7 +140,7 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(render_json(told))
     elif told:
-        click.echo(render(told), err=True)
+        click.echo(_CONTROL.sub("?", render(told)), err=True)
     if not as_json:
         click.echo(f"{found.name} {found.manifest.version}: {len(tested) - len(failed)} of {len(tested)} tests passed")
     if failed:

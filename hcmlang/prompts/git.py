@@ -1,15 +1,17 @@
 """git, called with lists of arguments: what a repository has, one of its trees as an archive, and publishing to it.
 
-Nothing of a repository is run or checked out while it is read: a tree is taken as a tar file, which is unpacked like one
-from a stranger.
+Nothing of a repository is run or checked out while it is read. Its files are taken as they are stored, past whatever filters
+somebody has set up for git, once their number and sizes are known to be small, and unpacked like an archive from a stranger.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +21,13 @@ from packaging.version import Version
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.prompts.archive import unpack
+from hcmlang.prompts.limits import MAX_BYTES, MAX_FILES
 from hcmlang.prompts.origins import Origin
 from hcmlang.prompts.versions import semantic
 
 _SECONDS = 300
+#: Bytes of a file that is fetched: a pack is small, and its history not much larger.
+_MOST_FETCHED = 256 * 1024 * 1024
 #: No hooks, no helpers of strange protocols, no links.
 _SAFE = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never"),
@@ -30,8 +35,19 @@ _SAFE = (
 )
 
 
-def run_git(*args: str, folder: Path | None = None, stdout: int | None = None) -> str:
+def run_git(*args: str, folder: Path | None = None) -> str:
     """The output of a git command. Raises :class:`DiagnosticError` with what git says."""
+    return _output(*args, folder=folder).decode("utf-8", "replace")
+
+
+def _limited() -> None:
+    """No file that git fetches may be larger than this."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_FETCHED, _MOST_FETCHED))
+
+
+def _output(*args: str, folder: Path | None = None) -> bytes:
     program = shutil.which("git")
     if program is None:
         raise DiagnosticError(Diagnostic("no-git", "git is not installed", hint="install git, or use a zip file"))
@@ -46,10 +62,10 @@ def run_git(*args: str, folder: Path | None = None, stdout: int | None = None) -
             cwd=folder,
             env=env | quiet,
             stdin=subprocess.DEVNULL,
-            stdout=stdout if stdout is not None else subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=_SECONDS,
             check=False,
+            preexec_fn=_limited if args[0] == "fetch" and os.name == "posix" else None,
         )
     except subprocess.TimeoutExpired as error:
         message = f"git {args[0]} took longer than {_SECONDS} s"
@@ -61,7 +77,7 @@ def run_git(*args: str, folder: Path | None = None, stdout: int | None = None) -
         )
         hint = "check the address, the revision, and whether you may read it: git ls-remote URL"
         raise DiagnosticError(Diagnostic("git-failed", f"git {args[0]} failed: {shown[:500]}", hint=hint))
-    return (done.stdout or b"").decode("utf-8", "replace")
+    return done.stdout or b""
 
 
 def refs_of(url: str) -> dict[str, str]:
@@ -114,10 +130,60 @@ def fetch_git(origin: Origin, folder: Path) -> str:
         commit = _fetched(origin.where, wanted, Path(work))
         tree = f"{commit}:{origin.subfolder}" if origin.subfolder else commit
         archive = Path(work) / "tree.tar"
-        with archive.open("wb") as file:
-            run_git("archive", "--format=tar", tree, folder=Path(work), stdout=file.fileno())
+        _pack_up(tree, Path(work), archive)
         unpack(archive, folder)
     return commit
+
+
+def _pack_up(tree: str, work: Path, archive: Path) -> None:
+    """The files of a tree as a tar file. Raises :class:`DiagnosticError` for more than a pack may have, before any is read."""
+    with tarfile.open(archive, "w") as tar:
+        for mode, kind, blob, size, name in list(_entries(tree, work)):
+            info = tarfile.TarInfo(name)
+            if mode == "120000" or kind != "blob":
+                # A link, or another repository: unpacking refuses it by name.
+                info.type, info.linkname = tarfile.SYMTYPE, "elsewhere"
+                tar.addfile(info)
+                continue
+            content = _output("cat-file", "blob", blob, folder=work)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+            assert info.size == size
+
+
+def _entries(tree: str, work: Path) -> Iterator[tuple[str, str, str, int, str]]:
+    """Mode, kind, object, size and name of everything in a tree; it is given up as soon as it is too much."""
+    program = shutil.which("git")
+    assert program is not None
+    command = [program, *_SAFE, "ls-tree", "-r", "-l", "-z", "--full-tree", tree]
+    count = total = 0
+    rest = b""
+    process = subprocess.Popen(
+        command, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert process.stdout is not None
+        while piece := process.stdout.read(65_536):
+            *lines, rest = (rest + piece).split(b"\0")
+            for line in lines:
+                about, _, name = line.partition(b"\t")
+                mode, kind, blob, size = about.decode().split()
+                count += 1
+                total += 0 if size == "-" else int(size)
+                if count > MAX_FILES or total > MAX_BYTES:
+                    message = (
+                        f"the repository has more there than a pack may have: {MAX_FILES:,} files, {MAX_BYTES:,} bytes"
+                    )
+                    hint = "name the folder of the pack after `#`"
+                    raise DiagnosticError(Diagnostic("bad-archive", message, hint=hint))
+                yield mode, kind, blob, 0 if size == "-" else int(size), name.decode("utf-8", "surrogateescape")
+    finally:
+        process.stdout.close() if process.stdout is not None else None
+        process.kill()
+        process.wait()
+    if count == 0:
+        message = f"there is nothing at {tree.partition(':')[2] or 'its root'} in the repository"
+        raise DiagnosticError(Diagnostic("git-failed", message, hint="check the folder after `#`"))
 
 
 _PLACES = ("refs/tags/", "refs/heads/")

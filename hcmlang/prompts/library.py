@@ -15,6 +15,7 @@ from hcmlang.hashing import content_key
 from hcmlang.prompts.cache import cache_folder, changes, place_of, store
 from hcmlang.prompts.lock import Lock, Locked, read_lock
 from hcmlang.prompts.origins import Origin, checked_range, parse_origin
+from hcmlang.prompts.pack import check_files
 from hcmlang.prompts.sources import fetched
 
 
@@ -138,6 +139,9 @@ def _fetch(origin: Origin, folder: Path, offline: bool) -> tuple[str, Locked]:
         return _remembered(origin)
     with fetched(origin, folder) as found:
         pack = found.pack
+        broken = list(check_files(pack))
+        if broken:
+            raise DiagnosticError(broken, EXIT_SPEC)
         _, files = store(pack)
         source = replace(origin, range="").text
         locked = Locked(

@@ -132,6 +132,12 @@ def check_files(pack: Pack) -> Iterator[Diagnostic]:
     for number, render in enumerate(tests.renders):
         yield from _file(pack, ("tests", "renders", number, "inputs"), render.inputs, (".yaml", ".yml"))
     for number, render in enumerate(tests.renders):
+        place = ("tests", "renders", number, "expect")
+        named = Path(render.expect)
+        if named.is_absolute() or ".." in named.parts or named.suffix != ".txt" or set(named.parts) & set(_LEFT_OUT):
+            hint = "a text file of the pack, such as tests/NAME.txt"
+            yield Diagnostic("wrong-ending", f"{render.expect} cannot hold expected messages", pack.span(*place), hint)
+    for number, render in enumerate(tests.renders):
         yield from _known(pack, ("tests", "renders", number, "prompt"), "prompts", render.prompt)
     for number, sample in enumerate(tests.programs):
         yield from _known(pack, ("tests", "programs", number, "program"), "programs", sample.program)
@@ -139,9 +145,16 @@ def check_files(pack: Pack) -> Iterator[Diagnostic]:
 
 def _file(pack: Pack, place: Sequence[str | int], file: str, endings: Sequence[str]) -> Iterator[Diagnostic]:
     path, span = pack.folder / file, pack.span(*place)
-    if not path.resolve().is_relative_to(pack.folder.resolve()):
+    try:
+        inside, there = path.resolve().is_relative_to(pack.folder.resolve()), path.is_file()
+    except (OSError, ValueError) as error:
+        yield Diagnostic("unreadable-file", f"cannot look for {file[:80]}: {error}", span)
+        return
+    if not inside:
         yield Diagnostic("outside-pack", f"{file} lies outside the pack", span)
-    elif not path.is_file():
+    elif any(part in _LEFT_OUT for part in Path(file).parts):
+        yield Diagnostic("outside-pack", f"{file} is left out of packs, as {', '.join(_LEFT_OUT)} are", span)
+    elif not there:
         close = did_you_mean(file, pack.files)
         yield Diagnostic("missing-file", f"there is no file {file} in the pack", span, close)
     elif path.suffix not in endings:

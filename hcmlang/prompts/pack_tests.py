@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from hcmlang import lang
-from hcmlang.diagnostics import Diagnostic, DiagnosticError, has_errors
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, did_you_mean, has_errors
 from hcmlang.files import write_text
 from hcmlang.lang.imports import read_file
 from hcmlang.prompts.manifest import ProgramTest, RenderTest
@@ -75,7 +75,11 @@ def _render(pack: Pack, number: int, test: RenderTest, update: bool) -> Iterator
         hint = "`hcmlang prompts test FOLDER --update` writes it; read it before you keep it"
         yield Diagnostic("missing-file", f"there is no file {test.expect} in the pack", place, hint)
         return
-    wanted = "\n".join(read_file(expected).splitlines())
+    try:
+        wanted = "\n".join(read_file(expected).splitlines())
+    except (OSError, ValueError) as error:
+        yield Diagnostic("unreadable-file", f"cannot read {test.expect}: {error}", place, "save it as UTF-8 text")
+        return
     if _sections(wanted) != _sections(got):
         changes = difflib.unified_diff(wanted.splitlines(), got.splitlines(), "expected", "got", "", "", 1, "")
         lines = "".join(f"\n    {line}" for line in islice(changes, 40))
@@ -109,7 +113,22 @@ def _samples(pack: Pack, number: int, test: ProgramTest) -> Iterator[Tested]:
         for index, text in enumerate(texts):
             fields = dict(text) if isinstance(text, dict) else {program.fields[0]: text}
             said = " / ".join(fields.values())
-            why = bound.refusal(fields)
+            try:
+                why = bound.refusal(fields)
+            except RecursionError:
+                message = f"this text is too long, or nested too deeply, to be tried with the rules of `{test.program}`"
+                deep = Diagnostic("too-deep", message, pack.span(*place, kind, index), "take a shorter one")
+                yield Tested(f"{name} {kind} {said[:80]!r}", (deep,))
+                continue
+            unknown = set(fields) - set(program.fields)
+            if unknown and kind == "rejects":
+                message = f"`{test.program}` has no field `{min(unknown)}`"
+                hint = did_you_mean(min(unknown), program.fields)
+                yield Tested(
+                    f"{name} {kind} {said[:80]!r}",
+                    (Diagnostic("unknown-name", message, pack.span(*place, kind, index), hint),),
+                )
+                continue
             found_here = []
             if (why is None) != (kind == "accepts"):
                 message = (

@@ -113,6 +113,8 @@ def _read(name: str, span: Span, folder: Path | None, read: Reader) -> tuple[str
         hint = "name a file of the pack, from the pack's folder on"
         return "", Diagnostic("outside-pack", f"{name!r} lies outside the pack", span, hint)
     try:
+        if path.exists() and not path.is_file():
+            return "", Diagnostic("unreadable-file", f"{name} is no file", span)
         text = read(path)
     except FileNotFoundError:
         hint = "names are relative to the folder with the pack.yaml"

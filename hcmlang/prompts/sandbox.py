@@ -8,6 +8,8 @@ Loops, calls and included parts count steps, so that a template which would run 
 
 from __future__ import annotations
 
+import re
+import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,6 +28,8 @@ MAX_MADE = 8_000_000
 #: Parts that a list or mapping may have, all within it counted; what one counts for among the characters that are made.
 MAX_PARTS = 50_000
 PART = 16
+_FUNCTIONS = (types.BuiltinFunctionType, types.FunctionType, types.MethodType, type)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Pieces of output that are counted together.
 _AT_ONCE = 4096
 #: Numbers above this are no counts or widths that a prompt needs.
@@ -117,7 +121,11 @@ def made(size: int) -> None:
 
 def write(value: Any) -> str:
     """A value as it is written into a prompt."""
+    if isinstance(value, _FUNCTIONS):
+        refuse("it writes a function, not what the function gives")
     text = value if type(value) is str else str(value)
+    if not text.isascii() and _SURROGATE.search(text):
+        refuse("it writes half a character")
     budget = _budget.get()
     if budget is not None:
         budget.write(len(text))

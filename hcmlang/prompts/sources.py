@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from hcmlang.prompts.origins import Origin
 from hcmlang.prompts.pack import Pack, check_fit, find_pack
 
 _SECONDS = 60
+#: Seconds for a whole download, however slowly it trickles.
+_ALTOGETHER = 300
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,40 @@ def _archive(origin: Origin, base: Path, work: Path, folder: Path) -> str:
 def _download(url: str, path: Path) -> None:
     """Save what is at an address. Raises :class:`DiagnosticError`."""
     import http.client
-    from urllib.request import Request, urlopen
+    from urllib.request import (
+        HTTPDefaultErrorHandler,
+        HTTPErrorProcessor,
+        HTTPHandler,
+        HTTPRedirectHandler,
+        HTTPSHandler,
+        OpenerDirector,
+        ProxyHandler,
+        Request,
+    )
 
+    # Nothing but HTTP, wherever a redirect leads.
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler,
+        HTTPHandler,
+        HTTPSHandler,
+        HTTPRedirectHandler,
+        HTTPDefaultErrorHandler,
+        HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    deadline = time.monotonic() + _ALTOGETHER
     try:
-        with (
-            urlopen(Request(url, headers={"User-Agent": "hcmlang"}), timeout=_SECONDS) as answer,
-            path.open("wb") as file,
-        ):
-            if not answer.url.startswith(("http://", "https://")):
-                raise ValueError(f"it leads to {answer.url}")
+        request = Request(url, headers={"User-Agent": "hcmlang"})
+        answer = opener.open(request, timeout=_SECONDS)
+        if answer is None:
+            raise ValueError("it leads to something else than http:// or https://")
+        with answer, path.open("wb") as file:
             size = 0
-            while piece := answer.read(65_536):
+            while piece := answer.read1(65_536):
                 size += len(piece)
+                if time.monotonic() > deadline:
+                    raise ValueError(f"it takes longer than {_ALTOGETHER} s")
                 if size > MAX_BYTES:
                     raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
                 file.write(piece)
