@@ -1,0 +1,71 @@
+"""Repositories of strangers: what is stored is taken, nothing is run, and too much is refused before it is read."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hcmlang.diagnostics import DiagnosticError
+from hcmlang.prompts.library import add
+from hcmlang.prompts.scaffold import new_pack
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+NAMES = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+
+
+def git(folder: Path, *args: str, stdin: str | None = None) -> str:
+    done = subprocess.run(["git", *NAMES, *args], cwd=folder, input=stdin, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a pack in it; a cache of its own."""
+    monkeypatch.setenv("HCMLANG_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "repository"
+    new_pack(folder, "reviews")
+    git(folder, "init", "--quiet")
+    return folder
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "a pack")
+
+
+def test_no_filter_runs(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = tmp_path / "ran"
+    config = tmp_path / "gitconfig"
+    config.write_text(f'[filter "evil"]\n\tsmudge = "touch {ran}; cat"\n', encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    (repository / ".gitattributes").write_text(
+        "*.txt filter=evil export-subst\n*.hcm export-ignore\n", encoding="utf-8"
+    )
+    commit(repository)
+    change = add(f"git+file://{repository}", tmp_path)
+    assert not ran.exists()
+    assert change.after is not None
+    assert {"lists/negators.txt", "programs/negation.hcm"} <= set(change.after.files)
+
+
+def test_a_tree_that_explodes_is_refused(repository: Path, tmp_path: Path) -> None:
+    tree = git(repository, "hash-object", "-w", "--stdin", stdin="x")
+    kind = "100644 blob"
+    for _ in range(7):
+        tree = git(repository, "mktree", stdin="".join(f"{kind} {tree}\t{n}\n" for n in range(10)))
+        kind = "040000 tree"
+    made = git(repository, "commit-tree", tree, "-m", "much")
+    git(repository, "update-ref", "HEAD", made)
+    with pytest.raises(DiagnosticError, match="more there than a pack may have"):
+        add(f"git+file://{repository}", tmp_path)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(repository: Path, tmp_path: Path) -> None:
+    with (repository / "large.txt").open("wb") as file:
+        file.truncate(60_000_000)
+    commit(repository)
+    with pytest.raises(DiagnosticError, match="more there than a pack may have"):
+        add(f"git+file://{repository}", tmp_path)
