@@ -10,6 +10,7 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -30,8 +31,11 @@ class Source:
 
     def line(self, number: int) -> str | None:
         """The text of line `number` (from 1), or None where the source has no such line."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else None
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else None
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.splitlines()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ def make_app(pages: Pages) -> Starlette:
             ("/join", pages.name),
             ("/work", pages.work),
             ("/my-work.jsonl", pages.mine),
+            # Where a form that was refused stands, for whoever comes back to it.
+            ("/answer", lambda request, session: redirect("/work")),
         )
     ]
     posts = (pages.join, pages.leave, pages.answer, pages.draft, pages.skip, pages.undo, pages.pause)
@@ -71,6 +73,7 @@ def _get(pages: Pages, handler: Callable[[Request, Session], Response]) -> Endpo
 def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoint:
     """A form, from a page of this server that this browser was shown."""
     from starlette.concurrency import run_in_threadpool
+    from starlette.requests import ClientDisconnect
     from starlette.responses import PlainTextResponse
 
     async def endpoint(request: Request) -> Response:
@@ -81,6 +84,8 @@ def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoin
             return PlainTextResponse("this form comes from another page", 403)
         try:
             form = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=500)
+        except ClientDisconnect:
+            return PlainTextResponse("", 400)  # nobody is there to read it
         except ValueError:
             return PlainTextResponse("this is no form", 400)
         if not pages.access.is_own_form(session, first(form, "csrf")):

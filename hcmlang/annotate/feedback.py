@@ -80,6 +80,10 @@ class Checker:
         if task.key not in self._compiled:
             program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
+                # The spec may have been changed, and run, while the page is served.
+                self.__dict__.pop("_programs", None)
+                program = self._programs.get(task.content["program"])
+            if program is None or program.key != task.content["program_key"]:
                 raise _outdated(self._run)
             self._compiled[task.key] = compiled(program.bind(task.content["scope"]), task.content)
         return self._compiled[task.key]

@@ -133,6 +133,7 @@ def _lines(source: Source) -> Iterator[tuple[int, dict[str, list[str]]]]:
                     found = None
                 yield number, _texts(found) if isinstance(found, dict) else {}
         return
+    csv.field_size_limit(max(csv.field_size_limit(), len(source.text)))
     reader = csv.DictReader(io.StringIO(source.text, newline=""))
     for row in reader:
         # A cell may hold breaks; the line is that on which its row ends.

@@ -57,8 +57,12 @@ def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
     """
     from hcmlang.annotate.export import export as write
     from hcmlang.annotate.serve import opened
+    from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
     target = out or run / (f"tasks.{form}" if form != "html" else "tasks")
+    if target.is_file() and target.suffix != f".{form}":
+        hint = f"name another file, or one that ends with .{form}"
+        raise DiagnosticError(Diagnostic("folder-in-use", f"{target} exists, and is no earlier export", hint=hint))
     with opened(run) as tasks:
         count, checking = write(run, tasks, form, target, checks)
     click.echo(f"{count:,} tasks and {checking:,} attention checks in {target}")

@@ -85,10 +85,10 @@ class Desk:
 
         def ask(tasks: Sequence[Task]) -> dict[str, list[Answer]]:
             place = f"{job}/{content_key(sorted({task.key for task in tasks}))[:16]}"
-            self._places.append(place)
             answers = self.tasks.want(place, tasks, context)
             missing = self.tasks.open(place)
             if missing:
+                self._places.append(place)
                 raise PeopleWanted(missing)
             return answers
 

@@ -392,7 +392,7 @@ class RecordedTeacher(Model):
 class Wage(Model):
     """What people are paid."""
 
-    usd_per_hour: Annotated[float, Field(ge=0)]
+    usd_per_hour: Annotated[float, Field(ge=0, le=10_000)]
     """US dollars for an hour of work; 0 for volunteers. Work that is imported with its pay costs that."""
 
 

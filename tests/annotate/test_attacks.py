@@ -117,7 +117,9 @@ def test_a_form_of_another_page_is_refused(base: str, run: Path) -> None:
 
 def test_nothing_is_done_by_a_link(base: str) -> None:
     with Person(base, "Ada") as ada:
-        for path in ("answer", "draft", "skip", "undo", "pause", "leave"):
+        # A form that was refused stands at this address; who comes back to it gets the task.
+        assert ada.client.get("/answer").url.path == "/work"
+        for path in ("draft", "skip", "undo", "pause", "leave"):
             assert ada.client.get(f"/{path}").status_code == 405
 
 

@@ -90,6 +90,8 @@ def test_people_who_disagree_are_settled_and_a_label_that_is_not_confirmed_is_dr
     result = hcmlang.load(spec).run(run)
     (entry,) = result.metrics["instances"]["crowd"]
     assert entry["dropped"] == {"label not confirmed": 1}
+    with Tasks(run / "journal.db") as tasks:
+        assert Assignments(tasks).undo("Mary") is None, "what a finished run has used is not taken back"
     page = (run / "report.html").read_text("utf-8")
     assert "Krippendorff" in page
     assert "hours of people" in page

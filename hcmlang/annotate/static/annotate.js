@@ -1,6 +1,9 @@
 // Counts the seconds of work (idle ones left out), keeps a task alive while somebody works on it, and answers to single keys.
 "use strict";
 
+// A form that was refused is shown again at its own address; a reload must not send it a second time.
+if (window.location.pathname === "/answer") window.history.replaceState(null, "", "/work");
+
 const IDLE = 60; // seconds without a sign of somebody
 const BEAT = 60; // seconds between two signs to the server
 
