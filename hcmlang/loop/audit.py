@@ -237,7 +237,10 @@ def _as_made(results: Results) -> Check:
     rows: list[tuple[str, str, str, float]] = []
     if path.is_file():
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("select action, folder, digest, finished from steps").fetchall()
+            try:
+                rows = connection.execute("select action, folder, digest, finished from steps").fetchall()
+            except sqlite3.DatabaseError as error:
+                wrong.append(f"{path} cannot be read: {error}")
     there = [
         (action, results.folder / folder, digest) for action, folder, digest, _ in sorted(rows, key=lambda r: r[3])
     ]

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, has_errors
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import MANIFEST
 from hcmlang.prompts.archive import unpack
 from hcmlang.prompts.git import fetch_git, no_version
 from hcmlang.prompts.hub import fetch_hub
 from hcmlang.prompts.limits import MAX_BYTES
 from hcmlang.prompts.origins import Origin
-from hcmlang.prompts.pack import Pack, check_fit, find_pack
+from hcmlang.prompts.pack import Pack, read_pack
 
 _SECONDS = 60
 #: Seconds for a whole download, however slowly it trickles.
@@ -127,11 +127,11 @@ def _within(folder: Path, subfolder: str) -> Path:
 def _chosen(origin: Origin, folder: Path) -> Pack:
     """The pack in a folder, or the newest in range of those in the folders within, which are its versions."""
     if (folder / MANIFEST).is_file():
-        return _read(folder)
+        return read_pack(folder)
     if not folder.is_dir() or not list(folder.glob(f"*/{MANIFEST}")):
         hint = "name the folder that has one after #, or `hcmlang prompts new FOLDER` makes a pack"
         raise DiagnosticError(Diagnostic("no-pack", f"there is no {MANIFEST} in {origin.text}", hint=hint), EXIT_SPEC)
-    packs = [_read(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
+    packs = [read_pack(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
     names = sorted({pack.name for pack in packs})
     if len(names) > 1:
         hint = (
@@ -144,12 +144,3 @@ def _chosen(origin: Origin, folder: Path) -> Pack:
     if newest is None:
         raise DiagnosticError(no_version(origin, dict.fromkeys(by_version, "")), EXIT_SPEC)
     return by_version[newest]
-
-
-def _read(folder: Path) -> Pack:
-    pack, diagnostics = find_pack(folder)
-    if pack is not None:
-        diagnostics = [*diagnostics, *check_fit(pack)]
-    if pack is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
-    return pack

@@ -48,20 +48,6 @@ class Interval:
     error: float
 
 
-def intervals(
-    arms: Mapping[str, Sequence[Outcome]],
-    baseline: Sequence[Outcome],
-    tau: float,
-    resamples: int,
-    seed: int,
-    advance: Advance = nothing_to_show,
-) -> dict[str, dict[str, Interval]] | None:
-    """Intervals of `accuracy`, `hcms` (at tau) and `hcms_at_matched_coverage`, averaged over seeds, for each arm; None with
-    fewer than two seeds, or no arm. What is given is that of :func:`resampled`."""
-    found = resampled(arms, baseline, tau, resamples, seed, advance)
-    return {arm: found.against_baseline(arm) for arm in arms} if found is not None else None
-
-
 @dataclass(frozen=True)
 class Resampled:
     """What arms and baseline measure in the same resamples."""

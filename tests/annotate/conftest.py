@@ -20,21 +20,21 @@ def explaining(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-@pytest.fixture(scope="session")
-def writing(explaining: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run, once it waits for texts."""
-    folder = tmp_path_factory.mktemp("writing")
-    shutil.copytree(explaining, folder, dirs_exist_ok=True)
+def _further(before: Path, folder: Path) -> Path:
+    """A copy of a run in which everything was done that it waited for, so that it waits for the next thing."""
+    shutil.copytree(before, folder, dirs_exist_ok=True)
     people.do_everything(folder / "run")
     people.waits(folder / "project" / "spec.yaml", folder / "run")
     return folder
+
+
+@pytest.fixture(scope="session")
+def writing(explaining: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, once it waits for texts."""
+    return _further(explaining, tmp_path_factory.mktemp("writing"))
 
 
 @pytest.fixture(scope="session")
 def labelling(writing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run, once it waits for labels."""
-    folder = tmp_path_factory.mktemp("labelling")
-    shutil.copytree(writing, folder, dirs_exist_ok=True)
-    people.do_everything(folder / "run")
-    people.waits(folder / "project" / "spec.yaml", folder / "run")
-    return folder
+    return _further(writing, tmp_path_factory.mktemp("labelling"))

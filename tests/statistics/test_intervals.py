@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from hcmlang.statistics.intervals import Interval, _Counted, _Ranked, _Sums, _weights, intervals
+from hcmlang.statistics.intervals import Interval, _Counted, _Ranked, _Sums, _weights
 from hcmlang.statistics.measures import Outcome, hcms, kept, mistakes_kept
+from tests.statistics.against_baseline import intervals
 
 
 def simulated(seed: int, rows: int, right: float, digits: int | None = None) -> Outcome:

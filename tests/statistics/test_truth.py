@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hcmlang.statistics.calibration import scaled
-from hcmlang.statistics.intervals import MEASURES, Interval, intervals
+from hcmlang.statistics.intervals import MEASURES, Interval
 from hcmlang.statistics.measures import Outcome, hcms, matched_mistakes
+from tests.statistics.against_baseline import intervals
 
 SIMULATIONS = 500
 ROWS, SEEDS, TAU = 1500, 5, 0.9
