@@ -90,6 +90,16 @@ class Access:
     def is_own_form(self, session: Session, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.form_token(session).encode())
 
+    def ticket(self, session: Session, task: str) -> str:
+        """What the form of a task carries: that it was given to this person. Each is another one."""
+        number = secrets.token_urlsafe(16)
+        return f"{number}.{self._sign('task', f'{number}/{task}/{session.name}')}"
+
+    def gave(self, session: Session, task: str, ticket: str) -> bool:
+        """Whether a ticket is of this person for this task."""
+        number, _, signature = ticket.partition(".")
+        return hmac.compare_digest(signature.encode(), self._sign("task", f"{number}/{task}/{session.name}").encode())
+
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.new(self._secret, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()
 

@@ -20,6 +20,7 @@ from hcmlang.annotate.answers import Broken, payload_of, problems_of
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
 from hcmlang.hashing import content_key
 from hcmlang.teachers.asked import Task
+from hcmlang.teachers.assignment import Assignments
 from hcmlang.teachers.tasks import Tasks
 
 #: Rows that are told of.
@@ -33,12 +34,14 @@ _ASSIGNMENT = ("assignment", "AssignmentId", "assignmentId", "SESSION_ID", "Subm
 _STATUS = ("AssignmentStatus", "Status", "status")
 #: States in which a platform has taken nothing, and pays nothing.
 _VOID = ("rejected", "returned", "timed-out", "timed out")
+#: More seconds, or US dollars, are a mistake in the file.
+_MOST_SECONDS, _MOST_USD = 24 * 3600, 1000
 
 
 @dataclass
 class Imported:
-    """What came of a file: rows by receipt (`saved`, `again`, `late`, `check`, `refused`), what was paid, who failed the
-    attention checks, and what is wrong with rows."""
+    """What came of a file: rows by receipt (`saved`, `restored`, `again`, `late`, `check`, `refused`, `own`), what was
+    paid, who failed the attention checks, and what is wrong with rows."""
 
     rows: Counter[str] = field(default_factory=Counter)
     usd: float = 0.0
@@ -49,10 +52,12 @@ class Imported:
         """In a line."""
         names = {
             "saved": "taken",
+            "restored": "taken after all",
             "again": "there already",
             "late": "too late to be used",
             "check": "attention checks",
             "refused": "refused for failed attention checks",
+            "own": "about texts or labels of their own, not used",
         }
         parts = [f"{self.rows[name]:,} {said}" for name, said in names.items() if self.rows[name]]
         if self.wrong:
@@ -76,7 +81,8 @@ class _Row:
 
 def read(path: Path, tasks: Tasks, broken: Broken, failures: int = 0) -> Imported:
     """Take in a file of answers (CSV, or JSON lines). Whoever fails more than `failures` attention checks is refused with all
-    rows of the file. The same file a second time changes nothing.
+    rows of the file. The same file a second time changes nothing, but that people who were refused are taken after all
+    where they may fail more.
 
     Raises :class:`DiagnosticError` where the file cannot be read.
     """
@@ -102,7 +108,8 @@ def read(path: Path, tasks: Tasks, broken: Broken, failures: int = 0) -> Importe
     return done
 
 
-def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], refused: bool, done: Imported) -> None:
+def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], failed: bool, done: Imported) -> None:
+    own = Assignments(tasks).about_own_work(row.task.key, row.worker)
     receipt: str = tasks.record(
         row.task.key,
         row.worker,
@@ -111,14 +118,14 @@ def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], refused: bool, don
         token=row.token,
         usd=row.usd,
         source="import",
-        refused=refused,
+        refused=failed or own,
     )
-    if receipt != "again":
+    if receipt not in ("again", "restored"):
         done.usd += row.usd if row.usd is not None else row.seconds / 3600 * row.task.usd_per_hour
         if row.task.key in checks:
             receipt = "check"
-        elif refused:
-            receipt = "refused"
+        elif failed or own:
+            receipt = "refused" if failed else "own"
     done.rows[receipt] += 1
 
 
@@ -165,19 +172,29 @@ def _row(source: Source, number: int, values: Mapping[str, list[str]], tasks: Ta
     form = {name.removeprefix("Answer."): value for name, value in values.items()}
     if "evidence" in form:
         form["evidence"] = [part for one in form["evidence"] for part in one.replace(",", "|").split("|")]
-        form["evidence"] = [part.strip() for part in form["evidence"]]
+        form["evidence"] = [part.strip() for part in form["evidence"] if part.strip()]
     if task.job in ("verify", "adjudicate") and not "".join(form.get("label", [])).strip():
         raise wrong("the row has no `label`", f"the labels are {', '.join(task.content['labels'])}; ? for cannot tell")
+    if task.job == "characterize":
+        known = [str(one["number"]) for one in task.content["mistakes"]]
+        strange = [part for part in form.get("evidence", []) if part not in known]
+        if strange:
+            raise wrong(
+                f"evidence: there is no text `{strange[0][:40]}`", f"the texts have the numbers 1 to {len(known)}"
+            )
     payload = payload_of(task, form)
     problems = problems_of(task, payload, broken)
     if problems:
         raise wrong(f"{problems[0].part}: {problems[0].message}")
-    seconds, usd = _number(values, _SECONDS), _number(values, _PAY)
+    seconds, usd = _number(values, _SECONDS, _MOST_SECONDS), _number(values, _PAY, _MOST_USD)
     if seconds is None and _first(values, _SECONDS):
-        raise wrong(f"`{_first(values, _SECONDS)[:40]}` is no number of seconds")
+        hint = f"seconds are a number from 0 to {_MOST_SECONDS:,}, a day"
+        raise wrong(f"`{_first(values, _SECONDS)[:40]}` is no time that one answer takes", hint)
     if usd is None and _first(values, _PAY):
-        raise wrong(f"`{_first(values, _PAY)[:40]}` is no pay in US dollars")
+        hint = f"pay is a number from 0 to {_MOST_USD:,}"
+        raise wrong(f"`{_first(values, _PAY)[:40]}` is no pay in US dollars for one answer", hint)
     assignment = _first(values, _ASSIGNMENT)
+    worker = Assignments(tasks).join(worker)
     token = f"import/{assignment or content_key(payload)}/{worker}/{key}"
     return _Row(number, values, task, worker, payload, seconds or 0.0, usd, token)
 
@@ -186,13 +203,13 @@ def _first(values: Mapping[str, list[str]], names: tuple[str, ...]) -> str:
     return next((values[name][0].strip() for name in names if values.get(name) and values[name][0].strip()), "")
 
 
-def _number(values: Mapping[str, list[str]], names: tuple[str, ...]) -> float | None:
-    """A number of at least 0, with or without a dollar sign."""
+def _number(values: Mapping[str, list[str]], names: tuple[str, ...], most: float) -> float | None:
+    """A number from 0 to `most`, with or without a dollar sign."""
     try:
         found = float(_first(values, names).lstrip("$"))
     except ValueError:
         return None
-    return found if math.isfinite(found) and 0 <= found < 1e7 else None
+    return found if math.isfinite(found) and 0 <= found <= most else None
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -24,6 +24,7 @@ SAID = {
     "saved": "Saved.",
     "again": "This was saved before; it counts once.",
     "late": "Saved. Enough others had answered by then, so it is kept but not used.",
+    "foreign": "This task was not given to you, so nothing was saved. Here is one that is yours.",
     "unknown": "This task is not there any more.",
     "skipped": "Skipped; it comes back at the end.",
     "undone": "Your last answer is taken back.",

@@ -201,6 +201,31 @@ def test_an_answer_to_no_task_or_a_foreign_one_does_nothing(base: str, run: Path
         assert tasks.rows("select count(*) from people_skips") == [(0,)]
 
 
+def test_a_task_is_answered_by_those_it_was_given_to(base: str, run: Path) -> None:
+    with Person(base, "Grace") as grace, Person(base, "Mallory") as mallory:
+        grace.get("/work")
+        theirs = grace.hidden()["task"]
+        mallory.get("/work")
+        own = mallory.hidden()
+        for token in (own["token"], grace.hidden()["token"], "", "x.y"):
+            page = mallory.client.post("/answer", data={**own, "task": theirs, "token": token, "label": "positive"})
+            assert "was not given to you" in page.text
+        assert "Saved" in grace.send("/answer", label="positive").text
+    with Tasks(run / "journal.db") as tasks:
+        assert [one.annotator for one in tasks.answers(theirs)] == ["Grace"]
+
+
+def test_what_comes_after_the_task_went_away_is_kept_with_its_time(base: str, run: Path) -> None:
+    with Person(base, "Grace") as grace:
+        grace.get("/work")
+        before = grace.hidden()
+        with Tasks(run / "journal.db") as tasks, tasks.writing() as db:
+            db.execute("delete from people_leases")
+        assert "Saved" in grace.client.post("/answer", data={**before, "label": "positive", "active": "7"}).text
+    with Tasks(run / "journal.db") as tasks:
+        assert [one.seconds for one in tasks.answers(before["task"])] == [7]
+
+
 def test_time_cannot_be_made_up(base: str, run: Path) -> None:
     with Person(base, "Grace") as grace:
         for active in ("1e9", "nan", "-5", "inf", "x"):

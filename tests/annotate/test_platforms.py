@@ -114,6 +114,57 @@ def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path
     assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
 
 
+def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path) -> None:
+    count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
+    listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+    rows = []
+    for one in listed:
+        wrong = [label for label in one["asked"]["labels"] if label != known.get(one["task"])]
+        rows.append({"task": one["task"], "worker": "W", "label": wrong[0], "usd": 0.1})
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert taken(run, tmp_path / "a.jsonl").rows["refused"] == count
+    before = costs_of(run)[-1]["usd"]
+    done = taken(run, tmp_path / "a.jsonl", failures=1)
+    assert done.rows["restored"] == count
+    assert f"{count} taken after all" in done.summary()
+    assert costs_of(run)[-1]["usd"] == before, "it was paid once"
+
+
+def test_nobody_confirms_the_label_of_their_own_text(run: Path, tmp_path: Path) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    assert task.author
+    (tmp_path / "a.csv").write_text(
+        table([{"task": task.key, "worker": task.author.upper(), "label": "positive", "usd": "0.1"}])
+    )
+    done = taken(run, tmp_path / "a.csv")
+    assert dict(done.rows) == {"own": 1}
+    assert done.usd == 0.1
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.answers(task.key) == []
+
+
+def test_a_text_that_is_not_there_and_times_that_nobody_works_are_told(explaining: Path, tmp_path: Path) -> None:
+    shutil.copytree(explaining, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    good = {
+        "task": task.key,
+        "worker": "W",
+        "statement": "A negation turns the word of praise around.",
+        "evidence": "1",
+    }
+    rows = [{**good, "evidence": "1|99"}, {**good, "seconds": "1e6"}, {**good, "usd": "1e6"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = taken(run, tmp_path / "a.jsonl")
+    assert dict(done.rows) == {}
+    assert ["no text `99`" in done.wrong[0].message, "1e6" in done.wrong[1].message] == [True, True]
+    assert len(done.wrong) == 3
+
+
 def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) -> None:
     with Tasks(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]

@@ -137,3 +137,5 @@ def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
         assert "What there is to do" in somebody.page.text
         assert "Who are you?" in somebody.send("/leave").text
         assert "Grace" in somebody.send("/join", name="  Grace   Hopper ").text
+        somebody.send("/leave")
+        assert "Grace Hopper" in somebody.send("/join", name="grace hopper").text, "the same person"
