@@ -15,6 +15,7 @@ import pytest
 from hcmlang.annotate import imports
 from hcmlang.annotate.export import export, page
 from hcmlang.annotate.feedback import Checker
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.costs import costs_of
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.tasks import Tasks
@@ -183,7 +184,42 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
     assert [one.span.line for one in done.wrong if one.span] == [3, 4, 5, 6, 7, 8]
     assert [one.code for one in done.wrong] == ["bad-row"] * 6
     (tmp_path / "b.jsonl").write_text('{"task": 1\nnonsense\n[]\n')
-    assert len(taken(run, tmp_path / "b.jsonl").wrong) == 3
+    done = taken(run, tmp_path / "b.jsonl")
+    assert ["no JSON" in one.message for one in done.wrong] == [True] * 3
+    assert "Expecting ',' delimiter" in done.wrong[0].message
+    (tmp_path / "c.jsonl").write_text(json.dumps({"task": "x", "worker": "W"}) + "\n" * 2 + '{"task": "x"}\n' * 5)
+    (told,) = imports.told(taken(run, tmp_path / "c.jsonl"))
+    assert told.message == "this run has no task `x` (and 5 more rows)"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (b"", "no-rows", "has no rows"),
+        (b"task,worker,label\n", "no-rows", "has no rows"),
+        (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column says the task"),
+        (b"task,label\nx,positive\n", "missing-column", "no column says who answered"),
+        ("task,worker,label\n".encode("utf-16"), "not-utf8", "is UTF-16"),
+        (b"task,worker\n\xff,W\n", "not-utf8", "is not UTF-8, from byte 12"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_told_once(
+    run: Path, tmp_path: Path, content: bytes, code: str, said: str
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DiagnosticError) as caught:
+        taken(run, tmp_path / "a.csv")
+    (told,) = caught.value.diagnostics
+    assert told.code == code
+    assert said in told.message
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, sign: str) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    (tmp_path / "a.csv").write_text(f"task;worker;label;seconds\n{task.key};W;positive;3\n".replace(";", sign))
+    assert dict(taken(run, tmp_path / "a.csv").rows) == {"saved": 1}
 
 
 def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path) -> None:
@@ -250,3 +286,9 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
         assert missing.returncode == 2
         assert "[no-run]" in missing.stderr
     assert "RUN [OPTIONS]" in hcmlang("annotate", "--help").stdout
+    with Tasks(run / "journal.db") as tasks:
+        tasks.retire(["nowhere"])
+    nothing = hcmlang("annotate", "export", run, "--format", "csv", "--out", "none.csv")
+    assert nothing.returncode == 1
+    assert "waits for nothing from people" in nothing.stderr
+    assert not (tmp_path / "none.csv").exists()
