@@ -21,7 +21,7 @@ Form = Mapping[str, Sequence[str]]
 """What a form sent: the values of each of its names."""
 
 Broken = Callable[[Task, Mapping[str, str]], str | None]
-"""Tells the constraint that a written text does not keep."""
+"""Tells the constraint that a written text does not keep, in words."""
 
 
 @dataclass(frozen=True)

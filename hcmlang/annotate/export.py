@@ -104,8 +104,9 @@ def _names(task: Task) -> list[str]:
 
 
 def _table(listed: Sequence[tuple[Task, int]]) -> str:
-    """One row a task, with columns for a template of the platform (`${text}`)."""
-    columns = ["task", "job", "answers", "question", "text", "labels", "hypothesis", "words", "rules", "form"]
+    """One row a task, with columns for a template of the platform (`${text}`); `right` has texts that the classifier
+    gets right, for comparison."""
+    columns = ["task", "job", "answers", "question", "text", "right", "labels", "hypothesis", "words", "rules", "form"]
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\r\n")
     writer.writeheader()
@@ -119,8 +120,12 @@ def _row(task: Task) -> dict[str, str]:
     content = task.content
     if task.job == "characterize":
         question = f"These texts are {content['gold']}, and a classifier takes them for {content['predicted']}. Why?"
-        texts = (f"{one['number']}. {_joined(one['texts'])}" for one in content["mistakes"])
-        return {"question": question, "text": "\n".join(texts), "words": ", ".join(content["terms"])}
+        texts = (
+            f"{one['number']}. {_joined(one['texts'])} ({one['confidence']:.0%} sure)" for one in content["mistakes"]
+        )
+        right = (f"{_joined(one['texts'])} ({one['confidence']:.0%} sure)" for one in content["right"])
+        words = ", ".join(content["terms"])
+        return {"question": question, "text": "\n".join(texts), "right": "\n".join(right), "words": words}
     if task.job == "write":
         hypothesis = content["hypothesis"]
         return {

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """`title` is the run's name; `name` is who works in a browser that gives no other name; `loopback` whether only this
-    machine can reach the server."""
+    """`title` is the run's name; `run` is its folder, for those who may see it; `name` is who works in a browser that
+    gives no other name; `loopback` whether only this machine can reach the server."""
 
     title: str
     loopback: bool = True
     name: str = ""
     hide_label: bool = False
+    run: str = ""
 
 
 class Pages:
@@ -52,7 +53,9 @@ class Pages:
             session = self._joined(session, self.settings.name)
         if not session.name:
             return self.name(request, session)
-        return self._page("queue.html.j2", session, progress=self.queue.progress(), said=self._said(request))
+        progress = self.queue.progress()
+        left = any(done < needed for done, needed in progress.values())
+        return self._page("queue.html.j2", session, progress=progress, left=left, said=self._said(request))
 
     def name(self, request: Request, session: Session) -> Response:
         """The form for a name."""
@@ -149,9 +152,11 @@ class Pages:
         if task.job == "write":
             fields = payload["fields"]
             if payload["impossible"] or not all(fields.values()):
-                return {"job": task.job, "feedback": None}
+                begins = views.either(self.checker.beginning(task)) if not any(fields.values()) else ""
+                return {"job": task.job, "feedback": None, "begins": begins}
             found = self.checker.feedback(task, fields)
-            return {"job": task.job, "feedback": found, "checks": [views.in_words(one) for one in found.checks]}
+            checks = views.checks_of(found.checks, found.words, found.reading, fields)
+            return {"job": task.job, "feedback": found, "checks": checks}
         problems = problems_of(task, payload, self.checker.broken) if task.job == "characterize" else []
         return {"job": task.job, "feedback": None, "problems": problems}
 
@@ -162,7 +167,7 @@ class Pages:
         done, needed = self.queue.progress().get(task.job, (0, 1))
         values = {"said": "", "problem": None, **values, "done": done, "needed": needed, "seconds": lent.seconds}
         values |= {"token": self.access.ticket(session, task.key)}
-        values |= {"told": self._told(task, dict(lent.draft)) if lent.draft and job == "write" else None}
+        values |= {"told": self._told(task, dict(own["typed"])) if job == "write" else None}
         return self._page(f"{job}.html.j2", session, status, task=task, content=task.content, **own, **values)
 
     def _page(self, template: str, session: Session, status: int = 200, **values: Any) -> Response:
@@ -206,5 +211,10 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sentence": views.sentence, "marked": views.marked, "percent": "{:.0%}".format}
+    environment.filters |= {
+        "sentence": views.sentence,
+        "capitalized": views.capitalized,
+        "marked": views.marked,
+        "percent": "{:.0%}".format,
+    }
     return environment

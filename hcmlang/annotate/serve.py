@@ -60,7 +60,7 @@ def serve(
     with opened(run) as tasks:
         if not loopback and not token:
             token = secrets.token_urlsafe(24)
-        settings = Settings(run.resolve().name, loopback, name, hide_label)
+        settings = Settings(run.resolve().name, loopback, name, hide_label, str(run) if loopback else "")
         app = make_app(pages_of(run, tasks, settings, token or None))
         with bound(host, port) as listening:
             shown = reachable(host, listening)

@@ -242,6 +242,18 @@ def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path)
     assert 'forbid text contains "banana"' in done.wrong[0].message
 
 
+def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> None:
+    shutil.copytree(explaining, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    exported(run, "csv", tmp_path / "t.csv")
+    row = next(csv.DictReader((tmp_path / "t.csv").open(newline="")))
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.task(row["task"])
+        assert task is not None
+    for one, cell in ((task.content["mistakes"][0], row["text"]), (task.content["right"][0], row["right"])):
+        assert f"{one['texts']['text']} ({one['confidence']:.0%} sure)" in cell
+
+
 def test_ticks_come_back_in_one_cell(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
