@@ -112,11 +112,15 @@ def read_so_far(reading: lang.Reading, fields: Mapping[str, str]) -> str:
     """Where a text stops being one that the rules can write, and what may stand there."""
     text = fields[reading.field]
     before, after = text[: reading.end].rstrip(), text[reading.end :].split()
-    place = f"up to \u201c{_end_of(before)}\u201d it fits" if before else "its beginning does not fit"
+    place = f"up to \u201c{_end_of(before)}\u201d it fits" if before else "the beginning does not fit"
     if len(fields) > 1:
         place = f"in {reading.field}, {place}"
-    instead = f", not \u201c{after[0]}\u201d" if after else ""
-    return f"{place}; then comes {either(reading.words)}{instead}" if reading.words else f"{place}{instead}"
+    typed = f"\u201c{after[0]}\u201d" if after else "its end"
+    return (
+        f"{place}; then comes {either(reading.words)}, not {typed}"
+        if reading.words
+        else f"{place}, but {typed} does not"
+    )
 
 
 def _end_of(text: str, most: int = 40) -> str:
@@ -126,5 +130,5 @@ def _end_of(text: str, most: int = 40) -> str:
 
 def either(words: Sequence[str]) -> str:
     """Words of which one may stand in a place, "" for the end; empty where there are none."""
-    named = [f"\u201c{word.strip()}\u201d" for word in words if word] + ["the end" for word in words if not word]
+    named = [f"\u201c{word.strip(' ,')}\u201d" for word in words if word] + ["the end" for word in words if not word]
     return f"{', '.join(named[:-1])} or {named[-1]}" if len(named) > 1 else "".join(named)

@@ -95,24 +95,24 @@ class Automaton:
 
     def _words(self, states: frozenset[int]) -> list[str]:
         """What may be written from these states up to the next space; nothing where that is more than a few words."""
-        found: list[str] = []
+        found: set[str] = set()
         waiting = [("", states)]
         while waiting:
             text, at = waiting.pop()
             if self.final in at:
-                found.append(text)
+                found.add(text)
             sets = [chars for one in at for chars, _ in self.edges[one]]
             chars = sorted({char for some in sets for char in some or ""})
             if None in sets or len(chars) > MOST_WORDS or len(found) > MOST_WORDS:
                 return []
             for char in chars:
                 if char == " " and text.strip():
-                    found.append(text)
+                    found.add(text)
                 else:
                     waiting.append((text + char, self._after(at, char)))
             if len(waiting) > MOST_WORDS**2:
                 return []
-        return sorted(set(found))
+        return sorted(found)
 
 
 def automaton(definitions: Definitions, limit: int = MAX_STATES) -> Automaton:

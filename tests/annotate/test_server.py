@@ -163,9 +163,9 @@ def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_the
             "Up to \u201cthe film\u201d it fits; then comes \u201cis\u201d or \u201cwas\u201d, not \u201cisnt\u201d."
             in told("the film isnt good")
         )
-        assert "Its beginning does not fit; then comes \u201cthe\u201d, not \u201ca\u201d." in told(
+        assert "The beginning does not fit; then comes \u201cthe\u201d, not \u201ca\u201d." in told(
             "a film is not good"
         )
-        assert "then comes \u201cnot\u201d" in told("the film is")
+        assert "then comes \u201cnot\u201d, not its end" in told("the film is")
         refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": "the film isnt good"})
         assert "Not kept: the rules of the program: up to \u201cthe film\u201d it fits" in refused.text
