@@ -10,6 +10,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hcmlang.annotate.access import HEADERS, MOST_SECONDS, Guard
 
+#: Seconds for which an idle connection is kept: longer than people look at a task, so that none is closed just as they answer.
+KEEP_ALIVE = 300
+
 
 class Protocol(H11Protocol):
     """A connection. What is no request gets the headers, too; one on which no request comes is closed."""
@@ -36,6 +39,13 @@ class Protocol(H11Protocol):
 def server_of(app: Guard) -> uvicorn.Server:
     """A server that is ready to run."""
     config = uvicorn.Config(
-        app, http=Protocol, ws="none", lifespan="off", log_level="error", server_header=False, proxy_headers=False
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
     )
     return uvicorn.Server(config)

@@ -367,6 +367,10 @@ def test_when_all_is_answered_the_page_says_what_comes_next(run: Path, served: S
         page.get_by_role("heading", name="Everything is answered").wait_for()
         assert page.get_by_text(f"hcmlang resume {run}").is_visible()
         assert page.get_by_role("link", name="Go on").count() == 0
+    with Tasks(run / "journal.db") as tasks:
+        tasks.retire(["nowhere"])
+    page.reload()
+    assert "the run asks for nothing more" in page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
