@@ -65,8 +65,10 @@ class Automaton:
         that may stand there; "" is the end of the text. No words where there are too many to name."""
         states = self._read(text)
         read = len(states) - 1
-        if read == len(text) or text[read] == " ":  # whole words are right
-            return read, self._words(states[-1])
+        if read == len(text) or text[read] == " ":
+            words = self._words(states[-1])
+            if all(word.startswith(" ") or not word for word in words) or text[:read].endswith(" "):
+                return read, words  # whole words are right
         start = text.rfind(" ", 0, read) + 1
         return start, self._words(states[start])
 
