@@ -166,6 +166,9 @@ def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic
 
 
 def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
+    from hcmlang.loop.estimate import PEOPLE_SECONDS
+    from hcmlang.teachers.asked import JOBS
+
     counts: Counter[str] = Counter()
     for one in wanted:
         counts.update(one.open_tasks)
@@ -176,11 +179,14 @@ def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
         "adjudicate": "disagreements to settle",
     }
     listed = ", ".join(f"{counts[job]:,} {name}" for job, name in what.items() if counts[job])
+    hours = sum(PEOPLE_SECONDS[job] * counts[job] for job in JOBS) / 3600
     hint = (
         f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder}`: for a "
         f"crowdsourcing platform); then go on with: hcmlang resume {folder}"
     )
-    return Diagnostic("people-wanted", f"the run waits for people: {listed}", None, hint, "note")
+    return Diagnostic(
+        "people-wanted", f"the run waits for people: {listed}, some {hours:.1f} hours of work", None, hint, "note"
+    )
 
 
 def _files_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -9,6 +10,7 @@ import hmac
 import ipaddress
 import json
 import secrets
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 COOKIE = "hcmlang-annotate"
 #: The most bytes of a request's body.
 MOST_BYTES = 64 * 1024
+#: The most seconds that the head of a connection's first request may take to come, and that any body may.
+MOST_SECONDS = 20.0
+#: The least characters of a token.
+SHORTEST_TOKEN = 16
 #: Everything comes from this server, nothing stands in the page itself, and no other page may hold this one in a frame.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -90,6 +96,16 @@ class Access:
     def is_own_form(self, session: Session, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.form_token(session).encode())
 
+    def ticket(self, session: Session, task: str) -> str:
+        """What the form of a task carries: that it was given to this person. Each is another one."""
+        number = secrets.token_urlsafe(16)
+        return f"{number}.{self._sign('task', f'{number}/{task}/{session.name}')}"
+
+    def gave(self, session: Session, task: str, ticket: str) -> bool:
+        """Whether a ticket is of this person for this task."""
+        number, _, signature = ticket.partition(".")
+        return hmac.compare_digest(signature.encode(), self._sign("task", f"{number}/{task}/{session.name}").encode())
+
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.new(self._secret, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()
 
@@ -108,9 +124,13 @@ class TooLarge(Exception):
     """A request's body is larger than any form."""
 
 
+class TooSlow(Exception):
+    """A request's body does not come."""
+
+
 class Guard:
-    """Around an application: refuses large bodies and, on the loopback address, other names for it (a page elsewhere whose
-    name is made to lead here); adds the headers."""
+    """Around a whole application: refuses large bodies and, on the loopback address, other names for it (a page elsewhere whose
+    name is made to lead here); adds the headers. The application answers :class:`TooLarge` and :class:`TooSlow`."""
 
     def __init__(self, app: ASGIApp, loopback: bool) -> None:
         self._app = app
@@ -122,24 +142,12 @@ class Guard:
             return
         from starlette.responses import PlainTextResponse
 
-        started, read = False, 0
-
         async def headed(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 own = {name for name, _ in message["headers"]}
                 added = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in own]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
-
-        async def limited() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > MOST_BYTES:
-                raise TooLarge
-            return message
 
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
@@ -148,11 +156,29 @@ class Guard:
         elif self._loopback and not is_loopback(_host(headers.get(b"host", b"").decode("latin-1"))):
             await PlainTextResponse("this server answers to localhost only", 421)(scope, receive, headed)
         else:
-            try:
-                await self._app(scope, limited, headed)
-            except TooLarge:
-                if not started:
-                    await PlainTextResponse("too large", 413)(scope, receive, headed)
+            await self._app(scope, _limited(receive), headed)
+
+
+def _limited(receive: Receive) -> Receive:
+    """The same body, within :data:`MOST_BYTES` and :data:`MOST_SECONDS`."""
+    read, complete = 0, False
+    ends = time.monotonic() + MOST_SECONDS
+
+    async def limited() -> Message:
+        nonlocal read, complete
+        if complete:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
+        except TimeoutError:
+            raise TooSlow from None
+        read += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
+        if read > MOST_BYTES:
+            raise TooLarge
+        return message
+
+    return limited
 
 
 def _host(header: str) -> str:

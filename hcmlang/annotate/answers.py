@@ -12,6 +12,8 @@ from hcmlang.teachers.people import triggers_of
 
 #: What `label` is where somebody cannot tell.
 CANNOT_TELL = "?"
+#: Characters of a name.
+LONGEST_NAME = 60
 #: Characters of one text that are read; the rest would break any program.
 LONGEST = 10_000
 
@@ -19,7 +21,7 @@ Form = Mapping[str, Sequence[str]]
 """What a form sent: the values of each of its names."""
 
 Broken = Callable[[Task, Mapping[str, str]], str | None]
-"""Tells the constraint that a written text does not keep."""
+"""Tells the constraint that a written text does not keep, in words."""
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,9 @@ def _line(form: Form, name: str) -> str:
 def first(form: Form, name: str) -> str:
     """The first value of a name; empty where there is none."""
     return form.get(name, [""])[0]
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be somebody's name."""
+    name = " ".join(text.split())
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable()

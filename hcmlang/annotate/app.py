@@ -7,13 +7,12 @@ from importlib import resources
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from hcmlang.annotate.access import COOKIE, Guard, Session
+from hcmlang.annotate.access import COOKIE, Guard, Session, TooLarge, TooSlow
 from hcmlang.annotate.answers import Form, first
 from hcmlang.annotate.pages import Pages, redirect
 from hcmlang.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -27,10 +26,9 @@ ASSETS = {
 }
 
 
-def make_app(pages: Pages) -> Starlette:
+def make_app(pages: Pages) -> Guard:
     """The application, guarded."""
     from starlette.applications import Starlette
-    from starlette.middleware import Middleware
     from starlette.routing import Route
 
     routes = [
@@ -47,8 +45,10 @@ def make_app(pages: Pages) -> Starlette:
     posts = (pages.join, pages.leave, pages.answer, pages.draft, pages.skip, pages.undo, pages.pause)
     routes += [Route(f"/{handler.__name__}", _post(pages, handler), methods=["POST"]) for handler in posts]
     routes += [Route(f"/static/{name}", _asset(name)) for name in ASSETS]
-    guard = Middleware(Guard, loopback=pages.settings.loopback)
-    return Starlette(routes=routes, middleware=[guard], exception_handlers={DiagnosticError: _told_off})
+    handlers = {DiagnosticError: _told_off, TooLarge: _too_large, TooSlow: _too_slow}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # it would send people to wherever a Host header says
+    return Guard(app, pages.settings.loopback)
 
 
 Endpoint = Callable[["Request"], Awaitable["Response"]]
@@ -131,3 +131,15 @@ async def _told_off(request: Request, error: Exception) -> Response:
     from starlette.responses import PlainTextResponse
 
     return PlainTextResponse(f"The work cannot go on; tell whoever runs this server.\n\n{error}", 503)
+
+
+async def _too_large(request: Request, error: Exception) -> Response:
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse("too large", 413, {"connection": "close"})
+
+
+async def _too_slow(request: Request, error: Exception) -> Response:
+    from starlette.responses import PlainTextResponse
+
+    return PlainTextResponse("too slow", 408, {"connection": "close"})

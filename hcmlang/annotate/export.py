@@ -17,6 +17,7 @@ import numpy as np
 from hcmlang.annotate.pages import environment
 from hcmlang.annotate.views import labels_of, page_of
 from hcmlang.data.table import Table
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.loop.work import TABLE
@@ -36,9 +37,13 @@ def export(run: Path, tasks: Tasks, form: Format, out: Path, checks: int | None 
     """Write the tasks that want answers to `out`: a file, or a folder of pages. Among texts to label go `checks` whose label is
     known (by default one for every ten).
 
-    Returns how many tasks and how many checks there are. Raises :class:`DiagnosticError` where nothing can be written.
+    Returns how many tasks and how many checks there are. Raises :class:`DiagnosticError` where nothing is wanted, or
+    nothing can be written.
     """
     open_tasks = tasks.wanted()
+    if not open_tasks:
+        hint = f"go on with: hcmlang resume {run}"
+        raise DiagnosticError(Diagnostic("no-tasks", f"{run} waits for nothing from people", hint=hint))
     verifying = [task for task, _ in open_tasks if task.job == "verify"]
     count = -(-len(verifying) // TEXTS_FOR_A_CHECK) if checks is None else checks
     made = _checks(run, tasks, verifying[0], count) if verifying and count else []
@@ -99,8 +104,9 @@ def _names(task: Task) -> list[str]:
 
 
 def _table(listed: Sequence[tuple[Task, int]]) -> str:
-    """One row a task, with columns for a template of the platform (`${text}`)."""
-    columns = ["task", "job", "answers", "question", "text", "labels", "hypothesis", "words", "rules", "form"]
+    """One row a task, with columns for a template of the platform (`${text}`); `right` has texts that the classifier
+    gets right, for comparison."""
+    columns = ["task", "job", "answers", "question", "text", "right", "labels", "hypothesis", "words", "rules", "form"]
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\r\n")
     writer.writeheader()
@@ -114,8 +120,12 @@ def _row(task: Task) -> dict[str, str]:
     content = task.content
     if task.job == "characterize":
         question = f"These texts are {content['gold']}, and a classifier takes them for {content['predicted']}. Why?"
-        texts = (f"{one['number']}. {_joined(one['texts'])}" for one in content["mistakes"])
-        return {"question": question, "text": "\n".join(texts), "words": ", ".join(content["terms"])}
+        texts = (
+            f"{one['number']}. {_joined(one['texts'])} ({one['confidence']:.0%} sure)" for one in content["mistakes"]
+        )
+        right = (f"{_joined(one['texts'])} ({one['confidence']:.0%} sure)" for one in content["right"])
+        words = ", ".join(content["terms"])
+        return {"question": question, "text": "\n".join(texts), "right": "\n".join(right), "words": words}
     if task.job == "write":
         hypothesis = content["hypothesis"]
         return {

@@ -12,12 +12,13 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
 
-from hcmlang import classifiers, lang
+from hcmlang import classifiers, lang, prompts
+from hcmlang.annotate import views
 from hcmlang.data.near_duplicates import NearDuplicates
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.loop.ask import Asker
-from hcmlang.loop.people import Check, checked, compiled, first_violated
+from hcmlang.loop.people import FORM, Check, checked, compiled, first_violated
 from hcmlang.loop.publish import SPEC
 from hcmlang.loop.teach import in_order_of
 from hcmlang.loop.work import MODEL, TABLE
@@ -33,9 +34,13 @@ Text: TypeAlias = tuple[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Feedback:
-    """`label` and `confidence` are the classifier's; `repeats` is a text that this one nearly repeats."""
+    """`words` says constraints in words, by their source, `reading` how far the rules can write the text where they
+    cannot write all of it; `label` and `confidence` are the classifier's; `repeats` is a text that this one nearly
+    repeats."""
 
     checks: tuple[Check, ...]
+    words: Mapping[str, str]
+    reading: lang.Reading | None
     label: str
     confidence: float
     repeats: str | None
@@ -56,27 +61,40 @@ class Checker:
         self._run = run
         self._tasks = tasks
         self._lock = threading.Lock()
-        self._compiled: dict[str, lang.CompiledProgram] = {}
+        self._compiled: dict[str, tuple[lang.CompiledProgram, dict[str, str]]] = {}
         self._places: dict[str, _Place] = {}
 
     def feedback(self, task: Task, fields: Mapping[str, str]) -> Feedback:
         """What there is to say of a text; `fields` has all of the program's."""
         with self._lock:
-            program, place = self._program(task), self._place(task)
+            (program, words), place = self._program(task), self._place(task)
             checks = checked(program, fields, place.asker)
+            reading = program.reading(fields) if checks[0].holds is False else None
             label, confidence = place.predicted(fields)
-            return Feedback(tuple(checks), label, confidence, place.repeated(fields))
+            return Feedback(tuple(checks), words, reading, label, confidence, place.repeated(fields))
+
+    def beginning(self, task: Task) -> tuple[str, ...]:
+        """The words with which a text may begin; none where these are too many to name."""
+        with self._lock:
+            program, _ = self._program(task)
+            reading = program.reading(dict.fromkeys(program.fields, ""))
+            return reading.words if reading is not None else ()
 
     def broken(self, task: Task, fields: Mapping[str, str]) -> str | None:
-        """The constraint that a text does not keep, if there is one."""
+        """The constraint that a text does not keep, if there is one, in words and as it is written."""
         with self._lock:
-            return first_violated(checked(self._program(task), fields, self._place(task).asker))
+            program, words = self._program(task)
+            source = first_violated(checked(program, fields, self._place(task).asker))
+            if source == FORM:
+                reading = program.reading(fields)
+                return FORM if reading is None else f"{FORM}: {views.read_so_far(reading, fields)}"
+            return f"{words[source]} (`{source}`)" if source in words else source
 
     @cached_property
     def _programs(self) -> dict[str, lang.Program]:
         return programs_of(require_spec(self._run / SPEC))[0]
 
-    def _program(self, task: Task) -> lang.CompiledProgram:
+    def _program(self, task: Task) -> tuple[lang.CompiledProgram, dict[str, str]]:
         if task.key not in self._compiled:
             program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
@@ -85,7 +103,8 @@ class Checker:
                 program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
                 raise _outdated(self._run)
-            self._compiled[task.key] = compiled(program.bind(task.content["scope"]), task.content)
+            bound = program.bind(task.content["scope"])
+            self._compiled[task.key] = compiled(bound, task.content), prompts.clauses(bound)
         return self._compiled[task.key]
 
     def _place(self, task: Task) -> _Place:

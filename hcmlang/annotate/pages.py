@@ -6,14 +6,13 @@ Every handler works on the journal alone; nothing in a request ever names a file
 from __future__ import annotations
 
 import json
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hcmlang.annotate import views
 from hcmlang.annotate.access import COOKIE, Access, Session
-from hcmlang.annotate.answers import Form, first, payload_of, problems_of
+from hcmlang.annotate.answers import LONGEST_NAME, Form, first, is_name, payload_of, problems_of
 from hcmlang.annotate.feedback import Checker
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.assignment import Assignments, Lent, worked
@@ -23,19 +22,17 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-#: Characters of a name.
-LONGEST_NAME = 60
-
 
 @dataclass(frozen=True)
 class Settings:
-    """`title` is the run's name; `name` is who works in a browser that gives no other name; `loopback` whether only this
-    machine can reach the server."""
+    """`title` is the run's name; `run` is its folder, for those who may see it; `name` is who works in a browser that
+    gives no other name; `loopback` whether only this machine can reach the server."""
 
     title: str
     loopback: bool = True
     name: str = ""
     hide_label: bool = False
+    run: str = ""
 
 
 class Pages:
@@ -56,7 +53,9 @@ class Pages:
             session = self._joined(session, self.settings.name)
         if not session.name:
             return self.name(request, session)
-        return self._page("queue.html.j2", session, progress=self.queue.progress(), said=self._said(request))
+        progress = self.queue.progress()
+        left = any(done < needed for done, needed in progress.values())
+        return self._page("queue.html.j2", session, progress=progress, left=left, said=self._said(request))
 
     def name(self, request: Request, session: Session) -> Response:
         """The form for a name."""
@@ -85,8 +84,8 @@ class Pages:
 
     def join(self, session: Session, form: Form) -> Response:
         """Somebody gives a name."""
-        name = " ".join(first(form, "name").split())
-        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        name = first(form, "name")
+        if not is_name(name):
             problem = f"Give a name of 1 to {LONGEST_NAME} characters."
             return self._page("join.html.j2", session, status=422, problem=problem)
         return self.remembering(redirect("/"), self._joined(session, name))
@@ -97,20 +96,22 @@ class Pages:
 
     def answer(self, session: Session, form: Form) -> Response:
         """An answer: saved, or shown again with what is wrong."""
-        task = self.tasks.task(first(form, "task"))
+        task, ticket = self.tasks.task(first(form, "task")), first(form, "token")
         if task is None:
             return redirect("/work?said=unknown")
-        lent = self.queue.lent(task.key, session.name)
+        if not self.access.gave(session, task.key, ticket):
+            return redirect("/work?said=foreign")
+        held = self.queue.lent(task.key, session.name) or self.queue.left(task.key, session.name)
+        assert held is not None, "the task is there"
         payload = payload_of(task, form)
-        seconds = self._seconds(lent, form)
-        problems = problems_of(task, payload, self.checker.broken)
+        seconds = worked(held, self.queue.now(), first(form, "active"))
+        # What no step wants any more is kept as it is.
+        wanted = self.tasks.place_of(task.key) is not None
+        problems = problems_of(task, payload, self.checker.broken) if wanted else []
         if problems:
-            if lent is None:
-                return redirect("/work?said=unknown")
             self.queue.keep(task.key, session.name, payload, seconds)
-            shown = Lent(task, lent.since, payload, seconds)
-            return self._task(session, shown, status=422, problem=problems[0])
-        token = f"{session.name}/{task.key}/{first(form, 'token')[:64] or secrets.token_urlsafe(16)}"
+            return self._task(session, replace(held, draft=payload, seconds=seconds), 422, problem=problems[0])
+        token = f"{session.name}/{task.key}/{ticket}"
         receipt = self.tasks.record(task.key, session.name, payload, seconds=seconds, token=token)
         return redirect(f"/work?said={receipt}")
 
@@ -123,7 +124,7 @@ class Pages:
         if task is None or lent is None:
             return Response(status_code=204)
         payload = payload_of(task, form)
-        self.queue.keep(task.key, session.name, payload, self._seconds(lent, form))
+        self.queue.keep(task.key, session.name, payload, worked(lent, self.queue.now(), first(form, "active")))
         return self._fragment("feedback.html.j2", **self._told(task, payload))
 
     def skip(self, session: Session, form: Form) -> Response:
@@ -144,20 +145,18 @@ class Pages:
     # ------------------------------------------------------------------------------------------------------------ helpers
 
     def _joined(self, session: Session, name: str) -> Session:
-        self.queue.join(name)
-        return self.access.named(session, name)
-
-    def _seconds(self, lent: Lent | None, form: Form) -> float:
-        return worked(lent, self.queue.now(), first(form, "active"))
+        return self.access.named(session, self.queue.join(name))
 
     def _told(self, task: Task, payload: dict[str, Any]) -> dict[str, Any]:
         """What there is to say of what was typed."""
         if task.job == "write":
             fields = payload["fields"]
             if payload["impossible"] or not all(fields.values()):
-                return {"job": task.job, "feedback": None}
+                begins = views.either(self.checker.beginning(task)) if not any(fields.values()) else ""
+                return {"job": task.job, "feedback": None, "begins": begins}
             found = self.checker.feedback(task, fields)
-            return {"job": task.job, "feedback": found, "checks": [views.in_words(one) for one in found.checks]}
+            checks = views.checks_of(found.checks, found.words, found.reading, fields)
+            return {"job": task.job, "feedback": found, "checks": checks}
         problems = problems_of(task, payload, self.checker.broken) if task.job == "characterize" else []
         return {"job": task.job, "feedback": None, "problems": problems}
 
@@ -167,14 +166,15 @@ class Pages:
         job = "verify" if task.job == "adjudicate" else task.job
         done, needed = self.queue.progress().get(task.job, (0, 1))
         values = {"said": "", "problem": None, **values, "done": done, "needed": needed, "seconds": lent.seconds}
-        values |= {"told": self._told(task, dict(lent.draft)) if lent.draft and job == "write" else None}
+        values |= {"token": self.access.ticket(session, task.key)}
+        values |= {"told": self._told(task, dict(own["typed"])) if job == "write" else None}
         return self._page(f"{job}.html.j2", session, status, task=task, content=task.content, **own, **values)
 
     def _page(self, template: str, session: Session, status: int = 200, **values: Any) -> Response:
         from starlette.responses import HTMLResponse
 
         common: dict[str, Any] = {"said": "", "problem": None, "session": session, "settings": self.settings}
-        common |= {"csrf": self.access.form_token(session), "token": secrets.token_urlsafe(16), "jobs": views.JOBS}
+        common |= {"csrf": self.access.form_token(session), "jobs": views.JOBS}
         page = environment().get_template(template).render({**common, **values})
         return self.remembering(HTMLResponse(page, status), session)
 
@@ -211,5 +211,10 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sentence": views.sentence, "marked": views.marked, "percent": "{:.0%}".format}
+    environment.filters |= {
+        "sentence": views.sentence,
+        "capitalized": views.capitalized,
+        "marked": views.marked,
+        "percent": "{:.0%}".format,
+    }
     return environment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import secrets
 import socket
 import sys
@@ -9,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hcmlang.annotate.access import Access, is_loopback
+from hcmlang.annotate.access import SHORTEST_TOKEN, Access, is_loopback
+from hcmlang.annotate.answers import LONGEST_NAME, is_name
 from hcmlang.annotate.app import make_app
 from hcmlang.annotate.feedback import Checker
 from hcmlang.annotate.pages import Pages, Settings
@@ -46,25 +49,51 @@ def serve(
     Raises :class:`DiagnosticError` where there is nothing to serve, or the address cannot be had.
     """
     try:
-        import uvicorn
+        from hcmlang.annotate.wire import server_of
     except ImportError as error:
         hint = "pip install 'hcmlang[annotate]'"
         raise DiagnosticError(Diagnostic("missing-package", f"the page takes {error.name}", hint=hint)) from error
+    loopback = is_loopback(host)
+    _require_usable(token, name, loopback)
     # Threads wait for each other at every query; the shorter one holds on to the interpreter, the sooner the others answer.
     sys.setswitchinterval(0.0005)
     with opened(run) as tasks:
-        loopback = is_loopback(host)
         if not loopback and not token:
             token = secrets.token_urlsafe(24)
-        # Elsewhere a name would be that of everybody.
-        settings = Settings(run.resolve().name, loopback, name if loopback else "", hide_label)
-        app = make_app(pages_of(run, tasks, settings, token))
-        config = uvicorn.Config(app, log_level="error", server_header=False, proxy_headers=False)
+        settings = Settings(run.resolve().name, loopback, name, hide_label, str(run) if loopback else "")
+        app = make_app(pages_of(run, tasks, settings, token or None))
         with bound(host, port) as listening:
-            shown = f"[{host}]" if ":" in host else host
-            place = f"http://{shown}:{listening.getsockname()[1]}/"
+            shown = reachable(host, listening)
+            place = f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/"
             say(f"{place}?token={token}" if token else place)
-            uvicorn.Server(config).run([listening])
+            server_of(app).run([listening])
+
+
+def _require_usable(token: str | None, name: str, loopback: bool) -> None:
+    if token and len(token) < SHORTEST_TOKEN:
+        hint = "leave --token out, and one is made"
+        message = f"a token of {len(token)} characters can be guessed; it takes {SHORTEST_TOKEN}"
+        raise DiagnosticError(Diagnostic("weak-token", message, hint=hint), EXIT_SPEC)
+    if name and not is_name(name):
+        message = f"--name is no name of 1 to {LONGEST_NAME} characters"
+        raise DiagnosticError(Diagnostic("bad-name", message), EXIT_SPEC)
+    if name and not loopback:
+        message = "with --name everybody who comes from elsewhere would be the same person"
+        raise DiagnosticError(Diagnostic("bad-name", message, hint="leave it out, and the page asks"), EXIT_SPEC)
+
+
+def reachable(host: str, listening: socket.socket) -> str:
+    """A name or address under which a socket can be opened that listens at `host`."""
+    if not ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_unspecified:
+        return host
+    # It listens at every address: the one that leads to other machines. Nothing is sent.
+    elsewhere = "2001:db8::1" if listening.family == socket.AF_INET6 else "192.0.2.1"
+    try:
+        with socket.socket(listening.family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -80,7 +109,16 @@ def bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         if made is not None:
             made.close()
-        hint = "is another page served there? choose another --port, or --host"
-        message = f"cannot serve at {host}, port {port}: {(error.strerror or str(error)).lower()}"
-        raise DiagnosticError(Diagnostic("address-in-use", message, hint=hint)) from error
+        raise DiagnosticError(_refused(host, port, error)) from error
     return made
+
+
+def _refused(host: str, port: int, error: OSError) -> Diagnostic:
+    message = f"cannot serve at {host}, port {port}: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        hint = "--host takes a name or address of this machine; 0.0.0.0 is all that it has"
+        return Diagnostic("unknown-host", message, hint=hint)
+    if error.errno == errno.EACCES:
+        return Diagnostic("address-in-use", message, hint="choose a --port from 1024 on")
+    hint = "is another page served there? choose another --port, or --host"
+    return Diagnostic("address-in-use", message, hint=hint)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from hcmlang import lang
 from hcmlang.annotate.answers import CANNOT_TELL
 from hcmlang.loop.people import FORM, Check
 from hcmlang.teachers.asked import Task, votes_in_words
@@ -24,6 +25,7 @@ SAID = {
     "saved": "Saved.",
     "again": "This was saved before; it counts once.",
     "late": "Saved. Enough others had answered by then, so it is kept but not used.",
+    "foreign": "This task was not given to you, so nothing was saved. Here is one that is yours.",
     "unknown": "This task is not there any more.",
     "skipped": "Skipped; it comes back at the end.",
     "undone": "Your last answer is taken back.",
@@ -48,7 +50,12 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
 
 def sentence(words: str) -> str:
     """Words that begin with a capital and end with a full stop."""
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{capitalized(words)}."
+
+
+def capitalized(words: str) -> str:
+    """Words that begin with a capital, the others as they are."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def labels_of(task: Task) -> list[dict[str, str]]:
@@ -76,11 +83,52 @@ def page_of(task: Task, draft: Mapping[str, Any] | None, hide_label: bool) -> di
     return {"typed": draft, "buttons": labels_of(task), "label": shown, "votes": given}
 
 
-def in_words(check: Check) -> dict[str, str]:
-    """A check as the page tells it: what it is about, and what came of it in a word."""
-    source = "the rules of the program" if check.source == FORM else check.source
+def checks_of(
+    checks: Sequence[Check], words: Mapping[str, str], reading: lang.Reading | None, fields: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Each check as the page tells it: what it is about, in words and as it is written, what came of it in a word, and
+    where."""
+    found = []
+    for check in checks:
+        told = {"words": words.get(check.source, ""), "source": check.source, "where": "", **_state(check)}
+        if check.source == FORM:
+            told |= {"words": FORM, "source": ""}
+            told["where"] = read_so_far(reading, fields) if reading is not None else ""
+        if check.preferred and told["words"]:
+            told["words"] = f"if you can, {told['words']}"
+        found.append(told)
+    return found
+
+
+def _state(check: Check) -> dict[str, str]:
     if check.holds is None:
-        return {"source": source, "state": "open", "word": "others will tell"}
+        return {"state": "open", "word": "others will tell"}
     if check.holds:
-        return {"source": source, "state": "kept", "word": "kept"}
-    return {"source": source, "state": "wish" if check.preferred else "broken", "word": "not kept"}
+        return {"state": "kept", "word": "kept"}
+    return {"state": "wish" if check.preferred else "broken", "word": "not kept"}
+
+
+def read_so_far(reading: lang.Reading, fields: Mapping[str, str]) -> str:
+    """Where a text stops being one that the rules can write, and what may stand there."""
+    text = fields[reading.field]
+    before, after = text[: reading.end].rstrip(), text[reading.end :].split()
+    place = f"up to \u201c{_end_of(before)}\u201d it fits" if before else "the beginning does not fit"
+    if len(fields) > 1:
+        place = f"in {reading.field}, {place}"
+    typed = f"\u201c{after[0]}\u201d" if after else "its end"
+    return (
+        f"{place}; then comes {either(reading.words)}, not {typed}"
+        if reading.words
+        else f"{place}, but {typed} does not"
+    )
+
+
+def _end_of(text: str, most: int = 40) -> str:
+    """The last words of a text."""
+    return text if len(text) <= most else f"\u2026{text[-most:].partition(' ')[2]}"
+
+
+def either(words: Sequence[str]) -> str:
+    """Words of which one may stand in a place, "" for the end; empty where there are none."""
+    named = [f"\u201c{word.strip(' ,')}\u201d" for word in words if word] + ["the end" for word in words if not word]
+    return f"{', '.join(named[:-1])} or {named[-1]}" if len(named) > 1 else "".join(named)

@@ -1,6 +1,6 @@
 """The constraint language: what may be written (rules) and what must hold (constraints). Reference: docs/language.md."""
 
-from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee
+from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee, Reading
 from hcmlang.lang.draft import DIALECTS, Dialect, Row
 from hcmlang.lang.evaluate import Ask
 from hcmlang.lang.program import (
@@ -24,6 +24,7 @@ __all__ = [
     "Guarantee",
     "Kind",
     "Program",
+    "Reading",
     "Row",
     "Value",
     "analyse",

@@ -16,6 +16,8 @@ from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Ti
 
 #: States that an automaton, or a walk, may have before it is given up.
 MAX_STATES = 20_000
+#: Words that may come next, and letters that may, of which a few are told; of more, none.
+MOST_WORDS = 20
 
 
 class TooLarge(Exception):
@@ -33,6 +35,7 @@ class Automaton:
     exact: bool = True
     """Whether it accepts what the rules write and nothing else; otherwise more."""
     limit: int = MAX_STATES
+    _closures: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     def state(self) -> int:
         if len(self.edges) >= self.limit:
@@ -54,22 +57,64 @@ class Automaton:
 
     def accepts(self, text: str) -> bool:
         """Whether the text is one that it writes."""
-        closures: dict[int, tuple[int, ...]] = {}
+        states = self._read(text)
+        return len(states) > len(text) and self.final in states[-1]
 
-        def closed(states: Iterable[int]) -> set[int]:
-            found: set[int] = set()
-            for state in states:
-                if state not in closures:
-                    closures[state] = self.closure(state)
-                found.update(closures[state])
-            return found
+    def fits(self, text: str) -> tuple[int, list[str]]:
+        """How far a text might be one that it writes, in characters up to the word in which it no longer is, and the words
+        that may stand there; "" is the end of the text. No words where there are too many to name."""
+        states = self._read(text)
+        read = len(states) - 1
+        if read == len(text) or text[read] == " ":
+            words = self._words(states[-1])
+            if all(word.startswith(" ") or not word for word in words) or text[:read].endswith(" "):
+                return read, words  # whole words are right
+        start = text.rfind(" ", 0, read) + 1
+        return start, self._words(states[start])
 
-        current = closed((0,))
+    def _read(self, text: str) -> list[frozenset[int]]:
+        """The states before each character, as far as there are any."""
+        found = [self._closed((0,))]
         for char in text:
-            current = closed(
-                {after for one in current for chars, after in self.edges[one] if chars is None or char in chars}
-            )
-        return self.final in current
+            after = self._after(found[-1], char)
+            if not after:
+                break
+            found.append(after)
+        return found
+
+    def _after(self, states: Iterable[int], char: str) -> frozenset[int]:
+        return self._closed(
+            {after for one in states for chars, after in self.edges[one] if chars is None or char in chars}
+        )
+
+    def _closed(self, states: Iterable[int]) -> frozenset[int]:
+        found: set[int] = set()
+        for state in states:
+            if state not in self._closures:
+                self._closures[state] = self.closure(state)
+            found.update(self._closures[state])
+        return frozenset(found)
+
+    def _words(self, states: frozenset[int]) -> list[str]:
+        """What may be written from these states up to the next space; nothing where that is more than a few words."""
+        found: set[str] = set()
+        waiting = [("", states)]
+        while waiting:
+            text, at = waiting.pop()
+            if self.final in at:
+                found.add(text)
+            sets = [chars for one in at for chars, _ in self.edges[one]]
+            chars = sorted({char for some in sets for char in some or ""})
+            if None in sets or len(chars) > MOST_WORDS or len(found) > MOST_WORDS:
+                return []
+            for char in chars:
+                if char == " " and text.strip():
+                    found.add(text)
+                else:
+                    waiting.append((text + char, self._after(at, char)))
+            if len(waiting) > MOST_WORDS**2:
+                return []
+        return sorted(found)
 
 
 def automaton(definitions: Definitions, limit: int = MAX_STATES) -> Automaton:

@@ -10,7 +10,7 @@ from typing import Any
 from typing import Literal as Either
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.lang.automata import RightLinear, TooLarge, automaton, product
+from hcmlang.lang.automata import Automaton, RightLinear, TooLarge, automaton, product
 from hcmlang.lang.bounds import Range, chars
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Clause, Dialect, Draft
@@ -22,7 +22,7 @@ from hcmlang.lang.emit.json_schema import MAX_LISTED, texts, to_json_schema
 from hcmlang.lang.emit.lark import Grammar, to_lark
 from hcmlang.lang.emit.masks import mask
 from hcmlang.lang.emit.regex import right_linear_regex, to_regex
-from hcmlang.lang.emit.trial import accepts, refusal
+from hcmlang.lang.emit.trial import accepts, consumed, refusal
 from hcmlang.lang.evaluate import Ask, compile_predicate
 from hcmlang.lang.machines import machine
 from hcmlang.lang.passes.intersect import MAX_GBNF_STATES, MAX_REGEX_STATES, MAX_RULE_STATES, repeats_earlier
@@ -58,6 +58,16 @@ class Residual:
     source: str
     predicate: Predicate
     preferred: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text that the rules cannot write: they can up to the character `end` of its `field`; `words` may stand there ("" is the
+    end), none where they are too many to name."""
+
+    field: str
+    end: int
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -129,17 +139,27 @@ class CompiledProgram:
             given[name] = fields[name]
         return True
 
+    def reading(self, fields: Mapping[str, str]) -> Reading | None:
+        """How far the rules can write the first of these texts that they cannot write; None where they can write all."""
+        given: dict[str, str] = {}
+        for name in self.fields:
+            text = fields.get(name, "")
+            if not self._accepts(name, text, given):
+                definitions = self.definitions(name, given)
+                made = _exact(definitions)
+                if made is None:
+                    return Reading(name, consumed(to_lark(definitions).text, text), ())
+                end, words = made.fits(text)
+                return Reading(name, end, tuple(words))
+            given[name] = text
+        return None
+
     def _accepts(self, field: str, text: str, given: Mapping[str, str]) -> bool:
         """Whether the rules write this text. llguidance is asked only where rules lead back to themselves: it cuts texts into
         the longest pieces, and refuses some that can be read another way."""
         definitions = self.definitions(field, given)
-        try:
-            made = automaton(definitions)
-        except TooLarge:
-            made = None
-        if made is not None and made.exact:
-            return made.accepts(text)
-        return accepts(to_lark(definitions).text, text)
+        made = _exact(definitions)
+        return made.accepts(text) if made is not None else accepts(to_lark(definitions).text, text)
 
     def kept_preferences(self, fields: Mapping[str, str], ask: Ask | None = None) -> int:
         """How many preferences hold."""
@@ -227,6 +247,15 @@ class CompiledProgram:
     def _product(self, field: str, definitions: Definitions, limit: int) -> RightLinear:
         machines = [m for p in self.draft.masks[field] if (m := machine(p, field)) is not None]
         return product(automaton(definitions, MAX_RULE_STATES), machines, limit)
+
+
+def _exact(definitions: Definitions) -> Automaton | None:
+    """The automaton of rules that do not lead back to themselves."""
+    try:
+        made = automaton(definitions)
+    except TooLarge:
+        return None
+    return made if made.exact else None
 
 
 def _asks(predicate: Predicate) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -17,6 +19,8 @@ from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
 from hcmlang.loop.graph import further_sources, last_round
 from hcmlang.loop.plan import prompts_of
+from hcmlang.loop.store import JOURNAL
+from hcmlang.loop.work import GROUPS
 from hcmlang.spec.model import (
     BatchEngine,
     EngineConfig,
@@ -30,18 +34,20 @@ from hcmlang.spec.model import (
     TeacherConfig,
 )
 from hcmlang.teachers import llm
+from hcmlang.teachers.asked import JOBS, Job
 
-#: Where no finished run says better: the share of pool rows that are HCMs, and how many of them make a group.
+#: Where no run says better: the share of pool rows that are HCMs, and how many times the least size a group of them has that
+#: `hdbscan` finds (8.7 rows in 35 groups of the quickstart, where 4 are the least).
 HCM_SHARE = 0.05
-HCMS_PER_GROUP = 20
+SIZE_OF_GROUPS = 2
 #: Characters of a token, for engines that count tokens (English text).
 CHARS_PER_TOKEN = 4
 #: Tokens of a model's answer about a group of HCMs.
 ANSWER_TOKENS = 80
 #: Tokens of a prompt that a server reads, with examples and rules.
 PROMPT_TOKENS = 600
-#: Seconds that people take for a hypothesis, a text and a label.
-PEOPLE_SECONDS = (240, 60, 10)
+#: Seconds that people take for an answer, by job.
+PEOPLE_SECONDS: Mapping[Job, int] = {"characterize": 240, "write": 60, "verify": 10, "adjudicate": 10}
 #: Texts drawn from a program to see how many its constraints let pass.
 TRIAL_TEXTS = 100
 
@@ -86,15 +92,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         return Estimate(guarantees, acceptance, None, None, ())
     rows = len(read_table(spec.task.data.pool or spec.task.data.train, spec.task, role="pool")) // spec.rounds
     most = spec.characterize.per_group * (rows // spec.detect.group.min_size + 2)
-    seen = _seen(run)
-    if seen is not None:
-        usual, why = seen, f"hypotheses as in the finished run in {run}"
-    else:
-        usual = round(spec.characterize.per_group * max(1.0, rows * HCM_SHARE / HCMS_PER_GROUP))
-        why = (
-            f"hypotheses: {HCM_SHARE:.0%} of the {rows:,} rows are HCMs, one group for {HCMS_PER_GROUP} of them, "
-            f"`characterize.per_group` for each (a finished run takes the place of these assumptions)"
-        )
+    usual, groups, why = _usual(spec, rows, run)
     worked = _worked(spec)
     times = sum(worked.values()) * len(spec.seeds)
     share = sum(acceptance.values()) / len(acceptance)
@@ -138,7 +136,9 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         calls = round(texts * written * (1 + judged)) + explained
         tokens = round(texts * written * tokens_each) + explained * answer
         usd = sum(_usd(engine, calls, tokens) for engine in models) / max(1, len(models))
-        usd += _people_usd(spec, worked, hypotheses, each)
+        # People explain every group, also where several say the same and one hypothesis comes of it.
+        stated = max(hypotheses, round(spec.characterize.per_group * groups))
+        usd += _people_usd(spec, worked, stated, hypotheses, each)
         shown = round(texts * asks) + hypotheses * times * probes
         return Amount(hypotheses * times, instances, texts, calls, shown, tokens, usd)
 
@@ -178,22 +178,23 @@ def _dialects(spec: Spec, arm: str) -> Sequence[lang.Dialect]:
     return ("none",) if engine is None else dialects_of(engine)
 
 
-def _people_usd(spec: Spec, worked: Mapping[str, int], hypotheses: int, each: int) -> float:
-    """What people cost that state so many hypotheses for each seed, and write and verify `each` texts for every one."""
-    stating, writing, labelling = PEOPLE_SECONDS
+def _people_usd(spec: Spec, worked: Mapping[str, int], stated: int, hypotheses: int, each: int) -> float:
+    """What people cost that explain `stated` times for each seed, and write and verify `each` texts for every hypothesis."""
     total = 0.0
     for source, times in worked.items():
         teacher = _teacher(spec, source)
         if isinstance(teacher, HumanTeacher):
-            asked = stating if source != "generic" else 0
-            seconds = hypotheses * (asked + each * (writing + labelling * teacher.redundancy))
+            labelling = PEOPLE_SECONDS["verify"] * teacher.redundancy
+            seconds = hypotheses * each * (PEOPLE_SECONDS["write"] + labelling)
+            if source != "generic":
+                seconds += stated * PEOPLE_SECONDS["characterize"]
             total += times * len(spec.seeds) * seconds / 3600 * teacher.wage.usd_per_hour
     return total
 
 
 def _people(spec: Spec, arms: Sequence[str]) -> list[str]:
     found = [arm for arm in arms if isinstance(spec.teachers[arm], HumanTeacher)]
-    stating, writing, labelling = PEOPLE_SECONDS
+    stating, writing, labelling = (PEOPLE_SECONDS[job] for job in JOBS[:3])
     times = f"{stating} seconds for a hypothesis, {writing} for a text, {labelling} for a label"
     return [f"the time of people ({_listed(found)}): {times}, at their wage"] if found else []
 
@@ -277,6 +278,46 @@ def _acceptance(program: lang.Program) -> float:
             drawn += 1
             passed += compiled.violated(compiled.draw(Random(row.seed))) is None
     return passed / drawn if drawn else 1.0
+
+
+def _usual(spec: Spec, rows: int, run: Path) -> tuple[int, float, str]:
+    """Hypotheses and groups for an arm and seed, and what that rests on."""
+    supposed, assumption = _supposed(spec, rows)
+    found, seen = _groups(run), _seen(run)
+    groups = supposed if found is None else found
+    if seen is not None:
+        return seen, groups, f"hypotheses as in the finished run in {run}"
+    where = assumption if found is None else f"as the run in {run} has found"
+    why = f"hypotheses: `characterize.per_group` for each of {groups:.1f} groups, {where}"
+    return max(1, round(spec.characterize.per_group * groups)), groups, why
+
+
+def _supposed(spec: Spec, rows: int) -> tuple[float, str]:
+    """How many groups there may be, and why."""
+    config, gold = spec.detect.group, len(spec.task.labels)
+    told = "(a run that has found its groups takes the place of this)"
+    if config.method == "kmeans":
+        count = gold * (gold - 1) * config.clusters
+        return count, f"`detect.group.clusters` for each of {gold * (gold - 1)} directions {told}"
+    size = SIZE_OF_GROUPS * config.min_size
+    why = f"if {HCM_SHARE:.0%} of the {rows:,} rows are HCMs, and one group is found for {size} of them {told}"
+    return max(1.0, rows * HCM_SHARE / size), why
+
+
+def _groups(run: Path) -> float | None:
+    """Groups of HCMs for a seed that a run has found in its first round, be it finished or not."""
+    journal = run / JOURNAL
+    if not journal.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+            query = "select name, folder from steps where action = 'detect' and name like 'detect/%' order by finished"
+            # Of steps that were done again after a change, the last counts.
+            folders = dict(connection.execute(query).fetchall())
+        counts = [len((run / one / GROUPS).read_text("utf-8").splitlines()) for one in folders.values()]
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError):
+        return None
+    return sum(counts) / len(counts) if counts else None
 
 
 def _seen(run: Path) -> int | None:

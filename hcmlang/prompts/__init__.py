@@ -5,7 +5,7 @@ from pathlib import Path
 from hcmlang.diagnostics import Diagnostic, Span
 from hcmlang.prompts.check import check_for
 from hcmlang.prompts.render import Prompt, Turn, load
-from hcmlang.prompts.rules import in_words
+from hcmlang.prompts.rules import clauses, in_words
 from hcmlang.prompts.values import Purpose, nested, one_line
 from hcmlang.spec.references import Reference
 
@@ -14,6 +14,7 @@ __all__ = [
     "Purpose",
     "Turn",
     "check_for",
+    "clauses",
     "find_part",
     "in_words",
     "load",

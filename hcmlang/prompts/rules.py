@@ -33,19 +33,26 @@ _MOST_WORDS = 40
 def in_words(program: BoundProgram) -> list[str]:
     """What a text must keep, one clause each (`the text has 6 to 30 words`), wishes last. What follows from the label that is
     asked for (`judge`) and what a writer cannot know (`predicts`, `confidence`) is left out."""
-    tree, scope = program.program.tree, program.scope
+    tree = program.program.tree
     wording = _Wording(tuple(field.name for field in tree.fields))
     musts: list[str] = []
     wishes: list[str] = []
     rules = rules_of(tree)
     for field in tree.fields:
         musts += wording.lengths(field.name, _followed(field.pattern, rules))
+    said = clauses(program)
     for constraint in tree.constraints:
-        predicate = fill(constraint.predicate, scope)
-        said = wording.clause(predicate, constraint.kind != "forbid")
-        if said is not None:
-            (wishes if constraint.kind == "prefer" else musts).append(said)
+        if constraint.source in said:
+            (wishes if constraint.kind == "prefer" else musts).append(said[constraint.source])
     return [*dict.fromkeys(musts), *(f"if you can, {wish}" for wish in dict.fromkeys(wishes))]
+
+
+def clauses(program: BoundProgram) -> dict[str, str]:
+    """Each constraint in words, by its source, as far as there are words for it."""
+    tree, scope = program.program.tree, program.scope
+    wording = _Wording(tuple(field.name for field in tree.fields))
+    found = {one.source: wording.clause(fill(one.predicate, scope), one.kind != "forbid") for one in tree.constraints}
+    return {source: said for source, said in found.items() if said is not None}
 
 
 def _followed(pattern: Pattern, rules: dict[str, Pattern]) -> Pattern:

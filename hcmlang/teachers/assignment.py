@@ -1,11 +1,16 @@
-"""Who does what next: tasks are lent to people, so that two never do the same work unless both are needed."""
+"""Who does what next: tasks are lent to people, so that two never do the same work unless both are needed.
+
+Nobody verifies a text of their own, or settles a disagreement in which they have a voice, while somebody else is there
+who could.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,25 +22,45 @@ from hcmlang.teachers.tasks import Tasks
 LEASE = 600.0
 #: Seconds without a sign of somebody after which their time is not counted.
 IDLE = 60.0
+#: Seconds for which somebody counts as there after they last came for a task.
+PRESENT = 3600.0
 
 _LENT = "(select count(*) from people_leases l where l.task = t.key and l.annotator <> :me and l.until > :now)"
-_OPEN = f"""
-    t.wanted and t.answered < t.needed and t.answered + {_LENT} < t.needed
-    and not exists (select 1 from people_answers a where a.task = t.key and a.annotator = :me and a.state = 'counts')
-"""
-_MINE = """
-    (t.author = :me or (t.parent <> '' and exists (
-        select 1 from people_answers a where a.task = t.parent and a.annotator = :me and a.state = 'counts')))
-"""
+_SECONDS = "coalesce((select seconds from people_drafts d where d.task = :key and d.annotator = :me), 0)"
 _SKIPPED = "(select at from people_skips s where s.task = t.key and s.annotator = :me)"
-# Others' work first, then one's own (one's own texts, disagreements in which one has a voice), then what one has skipped.
-_NEXT = f"select key from people_tasks t where {_OPEN} and not {_MINE} and {_SKIPPED} is null order by position limit 1"
-_LEFT = f"select key from people_tasks t where {_OPEN} order by {_SKIPPED} is not null, {_SKIPPED}, position limit 1"
+
+
+def _own(who: str) -> str:
+    """Whether a task is about a person's own work: a text of theirs, or a disagreement in which they have a voice."""
+    return f"(t.author = {who} or {_answered('t.parent', who)})"
+
+
+def _answered(task: str, who: str) -> str:
+    return (
+        f"exists (select 1 from people_answers a where a.task = {task} and a.annotator = {who} and a.state = 'counts')"
+    )
+
+
+# Somebody who came for a task of late and could do it.
+_OTHERS = f"""
+    exists (select 1 from people_names p where p.name <> :me and p.seen > :now - {PRESENT}
+    and not {_own("p.name")} and not {_answered("t.key", "p.name")})
+"""
+_OPEN = f"t.wanted and t.answered < t.needed and t.answered + {_LENT} < t.needed and not {_answered('t.key', ':me')}"
+# Others' work first, then one's own where nobody else is there for it, then what one has skipped.
+_NEXT = f"""
+    select key from people_tasks t where {_OPEN} and not {_own(":me")} and {_SKIPPED} is null order by position limit 1
+"""
+_LEFT = f"""
+    select key from people_tasks t where {_OPEN} and not ({_own(":me")} and {_OTHERS})
+    order by {_SKIPPED} is not null, {_SKIPPED}, position limit 1
+"""
 
 
 @dataclass(frozen=True)
 class Lent:
-    """A task in somebody's hands: since when, what was typed so far, and the seconds that this took."""
+    """A task in somebody's hands: what was typed so far, and the seconds that this took. `since` is when the work on it
+    would have begun, had it gone on without a break."""
 
     task: Task
     since: float
@@ -43,17 +68,15 @@ class Lent:
     seconds: float
 
 
-def worked(lent: Lent | None, now: float, active: str) -> float:
+def worked(lent: Lent, now: float, active: str) -> float:
     """Seconds of work on a task: those that the page counted (`active`), but no more than have passed; where it counted none,
-    those since the task was lent, idle ones cut."""
-    if lent is None:
-        return 0.0
+    those that were known, and what has passed since, idle time cut."""
     passed = max(0.0, now - lent.since)
     try:
         counted = float(active)
     except ValueError:
-        return lent.seconds + min(passed, IDLE)
-    return min(max(0.0, counted), lent.seconds + passed) if math.isfinite(counted) else 0.0
+        return lent.seconds + min(max(0.0, passed - lent.seconds), IDLE)
+    return min(max(0.0, counted), passed) if math.isfinite(counted) else min(lent.seconds, passed)
 
 
 class Assignments:
@@ -67,15 +90,28 @@ class Assignments:
         """The time in seconds."""
         return float(self._clock())
 
-    def join(self, annotator: str) -> None:
-        """Remember a name."""
+    def join(self, name: str) -> str:
+        """The name of a person as they first gave it: case, spaces and forms of Unicode make nobody another one."""
+        name = unicodedata.normalize("NFC", " ".join(name.split()))
         with self._tasks.writing() as db:
-            db.execute("insert or ignore into people_annotators values (?, ?)", (annotator, self._clock()))
+            db.execute("insert or ignore into people_names values (?, ?, 0)", (_one_form(name), name))
+            (known,) = db.execute("select name from people_names where key = ?", (_one_form(name),)).fetchone()
+        return str(known)
+
+    def about_own_work(self, key: str, annotator: str) -> bool:
+        """Whether a task is about a text that the person has written, or a disagreement in which they have a voice."""
+        query = f"select 1 from people_tasks t where t.key = ? and {_own('?')}"
+        return bool(self._tasks.rows(query, key, annotator, annotator))
 
     def next(self, annotator: str) -> Lent | None:
         """The task that the person has in hand, or another one; None where nothing is left to do for them."""
-        values = {"me": annotator, "now": self._clock(), "until": self._clock() + LEASE}
+        now = self._clock()
+        values = {"me": annotator, "form": _one_form(annotator), "now": now, "until": now + LEASE}
         with self._tasks.writing(durable=False) as db:
+            db.execute(
+                "insert into people_names values (:form, :me, :now) on conflict (key) do update set seen = excluded.seen",
+                values,
+            )
             held = f"""
                 select key from people_tasks t join people_leases h on h.task = t.key and h.annotator = :me
                 where {_OPEN} limit 1
@@ -88,7 +124,7 @@ class Assignments:
             # Whoever was away for so long that another has the task now does not get it back by typing on.
             db.execute("delete from people_leases where task = :key and annotator <> :me and until <= :now", values)
             db.execute(
-                "insert into people_leases values (:key, :me, :now, :until)"
+                f"insert into people_leases values (:key, :me, :now - {_SECONDS}, :until)"
                 " on conflict (task, annotator) do update set until = excluded.until",
                 values,
             )
@@ -96,15 +132,19 @@ class Assignments:
 
     def lent(self, key: str, annotator: str) -> Lent | None:
         """A task that the person has in hand."""
+        rows = self._tasks.rows("select since from people_leases where task = ? and annotator = ?", key, annotator)
+        return self._with_draft(key, annotator, lambda seconds: float(rows[0][0])) if rows else None
+
+    def left(self, key: str, annotator: str) -> Lent | None:
+        """A task that the person had in hand before, with what they had typed. Nobody saw how long they went on: at most for
+        :data:`IDLE` seconds."""
+        return self._with_draft(key, annotator, lambda seconds: self.now() - seconds - IDLE)
+
+    def _with_draft(self, key: str, annotator: str, since: Callable[[float], float]) -> Lent | None:
+        query = "select payload, seconds from people_drafts where task = ? and annotator = ?"
+        payload, seconds = next(iter(self._tasks.rows(query, key, annotator)), ("null", 0.0))
         task = self._tasks.task(key)
-        leases = self._tasks.rows("select since from people_leases where task = ? and annotator = ?", key, annotator)
-        if task is None or not leases:
-            return None
-        drafts = self._tasks.rows(
-            "select payload, seconds from people_drafts where task = ? and annotator = ?", key, annotator
-        )
-        payload, seconds = drafts[0] if drafts else ("null", 0.0)
-        return Lent(task, leases[0][0], json.loads(payload), seconds)
+        return Lent(task, since(seconds), json.loads(payload), seconds) if task is not None else None
 
     def keep(self, key: str, annotator: str, draft: Mapping[str, Any], seconds: float) -> None:
         """Keep what was typed so far; the task stays with the person."""
@@ -179,3 +219,7 @@ class Assignments:
             }
             for job, arm, content, payload, seconds, nano, state, finished, key in self._tasks.rows(query, annotator)
         ]
+
+
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

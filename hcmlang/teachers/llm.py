@@ -31,8 +31,11 @@ SHOWN, RIGHT = 20, 8
 ATTEMPTS = 8
 #: Answers of which none could be used, after which no more are paid for.
 HOPELESS = 30
-#: Two hypotheses of one direction say the same from this share of common triggers, or of common words, on (Jaccard).
+#: Two hypotheses of one direction say the same from this share of common triggers on (Jaccard); where one has none, from this
+#: share of common words on.
 SAME_TRIGGERS, SAME_WORDS = 0.5, 0.6
+#: The most triggers of an answer, and of a hypothesis.
+MOST_TRIGGERS = 8
 
 _PROGRAM = Path(__file__).with_name("hypothesis.hcm")
 _NAMES = {"group.gold": lang.TEXT, "group.predicted": lang.TEXT, "group.numbers": lang.LIST}
@@ -215,30 +218,44 @@ def _hypothesis(question: _Question, answer: Mapping[str, str]) -> Hypothesis:
 
 
 def merged(said: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """Hypotheses that say the same as one: the first one's statement, the evidence and triggers of all; `answers` counts
-    them."""
-    kept: list[Hypothesis] = []
+    """Hypotheses that say the same as one: the first one's statement, the evidence of all, the triggers that most of them name;
+    `answers` counts them."""
+    alike: list[list[Hypothesis]] = []
     for one in said:
-        number = next((n for n, other in enumerate(kept) if _say_the_same(one, other)), None)
-        if number is None:
-            kept.append(one)
-            continue
-        first = kept[number]
-        kept[number] = replace(
-            first,
-            triggers=tuple(dict.fromkeys((*first.triggers, *one.triggers))),
-            evidence=tuple(sorted({*first.evidence, *one.evidence})),
-            statistics={"answers": first.statistics["answers"] + one.statistics["answers"]},
-        )
-    return kept
+        same = next((those for those in alike if _say_the_same(one, those[0])), None)
+        if same is None:
+            alike.append([one])
+        else:
+            same.append(one)
+    return [_joined(those) for those in alike]
+
+
+def _joined(those: Sequence[Hypothesis]) -> Hypothesis:
+    first = those[0]
+    if len(those) == 1:
+        return first
+    named = Counter(trigger.casefold() for one in those for trigger in one.triggers)
+    spelled = {trigger.casefold(): trigger for one in reversed(those) for trigger in one.triggers}
+    return replace(
+        first,
+        triggers=tuple(spelled[trigger] for trigger, _ in named.most_common(MOST_TRIGGERS)),
+        evidence=tuple(sorted({row for one in those for row in one.evidence})),
+        statistics={"answers": sum(one.statistics["answers"] for one in those)},
+    )
 
 
 def _say_the_same(one: Hypothesis, other: Hypothesis) -> bool:
+    """Whether two hypotheses are one. The triggers tell, since texts are written with them: sentences that differ in
+    one word, such as "Rows with ... are misread", may be about different things. Sentences of the same words are one
+    whatever their triggers."""
     if (one.gold, one.predicted) != (other.gold, other.predicted):
         return False
-    if _shared(one.triggers, other.triggers) >= SAME_TRIGGERS:
+    words = _shared(words_of(one.statement), words_of(other.statement))
+    if words == 1:
         return True
-    return _shared(words_of(one.statement), words_of(other.statement)) >= SAME_WORDS
+    if one.triggers and other.triggers:
+        return _shared(map(str.casefold, one.triggers), map(str.casefold, other.triggers)) >= SAME_TRIGGERS
+    return words >= SAME_WORDS
 
 
 def _shared(one: Iterable[str], other: Iterable[str]) -> float:

@@ -16,11 +16,21 @@ from hcmlang.spec.model import Characterize, HumanTeacher
 from hcmlang.teachers.asked import Answer, PeopleWanted, Task
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
-from hcmlang.teachers.llm import RIGHT, SHOWN, Counted, answer_program, as_shown, central, merged, rightly
+from hcmlang.teachers.llm import (
+    MOST_TRIGGERS,
+    RIGHT,
+    SHOWN,
+    Counted,
+    answer_program,
+    as_shown,
+    central,
+    merged,
+    rightly,
+)
 
-#: Characters of a hypothesis, words and phrases that point to it, and characters of one of these.
+#: Characters of a hypothesis, and of a word or phrase that points to it.
 STATEMENT = (20, 300)
-MOST_TRIGGERS, LONGEST_TRIGGER = 8, 40
+LONGEST_TRIGGER = 40
 
 
 class Ask(Protocol):
@@ -163,4 +173,4 @@ def _hypothesis(question: _Question, payload: Mapping[str, Any]) -> Hypothesis:
     )
 
 
-__all__ = ["Ask", "People", "PeopleWanted", "evidence_of", "problem", "triggers_of"]
+__all__ = ["MOST_TRIGGERS", "Ask", "People", "PeopleWanted", "evidence_of", "problem", "triggers_of"]

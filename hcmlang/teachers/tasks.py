@@ -22,9 +22,9 @@ from hcmlang.database import connect, written
 from hcmlang.engines.journal import NANO
 from hcmlang.teachers.asked import Answer, Task, adjudication_key
 
-#: What became of an answer that was sent: it counts; it was there already; the task was answered by enough others, or is no
-#: longer wanted, so that it is kept and paid but not used; there is no such task.
-Receipt = Literal["saved", "again", "late", "unknown"]
+#: What became of an answer that was sent: it counts; it was refused before, and counts now; it was there already; the task was
+#: answered by enough others, or is no longer wanted, so that it is kept and paid but not used; there is no such task.
+Receipt = Literal["saved", "restored", "again", "late", "unknown"]
 
 # A task is wanted by the steps of a run that wait for it (places). `state` of an answer: `counts`, `undone`, `unused`,
 # `refused`. An attention check is a task that no step wants, whose answer is known.
@@ -58,7 +58,7 @@ create table if not exists people_drafts (
     task text not null, annotator text not null, payload text not null, seconds real not null, primary key (task, annotator)
 );
 create table if not exists people_checks (task text primary key, expected text not null);
-create table if not exists people_annotators (name text primary key, joined real not null);
+create table if not exists people_names (key text primary key, name text not null, seen real not null);
 create table if not exists people_settings (name text primary key, value text not null);
 """
 
@@ -248,11 +248,13 @@ class Tasks:
         source: str = "page",
         refused: bool = False,
     ) -> Receipt:
-        """Write an answer down. `token` names this piece of work: the same one a second time changes nothing. `usd` is what was
-        paid for it, where that is not its time at the wage; what is `refused` was paid all the same."""
+        """Write an answer down. `token` names this piece of work: the same one a second time changes nothing, but that
+        work that was refused is taken after all where it is not `refused` any more. `usd` is what was paid for it,
+        where that is not its time at the wage; what is refused was paid all the same."""
         now = time.time()
         with self.writing() as db:
-            if db.execute("select 1 from people_answers where token = ?", (token,)).fetchone():
+            before = db.execute("select number, state from people_answers where token = ?", (token,)).fetchone()
+            if before is not None and (refused or before[1] != "refused"):
                 return "again"
             task = db.execute(
                 "select job, needed, answered, wanted, nano_usd_per_hour from people_tasks where key = ?", (key,)
@@ -264,22 +266,25 @@ class Tasks:
             if not refused and db.execute(own, (key, annotator)).fetchone():
                 return "again"
             counts = wanted and answered < needed and not refused
-            nano = round(usd * NANO) if usd is not None else round(seconds / 3600 * wage)
             state = "counts" if counts else "refused" if refused else "unused"
-            row = (key, annotator, _json(payload), seconds, nano, token, source, state, now)
-            db.execute(
-                "insert into people_answers (task, annotator, payload, seconds, nano_usd, token, source, state, finished)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+            if before is not None:
+                db.execute("update people_answers set state = ? where number = ?", (state, before[0]))
+            else:
+                nano = round(usd * NANO) if usd is not None else round(seconds / 3600 * wage)
+                row = (key, annotator, _json(payload), seconds, nano, token, source, state, now)
+                db.execute(
+                    "insert into people_answers (task, annotator, payload, seconds, nano_usd, token, source, state, finished)"
+                    " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                )
             for table in ("people_leases", "people_drafts", "people_skips"):
                 db.execute(f"delete from {table} where task = ? and annotator = ?", (key, annotator))
             if not counts:
-                return "late"
+                return "late" if before is None else "again"
             db.execute("update people_tasks set answered = answered + 1 where key = ?", (key,))
             if job == "verify":
                 _settle_disagreement(db, key)
-        return "saved"
+        return "saved" if before is None else "restored"
 
     def setting(self, name: str, default: str) -> str:
         """A remembered text; the first default that is given stays."""
@@ -300,8 +305,8 @@ def _mark_wanted(db: sqlite3.Connection) -> None:
 
 def _settle_disagreement(db: sqlite3.Connection, key: str) -> None:
     """Have a verifying task adjudicated whose answers are all there and differ; take that back where they do not (any more)."""
-    arm, content, needed, answered, wage = db.execute(
-        "select arm, content, needed, answered, nano_usd_per_hour from people_tasks where key = ?", (key,)
+    arm, content, needed, answered, wage, author = db.execute(
+        "select arm, content, needed, answered, nano_usd_per_hour, author from people_tasks where key = ?", (key,)
     ).fetchone()
     payloads = db.execute("select payload from people_answers where task = ? and state = 'counts'", (key,)).fetchall()
     labels = Counter(json.loads(payload)["label"] for (payload,) in payloads)
@@ -314,8 +319,8 @@ def _settle_disagreement(db: sqlite3.Connection, key: str) -> None:
     (last,) = db.execute("select max(position) from people_tasks").fetchone()
     db.execute(
         "insert into people_tasks (key, position, job, arm, content, needed, nano_usd_per_hour, author, parent)"
-        " values (?, ?, 'adjudicate', ?, ?, 1, ?, '', ?) on conflict (key) do update set content = excluded.content",
-        (child, last + 1, arm, _json(shown), wage, key),
+        " values (?, ?, 'adjudicate', ?, ?, 1, ?, ?, ?) on conflict (key) do update set content = excluded.content",
+        (child, last + 1, arm, _json(shown), wage, author, key),
     )
     db.execute("insert or ignore into people_wanted select place, ? from people_wanted where task = ?", (child, key))
     db.execute("update people_tasks set wanted = 1 where key = ?", (child,))

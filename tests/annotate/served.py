@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from hcmlang.annotate.app import make_app
 from hcmlang.annotate.pages import Settings
 from hcmlang.annotate.serve import bound, pages_of
+from hcmlang.annotate.wire import server_of
 from hcmlang.teachers.tasks import Tasks
 
 
@@ -24,9 +24,8 @@ def server(run: Path, token: str | None = None, **settings: Any) -> Iterator[str
     """The address of a server of the run; the journal is open as long as it is."""
     with Tasks(run / "journal.db") as tasks:
         app = make_app(pages_of(run, tasks, Settings(**{"title": "taught", **settings}), token))
-        config = uvicorn.Config(app, log_level="error", proxy_headers=False)
         socket = bound("127.0.0.1", 0)
-        running = uvicorn.Server(config)
+        running = server_of(app)
         thread = threading.Thread(target=running.run, args=([socket],), daemon=True)
         thread.start()
         while not running.started:

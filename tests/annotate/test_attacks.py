@@ -201,6 +201,31 @@ def test_an_answer_to_no_task_or_a_foreign_one_does_nothing(base: str, run: Path
         assert tasks.rows("select count(*) from people_skips") == [(0,)]
 
 
+def test_a_task_is_answered_by_those_it_was_given_to(base: str, run: Path) -> None:
+    with Person(base, "Grace") as grace, Person(base, "Mallory") as mallory:
+        grace.get("/work")
+        theirs = grace.hidden()["task"]
+        mallory.get("/work")
+        own = mallory.hidden()
+        for token in (own["token"], grace.hidden()["token"], "", "x.y"):
+            page = mallory.client.post("/answer", data={**own, "task": theirs, "token": token, "label": "positive"})
+            assert "was not given to you" in page.text
+        assert "Saved" in grace.send("/answer", label="positive").text
+    with Tasks(run / "journal.db") as tasks:
+        assert [one.annotator for one in tasks.answers(theirs)] == ["Grace"]
+
+
+def test_what_comes_after_the_task_went_away_is_kept_with_its_time(base: str, run: Path) -> None:
+    with Person(base, "Grace") as grace:
+        grace.get("/work")
+        before = grace.hidden()
+        with Tasks(run / "journal.db") as tasks, tasks.writing() as db:
+            db.execute("delete from people_leases")
+        assert "Saved" in grace.client.post("/answer", data={**before, "label": "positive", "active": "7"}).text
+    with Tasks(run / "journal.db") as tasks:
+        assert [one.seconds for one in tasks.answers(before["task"])] == [7]
+
+
 def test_time_cannot_be_made_up(base: str, run: Path) -> None:
     with Person(base, "Grace") as grace:
         for active in ("1e9", "nan", "-5", "inf", "x"):
@@ -217,16 +242,77 @@ def test_elsewhere_a_token_is_made_and_printed(run: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        found = re.search(r"http://0\.0\.0\.0:(\d+)/\?token=([\w-]{20,})", process.stdout.readline())
+        found = re.search(r"(http://([\w.-]+):(\d+)/)\?token=([\w-]{20,})", process.stdout.readline())
         assert found is not None
-        base = f"http://127.0.0.1:{found[1]}"
-        assert httpx.get(base).status_code == 403
-        assert httpx.get(f"{base}/?token={found[2]}", follow_redirects=False).status_code == 303
+        link, host, port, token = found.groups()
+        assert host != "0.0.0.0", "which no browser elsewhere can open"
+        assert httpx.get(link).status_code == 403
+        assert httpx.get(f"{link}?token={token}", follow_redirects=False).status_code == 303
         taken = subprocess.run(
-            [*PROGRAM, "annotate", str(run), "--port", found[1], "--host", "0.0.0.0"], check=False, **QUIET
+            [*PROGRAM, "annotate", str(run), "--port", port, "--host", "0.0.0.0"], check=False, **QUIET
         )
         assert taken.returncode == 1
         assert "[address-in-use]" in taken.stderr
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) in (0, 130)
+
+
+def raw(base: str, request: bytes) -> bytes:
+    """What the server answers to bytes on the wire."""
+    host, port = base.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as wire:
+        wire.sendall(request)
+        return b"".join(iter(lambda: wire.recv(65536), b""))
+
+
+def test_every_answer_has_the_policy(base: str, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"content-security-policy: {POLICY}".encode() in raw(base, b"no request\r\n\r\n")
+    for path in ("/", "/nowhere", "/static/annotate.js"):
+        assert httpx.get(base + path).headers["content-security-policy"] == POLICY
+
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("hcmlang.teachers.assignment.Assignments.progress", fails)
+    with Person(base) as ada:
+        failed = ada.send("/join", name="Ada")
+        assert failed.status_code == 500
+        assert failed.headers["content-security-policy"] == POLICY
+
+
+def test_nobody_is_sent_to_where_a_host_header_says(run: Path) -> None:
+    with server(run, token="sesame", loopback=False) as base:
+        answer = raw(base, b"GET /work/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert answer.split(b" ")[1] == b"404"
+        assert b"evil.example" not in answer
+
+
+def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("access", "wire"):
+        monkeypatch.setattr(f"hcmlang.annotate.{place}.MOST_SECONDS", 0.3)
+    with server(run) as base, Person(base, "Ada") as ada:
+        cookie = "; ".join(f"{name}={value}" for name, value in ada.client.cookies.items())
+        head = f"POST /answer HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nContent-Length: 1000\r\n\r\ncsrf="
+        assert raw(base, head.encode()).split(b" ")[1] == b"408"
+        assert raw(base, b"GET / HTTP/1.1\r\nHost: local") == b"", "the connection is closed"
+        assert ada.get("/work").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "hint"),
+    [
+        (("--token", "a"), "weak-token", "one is made"),
+        (("--host", "0.0.0.0", "--token", "short"), "weak-token", "one is made"),
+        (("--name", "x" * 61), "bad-name", ""),
+        (("--name", "\x1b[31m"), "bad-name", ""),
+        (("--host", "0.0.0.0", "--name", "Ada"), "bad-name", "the page asks"),
+        (("--host", "no.such.host.invalid"), "unknown-host", "a name or address of this machine"),
+        (("--host", "192.0.2.1"), "unknown-host", "a name or address of this machine"),
+    ],
+)
+def test_options_that_cannot_be_are_told(run: Path, options: tuple[str, ...], code: str, hint: str) -> None:
+    done = subprocess.run([*PROGRAM, "annotate", str(run), "--port", "0", *options], check=False, **QUIET)
+    assert done.returncode in (1, 2)
+    assert f"[{code}]" in done.stderr
+    assert hint in done.stderr

@@ -92,7 +92,7 @@ def test_a_pair_is_explained_written_and_labelled(tmp_path: Path) -> None:
         again = ada.client.post("/draft", data={**ada.hidden(), **texts}).text
         assert "a man runs . | a man never sings ." in again
         refused = ada.client.post("/answer", data={**ada.hidden(), **texts, "text-two": "a man sings ."})
-        assert "Not kept: require two contains any hypothesis.triggers" in refused.text
+        assert "(`require two contains any hypothesis.triggers`)" in refused.text
         ada.get("/work")
         while "Write a text" in ada.page.text:
             ada.send("/answer", impossible="1")

@@ -15,6 +15,7 @@ import pytest
 from hcmlang.annotate import imports
 from hcmlang.annotate.export import export, page
 from hcmlang.annotate.feedback import Checker
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.costs import costs_of
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.tasks import Tasks
@@ -114,6 +115,57 @@ def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path
     assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
 
 
+def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path) -> None:
+    count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
+    listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+    rows = []
+    for one in listed:
+        wrong = [label for label in one["asked"]["labels"] if label != known.get(one["task"])]
+        rows.append({"task": one["task"], "worker": "W", "label": wrong[0], "usd": 0.1})
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert taken(run, tmp_path / "a.jsonl").rows["refused"] == count
+    before = costs_of(run)[-1]["usd"]
+    done = taken(run, tmp_path / "a.jsonl", failures=1)
+    assert done.rows["restored"] == count
+    assert f"{count} taken after all" in done.summary()
+    assert costs_of(run)[-1]["usd"] == before, "it was paid once"
+
+
+def test_nobody_confirms_the_label_of_their_own_text(run: Path, tmp_path: Path) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    assert task.author
+    (tmp_path / "a.csv").write_text(
+        table([{"task": task.key, "worker": task.author.upper(), "label": "positive", "usd": "0.1"}])
+    )
+    done = taken(run, tmp_path / "a.csv")
+    assert dict(done.rows) == {"own": 1}
+    assert done.usd == 0.1
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.answers(task.key) == []
+
+
+def test_a_text_that_is_not_there_and_times_that_nobody_works_are_told(explaining: Path, tmp_path: Path) -> None:
+    shutil.copytree(explaining, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    good = {
+        "task": task.key,
+        "worker": "W",
+        "statement": "A negation turns the word of praise around.",
+        "evidence": "1",
+    }
+    rows = [{**good, "evidence": "1|99"}, {**good, "seconds": "1e6"}, {**good, "usd": "1e6"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = taken(run, tmp_path / "a.jsonl")
+    assert dict(done.rows) == {}
+    assert ["no text `99`" in done.wrong[0].message, "1e6" in done.wrong[1].message] == [True, True]
+    assert len(done.wrong) == 3
+
+
 def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) -> None:
     with Tasks(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
@@ -132,7 +184,42 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
     assert [one.span.line for one in done.wrong if one.span] == [3, 4, 5, 6, 7, 8]
     assert [one.code for one in done.wrong] == ["bad-row"] * 6
     (tmp_path / "b.jsonl").write_text('{"task": 1\nnonsense\n[]\n')
-    assert len(taken(run, tmp_path / "b.jsonl").wrong) == 3
+    done = taken(run, tmp_path / "b.jsonl")
+    assert ["no JSON" in one.message for one in done.wrong] == [True] * 3
+    assert "Expecting ',' delimiter" in done.wrong[0].message
+    (tmp_path / "c.jsonl").write_text(json.dumps({"task": "x", "worker": "W"}) + "\n" * 2 + '{"task": "x"}\n' * 5)
+    (told,) = imports.told(taken(run, tmp_path / "c.jsonl"))
+    assert told.message == "this run has no task `x` (and 5 more rows)"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (b"", "no-rows", "has no rows"),
+        (b"task,worker,label\n", "no-rows", "has no rows"),
+        (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column says the task"),
+        (b"task,label\nx,positive\n", "missing-column", "no column says who answered"),
+        ("task,worker,label\n".encode("utf-16"), "not-utf8", "is UTF-16"),
+        (b"task,worker\n\xff,W\n", "not-utf8", "is not UTF-8, from byte 12"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_told_once(
+    run: Path, tmp_path: Path, content: bytes, code: str, said: str
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DiagnosticError) as caught:
+        taken(run, tmp_path / "a.csv")
+    (told,) = caught.value.diagnostics
+    assert told.code == code
+    assert said in told.message
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, sign: str) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    (tmp_path / "a.csv").write_text(f"task;worker;label;seconds\n{task.key};W;positive;3\n".replace(";", sign))
+    assert dict(taken(run, tmp_path / "a.csv").rows) == {"saved": 1}
 
 
 def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path) -> None:
@@ -153,6 +240,18 @@ def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path)
     done = taken(writing_run, tmp_path / "a.jsonl")
     assert dict(done.rows) == {"saved": 2}
     assert 'forbid text contains "banana"' in done.wrong[0].message
+
+
+def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> None:
+    shutil.copytree(explaining, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    exported(run, "csv", tmp_path / "t.csv")
+    row = next(csv.DictReader((tmp_path / "t.csv").open(newline="")))
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.task(row["task"])
+        assert task is not None
+    for one, cell in ((task.content["mistakes"][0], row["text"]), (task.content["right"][0], row["right"])):
+        assert f"{one['texts']['text']} ({one['confidence']:.0%} sure)" in cell
 
 
 def test_ticks_come_back_in_one_cell(explaining: Path, tmp_path: Path) -> None:
@@ -199,3 +298,9 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
         assert missing.returncode == 2
         assert "[no-run]" in missing.stderr
     assert "RUN [OPTIONS]" in hcmlang("annotate", "--help").stdout
+    with Tasks(run / "journal.db") as tasks:
+        tasks.retire(["nowhere"])
+    nothing = hcmlang("annotate", "export", run, "--format", "csv", "--out", "none.csv")
+    assert nothing.returncode == 1
+    assert "waits for nothing from people" in nothing.stderr
+    assert not (tmp_path / "none.csv").exists()

@@ -54,7 +54,7 @@ def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
         assert "The classifier says" in fragment
         refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": f"{trigger} and a banana"})
         assert refused.status_code == 422
-        assert "Not kept: forbid text contains" in refused.text
+        assert "Not kept: the text does not contain &#34;banana&#34; (`forbid text contains" in refused.text
         mended = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
         assert 'class="broken"' not in mended
         assert "others will tell" in mended, "what a judge decides is open"
@@ -137,3 +137,35 @@ def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
         assert "What there is to do" in somebody.page.text
         assert "Who are you?" in somebody.send("/leave").text
         assert "Grace" in somebody.send("/join", name="  Grace   Hopper ").text
+        somebody.send("/leave")
+        assert "Grace Hopper" in somebody.send("/join", name="grace hopper").text, "the same person"
+
+
+@pytest.fixture
+def by_rules(quickstart: Path, tmp_path: Path) -> Path:
+    """A run that waits for texts of a program with rules of its own."""
+    spec = people.project(tmp_path / "rules", quickstart, generate={"per_hypothesis": 1, "program": people.RULES})
+    people.waits(spec, tmp_path / "rules" / "run")
+    people.do_everything(tmp_path / "rules" / "run")
+    people.waits(spec, tmp_path / "rules" / "run")
+    return tmp_path / "rules"
+
+
+@pytest.mark.parametrize("copy", ["by_rules"], indirect=True)
+def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_there(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Ada") as ada:
+        assert "It begins with \u201cthe\u201d." in ada.get("/work").text
+
+        def told(text: str) -> str:
+            return ada.client.post("/draft", data={**ada.hidden(), "text-text": text}).text
+
+        assert (
+            "Up to \u201cthe film\u201d it fits; then comes \u201cis\u201d or \u201cwas\u201d, not \u201cisnt\u201d."
+            in told("the film isnt good")
+        )
+        assert "The beginning does not fit; then comes \u201cthe\u201d, not \u201ca\u201d." in told(
+            "a film is not good"
+        )
+        assert "then comes \u201cnot\u201d, not its end" in told("the film is")
+        refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": "the film isnt good"})
+        assert "Not kept: the rules of the program: up to \u201cthe film\u201d it fits" in refused.text

@@ -13,7 +13,7 @@ import pytest
 
 from hcmlang.teachers.agreement import agreements
 from hcmlang.teachers.asked import Task
-from hcmlang.teachers.assignment import IDLE, LEASE, Assignments, Lent, worked
+from hcmlang.teachers.assignment import IDLE, LEASE, PRESENT, Assignments, Lent, worked
 from hcmlang.teachers.tasks import Tasks
 
 
@@ -209,6 +209,96 @@ os.kill(os.getpid(), 9)
 def test_time_that_is_counted_has_passed_and_idle_time_is_cut() -> None:
     lent = Lent(verifying(1), since=1000.0, draft=None, seconds=20.0)
     assert worked(lent, 1100.0, "45.5") == 45.5
-    assert worked(lent, 1010.0, "3600") == 30.0, "no more than there was, with what was counted before"
+    assert worked(lent, 1030.0, "3600") == 30.0, "no more than there was"
     assert worked(lent, 1000.0 + 5 * IDLE, "") == 20.0 + IDLE, "a page without scripts counts nothing"
-    assert worked(lent, 1010.0, "nan") == worked(lent, 1010.0, "-1") == worked(None, 1010.0, "5") == 0.0
+    assert worked(lent, 1030.0, "nan") == 20.0
+    assert worked(lent, 1030.0, "-1") == 0.0
+
+
+def test_drafts_do_not_multiply_the_time_that_has_passed(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1)], {})
+    now = [1000.0]
+    queue = Assignments(tasks, lambda: now[0])
+    queue.next("Ada")
+    for passed in (10, 20, 30):
+        now[0] = 1000.0 + passed
+        lent = queue.lent("v1", "Ada")
+        assert lent is not None
+        assert worked(lent, now[0], "3600") == passed
+        queue.keep("v1", "Ada", {"label": "positive"}, worked(lent, now[0], "3600"))
+    queue.release("Ada")
+    now[0] += 1000
+    queue.next("Ada")
+    now[0] += 5
+    lent = queue.lent("v1", "Ada")
+    assert lent is not None
+    assert worked(lent, now[0], "3600") == 35, "a break between is not counted, what was before it is"
+
+
+def test_an_answer_after_its_task_went_away_has_the_time_that_was_seen(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1)], {})
+    now = [1000.0]
+    queue = Assignments(tasks, lambda: now[0])
+    queue.next("Ada")
+    queue.keep("v1", "Ada", {"label": "positive"}, 200)
+    now[0] += LEASE + 1
+    queue.next("Grace")
+    assert queue.lent("v1", "Ada") is None
+    left = queue.left("v1", "Ada")
+    assert left is not None
+    assert worked(left, now[0], "230") == 230
+    assert worked(left, now[0], "90000") == 200 + IDLE, "nobody saw more"
+
+
+def test_who_has_not_voted_settles_a_disagreement_while_somebody_is_there(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, needed=2, author="Mary")], {})
+    now = [1000.0]
+    queue = Assignments(tasks, lambda: now[0])
+    for who, label in (("Ada", "negative"), ("Grace", "positive")):
+        queue.next(who)
+        answer(tasks, "v1", who, label)
+    queue.next("Joan")
+    queue.release("Joan")
+    assert queue.next("Grace") is None, "the last voter waits for Joan"
+    assert queue.next("Mary") is None, "and so does who wrote the text"
+    lent = queue.next("Joan")
+    assert lent is not None
+    assert lent.task.job == "adjudicate"
+    queue.release("Joan")
+    now[0] += PRESENT + 1
+    assert queue.next("Grace") is not None, "Joan has left"
+
+
+def test_nobody_labels_a_text_of_their_own_while_somebody_is_there(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1, author="Ada")], {})
+    queue = Assignments(tasks)
+    assert queue.next("Ada") is not None, "there is nobody else"
+    queue.release("Ada")
+    queue.next("Grace")
+    queue.release("Grace")
+    assert queue.next("Ada") is None
+    assert queue.next("Grace") is not None
+
+
+def test_a_name_is_one_person_whatever_its_case_spaces_and_unicode_form(tasks: Tasks) -> None:
+    queue = Assignments(tasks)
+    assert queue.join("Zo\u00eb  Quinn") == "Zo\u00eb Quinn"
+    for other in (" zoe\u0308 quinn ", "ZO\u00cb QUINN", "\uff3aoe\u0308\u00a0Quinn"):
+        assert queue.join(other) == "Zo\u00eb Quinn"
+    assert queue.join("Zoe Quinn") == "Zoe Quinn"
+
+
+def test_refused_work_can_be_taken_after_all(tasks: Tasks) -> None:
+    tasks.want("here", [verifying(1)], {})
+
+    def send(refused: bool) -> str:
+        return tasks.record("v1", "W", {"label": "positive"}, seconds=1, token="t", usd=0.5, refused=refused)
+
+    assert send(True) == "late"
+    assert tasks.open() == {"verify": 1}
+    assert send(True) == "again"
+    assert send(False) == "restored"
+    assert send(True) == send(False) == "again", "what is taken stays"
+    assert [one.usd for one in tasks.answers("v1")] == [0.5]
+    assert tasks.open() == {}
+    assert tasks.rows("select count(*), sum(nano_usd) from people_answers") == [(1, 500_000_000)]

@@ -120,6 +120,26 @@ def test_a_plan_says_what_people_cost(spec: Path) -> None:
     assert "`crowd`" in shown
 
 
+def test_a_plan_counts_the_groups_of_a_run_that_waits(
+    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first run the share of mistakes is supposed, and in the quickstart there are six times as many."""
+    changes = {"detect": {"confidence": 0.8}, "characterize": {"per_group": 2}}
+    spec = people.project(tmp_path / "project", quickstart, teachers={"crowd": _crowd(redundancy=2)}, **changes)
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "runs" / "taught"
+    before = hcmlang.load(spec).plan().estimate.expected
+    said = people.waits(spec, run)
+    with Tasks(run / "journal.db") as tasks:
+        asked = tasks.open()["characterize"]
+    after = hcmlang.load(spec).plan().estimate.expected
+    assert before is not None
+    assert after is not None
+    assert before.hypotheses < after.hypotheses == asked
+    assert after.usd == pytest.approx(asked * (240 + 3 * (60 + 2 * 10)) / 3600 * 18)
+    assert f"some {asked * 240 / 3600:.1f} hours of work" in said
+
+
 def test_a_miner_beside_people_goes_on_without_them(quickstart: Path, tmp_path: Path) -> None:
     """What waits for people holds up nothing else, and a run that is given again asks for the same."""
     spec = people.project(

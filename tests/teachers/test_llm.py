@@ -218,6 +218,8 @@ def said(statement: str, *triggers: str, gold: str = "negative", evidence: tuple
         (said("Quite another sentence.", "not", "hardly", "barely", evidence=(2,)), False),
         (said("Negation is overlooked here.", evidence=(2,)), True),
         (said("Negation is overlooked.", "despite", evidence=(2,)), True),
+        (said("Negation is overlooked at times.", "despite", "although", evidence=(2,)), False),
+        (said("Negation is overlooked at times.", "NOT", "Never", evidence=(2,)), True),
         (said("Negation is overlooked.", "not", "never", gold="neutral"), False),
     ],
 )
@@ -229,6 +231,14 @@ def test_what_says_the_same_is_one_hypothesis(other: Hypothesis, merges: bool) -
         assert found[0].evidence == (1, 2)
         assert found[0].triggers[:2] == ("not", "never")
         assert found[0].statistics == {"answers": 2}
+
+
+def test_triggers_do_not_pile_up() -> None:
+    those = [said("Negation is overlooked.", "not", f"first{n}", f"second{n}") for n in range(9)]
+    (found,) = merged([*those, said("Negation is overlooked.", "Not", "second8")])
+    assert len(found.triggers) == 8
+    assert found.triggers[:2] == ("not", "second8"), "those that most answers name come first"
+    assert found.statistics == {"answers": 10}
 
 
 # --------------------------------------------------------------------------------------------------------- what goes wrong

@@ -1,4 +1,5 @@
-// Counts the seconds of work (idle ones left out), keeps a task alive while somebody works on it, and answers to single keys.
+// Counts the seconds of work (idle ones left out), keeps a task alive while somebody works on it, answers to single keys, and
+// says when the server does not answer.
 "use strict";
 
 // A form that was refused is shown again at its own address; a reload must not send it a second time.
@@ -6,6 +7,54 @@ if (window.location.pathname === "/answer") window.history.replaceState(null, ""
 
 const IDLE = 60; // seconds without a sign of somebody
 const BEAT = 60; // seconds between two signs to the server
+
+const trouble = document.getElementById("trouble");
+const say = text => { if (trouble.textContent !== text) trouble.textContent = text; };
+const GONE = "The server does not answer. What you typed is still here: leave this page open, and send it when the server is back.";
+let watching = 0;
+
+// Whether the server is there; where not, that is said until it is.
+const reach = async () => {
+  let there = false;
+  try {
+    there = (await fetch("/static/icon.svg", { cache: "no-store", signal: AbortSignal.timeout(5000) })).ok;
+  } catch { there = false; }
+  if (!there) {
+    say(GONE);
+    watching = watching || setInterval(reach, 3000);
+  } else if (watching) {
+    clearInterval(watching);
+    watching = 0;
+    say("The server is back. Send what you have now.");
+  }
+  return there;
+};
+for (const event of ["htmx:sendError", "htmx:timeout"]) document.body.addEventListener(event, reach);
+document.body.addEventListener("htmx:responseError", event =>
+  say("What you typed could not be kept on the server (" + event.detail.xhr.status + "): it is still here. Reload the page, or tell whoever runs the server."));
+document.body.addEventListener("htmx:afterSwap", () => {
+  if (!watching) say("");
+  const broken = document.querySelector("#feedback .broken");
+  for (const text of document.querySelectorAll("#task textarea[id^=text-]")) {
+    if (broken) text.setAttribute("aria-invalid", "true");
+    else text.removeAttribute("aria-invalid");
+  }
+});
+
+// A form is sent only to a server that is there: a browser's own page about one that is not would take the place of this one.
+let sent = false;
+document.addEventListener("submit", event => {
+  if (event.defaultPrevented) return;
+  if (sent === "now") return;
+  event.preventDefault();
+  if (sent) return;
+  sent = true;
+  const { target, submitter } = event;
+  reach().then(there => {
+    sent = there ? "now" : false;
+    if (there) target.requestSubmit(submitter);
+  });
+});
 
 const counter = document.querySelector("input[name=active]");
 if (counter) {
@@ -33,10 +82,6 @@ if (counter) {
   setInterval(tick, 1000);
   form.addEventListener("submit", tick);
   form.addEventListener("htmx:configRequest", tick);
-  // A second press of a button does not send a second time.
-  form.addEventListener("submit", () => setTimeout(() => {
-    for (const button of form.querySelectorAll("button")) button.disabled = true;
-  }));
   window.addEventListener("pageshow", event => { if (event.persisted) window.location.reload(); });
 }
 

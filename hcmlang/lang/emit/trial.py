@@ -67,6 +67,15 @@ def accepts(grammar: str, text: str) -> bool:
     return bool(matcher.try_consume_tokens(data) == len(data) and matcher.is_accepting())
 
 
+def consumed(grammar: str, text: str) -> int:
+    """How many characters of the text the grammar can begin with."""
+    from llguidance import LLMatcher
+
+    matcher = LLMatcher(bytes_tokenizer(), LLMatcher.grammar_from_lark(grammar), log_level=0)
+    data = text.encode("utf-8", "surrogatepass")
+    return len(data[: matcher.try_consume_tokens(list(data))].decode("utf-8", "ignore"))
+
+
 @lru_cache(maxsize=1)
 def bytes_tokenizer() -> Any:
     """A tokenizer whose tokens are bytes."""
