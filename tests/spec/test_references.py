@@ -9,10 +9,10 @@ import pytest
 
 from hcmlang import prompts
 from hcmlang.loop.check import check_file
-from hcmlang.prompts.library import add, update
+from hcmlang.packs.library import add, update
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.references import as_reference
-from tests.prompts.shelf import make_pack
+from tests.packs.shelf import make_pack
 
 SPEC = """
 extends: quickstart/spec.yaml

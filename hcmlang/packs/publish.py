@@ -8,11 +8,11 @@ from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import atomic_file, atomic_folder, reported
-from hcmlang.prompts.cache import changes, check_size
-from hcmlang.prompts.git import cloned, refs_of, run_git
-from hcmlang.prompts.hub import publish_hub
-from hcmlang.prompts.origins import Origin, parse_origin
-from hcmlang.prompts.pack import Pack
+from hcmlang.packs.cache import changes, check_size
+from hcmlang.packs.git import cloned, refs_of, run_git
+from hcmlang.packs.hub import publish_hub
+from hcmlang.packs.origins import Origin, parse_origin
+from hcmlang.packs.pack import Pack
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

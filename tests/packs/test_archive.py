@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.prompts.archive import unpack
-from hcmlang.prompts.limits import MAX_FILES
+from hcmlang.packs.archive import unpack
+from hcmlang.packs.limits import MAX_FILES
 
 Maker = Callable[[Path], None]
 

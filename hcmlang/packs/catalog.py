@@ -9,14 +9,14 @@ from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean, has_errors
 from hcmlang.lang.imports import read_file
+from hcmlang.packs.check import PURPOSES, purpose_of
+from hcmlang.packs.lock import read_lock
+from hcmlang.packs.pack import SECTIONS, Pack
+from hcmlang.packs.resolve import find_named, shipped_packs
+from hcmlang.packs.selftest import read_values
 from hcmlang.prompts.inputs import Input, unknown_values
-from hcmlang.prompts.lock import read_lock
-from hcmlang.prompts.pack import SECTIONS, Pack
-from hcmlang.prompts.pack_check import PURPOSES, purpose_of
-from hcmlang.prompts.pack_tests import read_values
 from hcmlang.prompts.parse import front_matter, split, text_of
 from hcmlang.prompts.render import Prompt, Turn, read_prompt
-from hcmlang.prompts.resolve import find_named, shipped_packs
 from hcmlang.prompts.values import examples, names_of
 from hcmlang.spec.tree import parse_tree, plain
 
@@ -121,7 +121,7 @@ def _prompt(text: str, folder: Path) -> tuple[Prompt, Pack | None, str]:
     owner, _, name = text.partition("@")[0].rpartition("/")
     place = Path(owner)
     if owner and place.is_dir():
-        from hcmlang.prompts.pack import read_pack
+        from hcmlang.packs.pack import read_pack
 
         pack: Pack | None = read_pack(place)
     else:

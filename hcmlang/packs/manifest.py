@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator
 
-from hcmlang.prompts.versions import fits_specifier, semantic
+from hcmlang.packs.versions import fits_specifier, semantic
 from hcmlang.spec.model import Model, Name
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.prompts.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
+from hcmlang.packs.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
 
 #: How much larger than the archive its content may be; text is rarely packed to less than a twentieth.
 MAX_RATIO = 100

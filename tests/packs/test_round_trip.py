@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROGRAM
-from tests.prompts.shelf import Hub, make_pack, serving
+from tests.packs.shelf import Hub, make_pack, serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,13 +8,13 @@ import pytest
 
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.packs import examine
-from hcmlang.prompts.catalog import described, rendered, source_text
-from hcmlang.prompts.pack import read_pack
-from hcmlang.prompts.pack_tests import run_tests
-from hcmlang.prompts.resolve import shipped_packs
-from hcmlang.prompts.scaffold import new_pack
+from hcmlang.packs.catalog import described, rendered, source_text
+from hcmlang.packs.pack import read_pack
+from hcmlang.packs.resolve import shipped_packs
+from hcmlang.packs.scaffold import new_pack
+from hcmlang.packs.selftest import run_tests
 from tests.conftest import Hcmlang
-from tests.prompts.shelf import make_pack
+from tests.packs.shelf import make_pack
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
-from hcmlang.prompts.versions import Range
+from hcmlang.packs.versions import Range
 
 Kind = Literal["folder", "archive", "git", "hub"]
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")

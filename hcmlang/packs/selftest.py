@@ -13,9 +13,9 @@ from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, did_you_mean, has_errors
 from hcmlang.files import write_text
 from hcmlang.lang.imports import read_file
-from hcmlang.prompts.manifest import ProgramTest, RenderTest
-from hcmlang.prompts.pack import Pack
-from hcmlang.prompts.pack_check import program_of
+from hcmlang.packs.check import program_of
+from hcmlang.packs.manifest import ProgramTest, RenderTest
+from hcmlang.packs.pack import Pack
 from hcmlang.prompts.parse import split
 from hcmlang.prompts.render import Turn, read_prompt
 from hcmlang.spec.tree import MappingNode, plain, read_tree

@@ -13,8 +13,8 @@ from packaging.version import Version
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
 from hcmlang.files import MANIFEST
 from hcmlang.hashing import file_digest
-from hcmlang.prompts.manifest import Manifest
-from hcmlang.prompts.versions import fits_specifier
+from hcmlang.packs.manifest import Manifest
+from hcmlang.packs.versions import fits_specifier
 from hcmlang.spec.load import validate, value_span
 from hcmlang.spec.tree import MappingNode, Node, read_tree
 from hcmlang.version import __version__

@@ -12,11 +12,11 @@ from typing import Any
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key
-from hcmlang.prompts.cache import cache_folder, changes, place_of, store
-from hcmlang.prompts.lock import Lock, Locked, read_lock
-from hcmlang.prompts.origins import Origin, checked_range, parse_origin
-from hcmlang.prompts.pack import check_files
-from hcmlang.prompts.sources import fetched
+from hcmlang.packs.cache import cache_folder, changes, place_of, store
+from hcmlang.packs.lock import Lock, Locked, read_lock
+from hcmlang.packs.origins import Origin, checked_range, parse_origin
+from hcmlang.packs.pack import check_files
+from hcmlang.packs.sources import fetched
 
 
 @dataclass(frozen=True)
