@@ -49,6 +49,7 @@ class _Search:
         self._special = special
         self._final = self._build(parsed(regex), 0)
         self.special = frozenset(special)
+        self.size = 1 + len(self._edges) // 4
         self.start: State = (self._closure({0}, beginning=True), True)
         if self._matched(self.start):
             self.start = True
