@@ -121,6 +121,8 @@ class _Search:
 
     def _repeat(self, argument: Any, at: int) -> int:
         low, high, inner = argument
+        if max(low, 0 if high == _parser.MAXREPEAT else high) > _MOST:
+            raise Unsupported  # even where what is repeated has no characters, and adds no state
         for _ in range(low):
             at = self._build(inner, at)
         end = self._state()

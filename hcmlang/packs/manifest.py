@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator
 
+from hcmlang.packs.limits import MAX_TESTS, MAX_TEXTS
 from hcmlang.packs.versions import fits_specifier, semantic
 from hcmlang.spec.model import Model, Name
 
@@ -41,18 +42,18 @@ class ProgramTest(Model):
     """Which program of the pack."""
     scope: dict[str, Any] = Field({})
     """Values in scope: `target`, `wrong`, `hypothesis: {triggers: [...]}`."""
-    accepts: tuple[str | dict[str, str], ...] = ()
+    accepts: tuple[str | dict[str, str], ...] = Field((), max_length=MAX_TEXTS)
     """Texts that the program may write; for a record, mappings of fields to texts."""
-    rejects: tuple[str | dict[str, str], ...] = ()
+    rejects: tuple[str | dict[str, str], ...] = Field((), max_length=MAX_TEXTS)
     """Texts that it must never write."""
 
 
 class Tests(Model):
     """The pack's own tests, which `hcmlang prompts test` runs."""
 
-    renders: tuple[RenderTest, ...] = ()
+    renders: tuple[RenderTest, ...] = Field((), max_length=MAX_TESTS)
     """Prompts with their values and the messages that must come out."""
-    programs: tuple[ProgramTest, ...] = ()
+    programs: tuple[ProgramTest, ...] = Field((), max_length=MAX_TESTS)
     """Programs with texts that they must and must not accept."""
 
 

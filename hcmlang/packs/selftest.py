@@ -14,6 +14,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError, did_you_mean, has_e
 from hcmlang.files import write_text
 from hcmlang.lang.imports import read_file
 from hcmlang.packs.check import program_of
+from hcmlang.packs.limits import MAX_YAML
 from hcmlang.packs.manifest import ProgramTest, RenderTest
 from hcmlang.packs.pack import Pack
 from hcmlang.prompts.parse import split
@@ -54,7 +55,7 @@ def shown(turns: tuple[Turn, ...]) -> str:
 
 def read_values(path: Any) -> dict[str, Any]:
     """The values in a YAML file. Raises :class:`DiagnosticError`."""
-    tree, diagnostics = read_tree(path)
+    tree, diagnostics = read_tree(path, MAX_YAML)
     if tree is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics)
     if not isinstance(tree, MappingNode):
