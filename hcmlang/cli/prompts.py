@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,9 @@ _in_option = click.option(
     help="The folder of the specs, where hcmlang.lock is.",
 )
 _offline_option = click.option(
-    "--offline", is_flag=True, help="Fetch nothing; what was fetched before is in the cache."
+    "--offline",
+    is_flag=True,
+    help="Ask no network; what was fetched before is in the cache. Local folders, files and git+file:// are read.",
 )
 _pack_argument = click.argument("pack", type=click.Path(path_type=Path))
 
@@ -49,11 +52,13 @@ def prompts() -> None:
 def _found(text: Path, folder: Path) -> Pack:
     """The pack in a folder, or of a name. Raises :class:`DiagnosticError`."""
     from hcmlang.diagnostics import EXIT_SPEC, DiagnosticError
+    from hcmlang.files import MANIFEST
     from hcmlang.packs.lock import read_lock
     from hcmlang.packs.pack import read_pack
     from hcmlang.packs.resolve import find_named
 
-    if text.is_dir():
+    # A folder that is no pack hides none of the same name.
+    if (text / MANIFEST).is_file() or (text.is_dir() and text.name != str(text)):
         return read_pack(text)
     pack, diagnostics = find_named(str(text), read_lock(folder))
     if pack is None:
@@ -128,10 +133,11 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     """Check PACK, and run its own tests: prompts with the messages that must come out, programs with texts that they must and
     must not accept."""
     from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors, render, render_json
+    from hcmlang.files import MANIFEST
     from hcmlang.loop.packs import examine
     from hcmlang.packs.selftest import run_tests
 
-    found, diagnostics = examine(pack if pack.is_dir() else _found(pack, folder).folder)
+    found, diagnostics = examine(pack if (pack / MANIFEST).is_file() else _found(pack, folder).folder)
     if found is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
     tested = list(run_tests(found, update))
@@ -156,7 +162,7 @@ def new(folder: Path, name: str | None) -> None:
 
     for file in new_pack(folder, name):
         click.echo(folder / file)
-    click.echo(f"try: hcmlang prompts test {folder}")
+    click.echo(f"try: hcmlang prompts test {shlex.quote(str(folder))}")
 
 
 @prompts.command()
@@ -208,6 +214,7 @@ def publish(pack: Path, target: str) -> None:
     """Publish the pack in the folder PACK, if it passes its tests, to TARGET: a folder, FILE.zip,
     git+https://HOST/REPOSITORY#SUBFOLDER (a commit and a tag), or hub:OWNER/NAME."""
     from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors
+    from hcmlang.diagnostics import render as render_found
     from hcmlang.loop.packs import examine
     from hcmlang.packs.publish import publish as publish_pack
     from hcmlang.packs.selftest import run_tests
@@ -218,9 +225,11 @@ def publish(pack: Path, target: str) -> None:
     failed = [one for test in run_tests(found) if not test.passed for one in test.diagnostics]
     if failed:
         raise DiagnosticError(failed, EXIT_FAILED)
+    if diagnostics:
+        click.echo(_CONTROL.sub("?", render_found(diagnostics)), err=True)
     source = publish_pack(found, target, Path())
     click.echo(f"{found.name} {found.manifest.version} is published; others take it with")
-    click.echo(f"  hcmlang prompts add {source}")
+    click.echo(f"  hcmlang prompts add {shlex.quote(source)}")
 
 
 @prompts.command()

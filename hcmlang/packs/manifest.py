@@ -20,6 +20,12 @@ def _inside(text: str) -> str:
     return text
 
 
+def _version(text: str) -> str:
+    semantic(text)
+    return text
+
+
+Version: TypeAlias = Annotated[str, AfterValidator(_version)]
 PackName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 File: TypeAlias = Annotated[str, AfterValidator(_inside)]
 
@@ -64,7 +70,7 @@ class Manifest(Model):
     """Version of this format."""
     name: PackName
     """Name of the pack: lower-case letters, digits and `-`."""
-    version: str
+    version: Version
     """Version of the pack, three numbers: 1.0.0. The first one rises when specs that use the pack may break."""
     description: str
     """What the pack is for, in one line."""
@@ -82,14 +88,8 @@ class Manifest(Model):
     """Word lists by name: text files with one word or phrase a line."""
     templates: dict[Name, File] = Field({})
     """Files with a sentence for each kind of finding of the miner, by name."""
-    tests: Tests = Tests()
+    tests: Tests = Field(Tests(renders=(), programs=()))
     """The pack's own tests."""
-
-    @field_validator("version")
-    @classmethod
-    def _version(cls, value: str) -> str:
-        semantic(value)
-        return value
 
     @field_validator("hcmlang")
     @classmethod

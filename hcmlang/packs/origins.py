@@ -62,7 +62,10 @@ def parse_origin(text: str, base: Path) -> Origin:
     if body.startswith("hub:"):
         return _hub(text, body.removeprefix("hub:"), subfolder)
     if body.startswith(("http://", "https://")):
-        return Origin("archive", body, subfolder=subfolder)
+        url, _, wanted = body.rpartition("@")
+        if not url.endswith(_ARCHIVES):
+            return Origin("archive", body, subfolder=subfolder)
+        return Origin("archive", url, range=checked_range(wanted, text), subfolder=subfolder)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", body):
         raise _bad(text, "hcmlang fetches nothing by such an address")
     return _local(text, body, base, subfolder)

@@ -98,8 +98,9 @@ def _samples(pack: Pack, number: int, test: ProgramTest) -> Iterator[Tested]:
     place = ("tests", "programs", number)
     program, diagnostics = program_of(pack, test.program)
     name = f"program {test.program} for {test.scope.get('target', 'any label')}"
-    if program is None:
-        yield Tested(name, tuple(diagnostics))
+    wrong = list(_one_for_many(pack, place, test))
+    if program is None or wrong:
+        yield Tested(name, tuple(wrong or diagnostics))
         return
     try:
         bound = program.bind(scope_of(test.scope, program))
@@ -137,6 +138,16 @@ def _samples(pack: Pack, number: int, test: ProgramTest) -> Iterator[Tested]:
                 )
                 found_here = [Diagnostic("test-failed", message, pack.span(*place, kind, index))]
             yield Tested(f"{name} {kind} {said!r}", tuple(found_here))
+
+
+def _one_for_many(pack: Pack, place: tuple[str | int, ...], test: ProgramTest) -> Iterator[Diagnostic]:
+    """Texts in scope where a list belongs, and lists where a text does."""
+    kinds = lang.default_names((), ())
+    for name, value in _flat(test.scope):
+        if name in kinds and kinds[name].is_list == isinstance(value, str):
+            message = f"`{name}` is {'a list of texts' if kinds[name].is_list else 'one text'}"
+            hint = f"write `[{value}]`" if kinds[name].is_list else "write it without brackets"
+            yield Diagnostic("bad-value", message, pack.span(*place, "scope", *name.split(".")), hint)
 
 
 def scope_of(values: Mapping[str, Any], program: lang.Program) -> dict[str, lang.Value]:
