@@ -215,7 +215,7 @@ def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnos
 def _rewrite(node: Node, pattern: KeyPath, folder: Path, section: str) -> Node:
     if not pattern:
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
-            if section and as_reference(node.value, section) is not None:
+            if section and (as_reference(node.value, section) or wrong_reference(node.value, folder, node.span)):
                 return node
             return ScalarNode(absolute(node.value, folder), node.text, node.span, node.block)
         return node

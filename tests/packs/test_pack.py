@@ -234,7 +234,9 @@ def test_a_pack_without_end(pack: Path) -> None:
         "---\n" + "".join(f"key{n}: 1\n" for n in range(100_000)) + "---\nuser:\nHello", encoding="utf-8"
     )
     assert any(one.startswith("too-large instances.prompty:1 the front matter has more than") for one in told(pack))
-    change(pack, "    - program: negation", "    - {program: negation, accepts: [a]}\n" * 201 + "    - program: negation")
+    change(
+        pack, "    - program: negation", "    - {program: negation, accepts: [a]}\n" * 201 + "    - program: negation"
+    )
     assert any(one.startswith("wrong-value pack.yaml") for one in told(pack)), told(pack)[:3]
     (pack / "pack.yaml").write_text("pack: 1\n" + "".join(f"key{n}: 1\n" for n in range(20_000)), encoding="utf-8")
     assert told(pack)[0].startswith("too-large")
