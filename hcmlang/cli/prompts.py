@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 from hcmlang.cli.options import json_option, set_option
 
 if TYPE_CHECKING:
-    from hcmlang.prompts.pack import Pack
+    from hcmlang.packs.pack import Pack
 
 #: Characters that a terminal obeys; line breaks and tabs are none of these here.
 _CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
@@ -33,7 +34,9 @@ _in_option = click.option(
     help="The folder of the specs, where hcmlang.lock is.",
 )
 _offline_option = click.option(
-    "--offline", is_flag=True, help="Fetch nothing; what was fetched before is in the cache."
+    "--offline",
+    is_flag=True,
+    help="Ask no network; what was fetched before is in the cache. Local folders, files and git+file:// are read.",
 )
 _pack_argument = click.argument("pack", type=click.Path(path_type=Path))
 
@@ -49,11 +52,13 @@ def prompts() -> None:
 def _found(text: Path, folder: Path) -> Pack:
     """The pack in a folder, or of a name. Raises :class:`DiagnosticError`."""
     from hcmlang.diagnostics import EXIT_SPEC, DiagnosticError
-    from hcmlang.prompts.lock import read_lock
-    from hcmlang.prompts.pack import read_pack
-    from hcmlang.prompts.resolve import find_named
+    from hcmlang.files import MANIFEST
+    from hcmlang.packs.lock import read_lock
+    from hcmlang.packs.pack import read_pack
+    from hcmlang.packs.resolve import find_named
 
-    if text.is_dir():
+    # A folder that is no pack hides none of the same name.
+    if (text / MANIFEST).is_file() or (text.is_dir() and text.name != str(text)):
         return read_pack(text)
     pack, diagnostics = find_named(str(text), read_lock(folder))
     if pack is None:
@@ -66,7 +71,7 @@ def _found(text: Path, folder: Path) -> Pack:
 @json_option
 def list_packs(folder: Path, as_json: bool) -> None:
     """List the packs that specs in a folder can use: those of its hcmlang.lock, and those that come with hcmlang."""
-    from hcmlang.prompts.catalog import catalog
+    from hcmlang.packs.catalog import catalog
 
     found = catalog(folder)
     if as_json:
@@ -88,7 +93,7 @@ def list_packs(folder: Path, as_json: bool) -> None:
 @json_option
 def show(pack: Path, name: str | None, folder: Path, as_json: bool) -> None:
     """Show what PACK has, or one of its prompts, programs or lists as it stands."""
-    from hcmlang.prompts.catalog import described, source_text
+    from hcmlang.packs.catalog import described, source_text
 
     found = _found(pack, folder)
     if name is not None:
@@ -108,8 +113,8 @@ def show(pack: Path, name: str | None, folder: Path, as_json: bool) -> None:
 def render(prompt: str, file: Path | None, values: tuple[str, ...], folder: Path, as_json: bool) -> None:
     """Fill in PROMPT (a .prompty file, or PACK/NAME) and print its messages. Without values, those of the pack's own test, or
     example values, stand in."""
-    from hcmlang.prompts.catalog import rendered
-    from hcmlang.prompts.pack_tests import shown
+    from hcmlang.packs.catalog import rendered
+    from hcmlang.packs.selftest import shown
 
     turns = rendered(prompt, folder, file, values)
     if as_json:
@@ -128,10 +133,11 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     """Check PACK, and run its own tests: prompts with the messages that must come out, programs with texts that they must and
     must not accept."""
     from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors, render, render_json
+    from hcmlang.files import MANIFEST
     from hcmlang.loop.packs import examine
-    from hcmlang.prompts.pack_tests import run_tests
+    from hcmlang.packs.selftest import run_tests
 
-    found, diagnostics = examine(pack if pack.is_dir() else _found(pack, folder).folder)
+    found, diagnostics = examine(pack if (pack / MANIFEST).is_file() else _found(pack, folder).folder)
     if found is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
     tested = list(run_tests(found, update))
@@ -152,11 +158,11 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
 @click.option("--name", default=None, help="Name of the pack. Default: that of the folder.")
 def new(folder: Path, name: str | None) -> None:
     """Write a small pack into FOLDER, which passes its own tests."""
-    from hcmlang.prompts.scaffold import new_pack
+    from hcmlang.packs.scaffold import new_pack
 
     for file in new_pack(folder, name):
         click.echo(folder / file)
-    click.echo(f"try: hcmlang prompts test {folder}")
+    click.echo(f"try: hcmlang prompts test {shlex.quote(str(folder))}")
 
 
 @prompts.command()
@@ -169,8 +175,8 @@ def add(source: str | None, folder: Path, offline: bool) -> None:
     SOURCE is a folder, a zip or tar file or its URL, git+https://HOST/REPOSITORY@REVISION#SUBFOLDER, or
     hub:OWNER/NAME@REVISION. In place of a revision, @^1.2 takes the newest version in that range.
     """
-    from hcmlang.prompts.library import add as add_pack
-    from hcmlang.prompts.library import restore
+    from hcmlang.packs.library import add as add_pack
+    from hcmlang.packs.library import restore
 
     changes = [add_pack(source, folder, offline)] if source else restore(folder, offline)
     for change in changes:
@@ -185,7 +191,7 @@ def add(source: str | None, folder: Path, offline: bool) -> None:
 @_offline_option
 def update(names: tuple[str, ...], folder: Path, offline: bool) -> None:
     """Fetch the newest versions of packs within the ranges that they were added with, or within RANGE."""
-    from hcmlang.prompts.library import update as update_packs
+    from hcmlang.packs.library import update as update_packs
 
     for change in update_packs(names, folder, offline):
         click.echo(change)
@@ -196,7 +202,7 @@ def update(names: tuple[str, ...], folder: Path, offline: bool) -> None:
 @_in_option
 def remove(name: str, folder: Path) -> None:
     """Take the pack NAME out of hcmlang.lock."""
-    from hcmlang.prompts.library import remove as remove_pack
+    from hcmlang.packs.library import remove as remove_pack
 
     click.echo(remove_pack(name, folder))
 
@@ -208,9 +214,10 @@ def publish(pack: Path, target: str) -> None:
     """Publish the pack in the folder PACK, if it passes its tests, to TARGET: a folder, FILE.zip,
     git+https://HOST/REPOSITORY#SUBFOLDER (a commit and a tag), or hub:OWNER/NAME."""
     from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors
+    from hcmlang.diagnostics import render as render_found
     from hcmlang.loop.packs import examine
-    from hcmlang.prompts.pack_tests import run_tests
-    from hcmlang.prompts.publish import publish as publish_pack
+    from hcmlang.packs.publish import publish as publish_pack
+    from hcmlang.packs.selftest import run_tests
 
     found, diagnostics = examine(pack)
     if found is None or has_errors(diagnostics):
@@ -218,9 +225,11 @@ def publish(pack: Path, target: str) -> None:
     failed = [one for test in run_tests(found) if not test.passed for one in test.diagnostics]
     if failed:
         raise DiagnosticError(failed, EXIT_FAILED)
+    if diagnostics:
+        click.echo(_CONTROL.sub("?", render_found(diagnostics)), err=True)
     source = publish_pack(found, target, Path())
     click.echo(f"{found.name} {found.manifest.version} is published; others take it with")
-    click.echo(f"  hcmlang prompts add {source}")
+    click.echo(f"  hcmlang prompts add {shlex.quote(source)}")
 
 
 @prompts.command()

@@ -18,10 +18,25 @@ from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Ti
 MAX_STATES = 20_000
 #: Words that may come next, and letters that may, of which a few are told; of more, none.
 MOST_WORDS = 20
+#: Steps that walks may take together before they are given up, counted for each machine that is asked: a third of a second's.
+MAX_STEPS = 250_000
 
 
 class TooLarge(Exception):
-    """The automaton or the walk has more states than it may."""
+    """The automaton or the walk has more states than it may, or takes more steps."""
+
+
+class Effort:
+    """The steps that are left for some walks, so that many of them, or large machines, do not take long together."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Raises :class:`TooLarge` when they are used up."""
+        self._left -= steps
+        if self._left < 0:
+            raise TooLarge
 
 
 @dataclass
@@ -177,13 +192,14 @@ class Found:
 
 
 def search(
-    made: Automaton, machines: Sequence[Machine], limit: int = MAX_STATES, shortest: bool = True
+    made: Automaton, machines: Sequence[Machine], limit: int, effort: Effort, shortest: bool = True
 ) -> Found | None:
     """A text that the automaton and all machines accept; None where there is none. Finding any is quicker than finding a
     `shortest` one.
 
-    Raises :class:`TooLarge` after `limit` pairs of states.
+    Raises :class:`TooLarge` after `limit` pairs of states, or where the effort is used up.
     """
+    size = 1 + sum(one.size for one in machines)
     special = frozenset[str]().union(*(one.special for one in machines))
     closures: dict[int, tuple[int, ...]] = {}
     stepped: dict[tuple[State, ...], dict[str, tuple[State, ...]]] = {}
@@ -201,7 +217,9 @@ def search(
         for one in closures[state]:
             for chars, target in made.edges[one]:
                 for char in representatives(chars, special):
+                    effort.spend(size)
                     if char not in following:
+                        effort.spend(4 * size)
                         following[char] = tuple(m.step(s, char) for m, s in zip(machines, states, strict=True))
                     there = (target, following[char])
                     if there not in came:

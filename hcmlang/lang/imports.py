@@ -11,7 +11,8 @@ from hcmlang.files import pack_folder
 from hcmlang.lang import parse
 from hcmlang.lang.syntax import Import, Rule, Tree
 
-MAX_WORDS = 100_000
+#: Words and phrases that the lists of a program may have together.
+MAX_WORDS = 20_000
 
 #: How a file is read; an editor reads what is not saved yet.
 Reader = Callable[[Path], str]
@@ -70,6 +71,10 @@ def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found
 
 def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
     try:
+        # A pipe that nobody writes to would never end.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            found.diagnostics.append(Diagnostic("unreadable-file", f"{one.path} is no plain file", one.span))
+            return None
         return read(path)
     except FileNotFoundError:
         hint = f"paths are relative to the file that imports, so this is {path}"
@@ -99,9 +104,12 @@ def _word_list(one: Import, path: Path, read: Reader, found: _Found) -> None:
     if text is not None and not phrases:
         hint = "one word or phrase on each line; lines that begin with # are comments"
         found.diagnostics.append(Diagnostic("empty-list", f"{path} holds no words", one.span, hint))
-    if len(phrases) > MAX_WORDS:
-        message = f"{path} holds {len(phrases):,} words; {MAX_WORDS:,} are allowed"
-        found.diagnostics.append(Diagnostic("too-large", message, one.span))
+    words = len(phrases) + sum(map(len, found.lists.values()))
+    if words > MAX_WORDS:
+        message = f"with {one.path} the word lists of this program have {words:,} words; {MAX_WORDS:,} are allowed"
+        hint = "keep the words that matter; a few hundred are enough for texts that differ"
+        found.diagnostics.append(Diagnostic("too-large", message, one.span, hint))
+        phrases = ()
     found.lists[name] = phrases
     found.keys.append([name, list(phrases)])
 

@@ -31,9 +31,11 @@ State = Hashable
 
 
 class Machine(Protocol):
-    """`special` are the characters that the machine tells apart one by one; others count by their kind (:func:`kind`)."""
+    """`special` are the characters that the machine tells apart one by one; others count by their kind (:func:`kind`).
+    `size` is how dear a step is: about the parts of a state."""
 
     special: frozenset[str]
+    size: int
     start: State
 
     def step(self, state: State, char: str) -> State: ...
@@ -102,6 +104,7 @@ def _simple(predicate: Predicate) -> Machine | None:
 
 class _Always:
     special: frozenset[str] = frozenset()
+    size = 1
     start: State = 0
 
     def __init__(self, value: bool) -> None:
@@ -118,6 +121,7 @@ class _Negated:
     def __init__(self, inner: Machine) -> None:
         self._inner = inner
         self.special = inner.special
+        self.size = inner.size
         self.start = inner.start
 
     def step(self, state: State, char: str) -> State:
@@ -134,6 +138,7 @@ class _Together:
         self._parts = parts
         self._every = every
         self.special = frozenset[str]().union(*(part.special for part in parts))
+        self.size = sum(part.size for part in parts)
         self.start: State = tuple(part.start for part in parts)
 
     def step(self, state: State, char: str) -> State:
@@ -150,6 +155,7 @@ class _Counter:
     """Counts up to where more makes no difference."""
 
     special: frozenset[str] = frozenset()
+    size = 1
 
     def __init__(self, low: int, high: float) -> None:
         self._low, self._high = low, high
@@ -209,6 +215,7 @@ class _Sentences(_Counter):
 
 
 class _Only:
+    size = 1
     start: State = True
 
     def __init__(self, charset: str) -> None:
@@ -224,6 +231,7 @@ class _Only:
 class _Listed:
     """The text so far, as long as one of the listed texts begins with it."""
 
+    size = 1
     start: State = ""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
@@ -285,6 +293,7 @@ class _Phrases:
             self._parts.append(parts)
             self._bounds.append((words[0][0].isalnum(), words[-1][-1].isalnum()))
         self.special = frozenset(char for parts in self._parts for part in parts for char in part or ())
+        self.size = max((1, *map(len, self._first.values())))
         # Every text contains the empty one.
         everything = any(not phrase.strip() for phrase in phrases)
         self.start: State = everything or (False, frozenset[tuple[int, int]](), True)

@@ -49,6 +49,7 @@ class _Search:
         self._special = special
         self._final = self._build(parsed(regex), 0)
         self.special = frozenset(special)
+        self.size = 1 + len(self._edges) // 4
         self.start: State = (self._closure({0}, beginning=True), True)
         if self._matched(self.start):
             self.start = True
@@ -120,6 +121,8 @@ class _Search:
 
     def _repeat(self, argument: Any, at: int) -> int:
         low, high, inner = argument
+        if max(low, 0 if high == _parser.MAXREPEAT else high) > _MOST:
+            raise Unsupported  # even where what is repeated has no characters, and adds no state
         for _ in range(low):
             at = self._build(inner, at)
         end = self._state()

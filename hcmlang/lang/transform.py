@@ -12,24 +12,29 @@ Change = Callable[[Pattern], Pattern | None]
 
 
 def change_parts(pattern: Pattern, change: Change, wanted: Callable[[Choice], bool] | None = None) -> Pattern | None:
-    """The pattern with its direct parts changed; None where what is left of it can write nothing.
+    """The pattern with its direct parts changed; None where what is left of it can write nothing. Where none is another, it
+    is the same object: lists of words are long.
 
     Alternatives that are not `wanted` are left out.
     """
     if isinstance(pattern, Alternation):
         changed = [(c, change(c.pattern)) for c in pattern.choices if wanted is None or wanted(c)]
+        if changed and len(changed) == len(pattern.choices) and all(part is c.pattern for c, part in changed):
+            return pattern
         choices = tuple(replace(c, pattern=part) for c, part in changed if part is not None)
         return Alternation(choices) if choices else None
     if isinstance(pattern, Sequence):
         items = [(item, change(item.pattern)) for item in pattern.items]
         if any(part is None for _, part in items):
             return None
+        if all(part is item.pattern for item, part in items):
+            return pattern
         return Sequence(tuple(replace(item, pattern=part) for item, part in items if part is not None))
     if isinstance(pattern, Repeat):
         part = change(pattern.pattern)
         if part is None:
             return Sequence(()) if pattern.low == 0 else None
-        return replace(pattern, pattern=part)
+        return pattern if part is pattern.pattern else replace(pattern, pattern=part)
     return pattern
 
 

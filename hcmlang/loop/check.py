@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hcmlang import prompts
+from hcmlang import packs, prompts
 from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
@@ -24,7 +24,7 @@ def check_file(
 
     `read` reads specs and programs: an editor has texts that are not saved yet.
     """
-    file, diagnostics = read_spec(path, overrides, read=read, find=prompts.find_part)
+    file, diagnostics = read_spec(path, overrides, read=read, find=packs.find_part)
     if file is None:
         return None, diagnostics
     read = read or read_file

@@ -1,12 +1,12 @@
-"""Packs as a whole: everything that is wrong with one, and two prompts compared as arms of one spec."""
+"""Packs as a whole: everything that is wrong with one, the sentences of its miner included."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from hcmlang.diagnostics import Diagnostic, in_order
-from hcmlang.prompts.pack import Pack
-from hcmlang.prompts.pack_check import check_pack
+from hcmlang.packs.check import check_pack
+from hcmlang.packs.pack import Pack
 from hcmlang.teachers.statements import check_templates
 
 

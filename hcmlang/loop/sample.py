@@ -24,7 +24,7 @@ from hcmlang.hashing import derive_seed
 from hcmlang.lang.imports import read_file
 from hcmlang.loop.prompt import instance_prompt
 from hcmlang.loop.write import Wanted, Written, write
-from hcmlang.prompts import find_part
+from hcmlang.packs import find_part
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import LlamaCppEngine, TransformersEngine

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2.utils import pass_context
 
-from hcmlang.prompts.sandbox import MAX_NUMBER, MAX_VALUE, made, measured, refuse, step
+from hcmlang.prompts.budget import MAX_NUMBER, MAX_VALUE, made, measured, refuse, size_of, step
 
 #: Conversions of `%`: what may stand between the sign and the letter.
 _CONVERSION = re.compile(r"%(?:\(([^()%]*)\))?([-+ #0]*)(\d*)(?:\.(\d*))?[hlL]?(.)", re.DOTALL)
@@ -192,8 +192,6 @@ def _percent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
 
 
 def _as_json(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    from hcmlang.prompts.sandbox import size_of
-
     indent = _number(_argument(args, kwargs, 1, "indent", 0) or 0)
     size = size_of(args[0])
     return size * (1 + min(indent, 100)) * 2

@@ -14,7 +14,7 @@ from jinja2.utils import Namespace, pass_context
 from jinja2.visitor import NodeTransformer
 
 from hcmlang.prompts import guards
-from hcmlang.prompts.sandbox import measured, refuse, step, write
+from hcmlang.prompts.budget import measured, refuse, step, write
 
 #: How a traceback calls a file that is included: this and its name.
 PART = "<part>"

@@ -10,10 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hcmlang.diagnostics import Diagnostic, Source
+from hcmlang.diagnostics import Diagnostic, Source, Span
 from hcmlang.spec.tree import MappingNode, Node, ScalarNode, parse_tree
 
 Role = Literal["system", "user", "assistant"]
+
+#: Characters of front matter; a prompt needs about a thousand.
+MAX_FRONT = 20_000
 
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _SECTION = re.compile(r"^(system|user|assistant):[ \t]*$", re.MULTILINE)
@@ -65,6 +68,9 @@ def front_matter(parts: Parts, source: Source) -> tuple[Node | None, list[Diagno
     """The front matter as a tree, with every mistake in it; None where there is none."""
     if not parts.front.strip():
         return None, []
+    if len(parts.front) > MAX_FRONT:
+        message = f"the front matter has more than {MAX_FRONT:,} characters"
+        return None, [Diagnostic("too-large", message, Span.point(source, 1))]
     # Only comments are no front matter either; parse_tree would call that an empty file.
     tree, diagnostics = parse_tree(Source(source.name, parts.front))
     return tree, [one for one in diagnostics if one.code != "empty-file"]

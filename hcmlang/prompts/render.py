@@ -13,6 +13,7 @@ from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source
 from hcmlang.files import pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
+from hcmlang.prompts.budget import limited
 from hcmlang.prompts.inputs import Input, check_values, declared_inputs, with_defaults
 from hcmlang.prompts.parse import Role, front_matter, split, text_of
 from hcmlang.prompts.parts import (
@@ -25,7 +26,7 @@ from hcmlang.prompts.parts import (
     parts_of,
     tokens_in,
 )
-from hcmlang.prompts.sandbox import environment_with, fill, limited
+from hcmlang.prompts.sandbox import environment_with, fill
 from hcmlang.prompts.values import Purpose
 
 #: What a template may fail with while it is filled in, besides Jinja2's own errors.

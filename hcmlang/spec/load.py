@@ -25,7 +25,7 @@ from hcmlang.diagnostics import (
 )
 from hcmlang.lang.imports import Reader
 from hcmlang.spec.model import Spec
-from hcmlang.spec.references import SECTIONS, Finder, as_reference
+from hcmlang.spec.references import SECTIONS, Finder, as_reference, wrong_reference
 from hcmlang.spec.tree import (
     Entry,
     MappingNode,
@@ -193,9 +193,13 @@ def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnos
         section = next((name for keys, name in SECTIONS.items() if matches(keys, path)), None)
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and section is not None:
             reference = as_reference(node.value, section)
+            if reference is None and (wrong := wrong_reference(node.value, folder, node.span)) is not None:
+                diagnostics.append(wrong)
             if reference is not None:
                 file, found = find(reference, folder, node.span)
-                diagnostics.extend(found)
+                # What is wrong with a pack is told where it is first named.
+                told = {(one.code, one.message) for one in diagnostics}
+                diagnostics.extend(one for one in found if (one.code, one.message) not in told)
                 return ScalarNode(str(file), node.text, node.span) if file is not None else node
         if isinstance(node, MappingNode) and len(path) < 3:
             entries = {key: Entry(one.key, walk(one.node, (*path, str(key)))) for key, one in node.entries.items()}
@@ -211,7 +215,7 @@ def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnos
 def _rewrite(node: Node, pattern: KeyPath, folder: Path, section: str) -> Node:
     if not pattern:
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
-            if section and as_reference(node.value, section) is not None:
+            if section and (as_reference(node.value, section) or wrong_reference(node.value, folder, node.span)):
                 return node
             return ScalarNode(absolute(node.value, folder), node.text, node.span, node.block)
         return node

@@ -15,6 +15,10 @@ _FORM = re.compile(
 )
 
 
+#: What is meant for a reference, though the versions are wrong or missing.
+_MEANT = re.compile(r"(?P<pack>[a-z0-9][a-z0-9-]*)/(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(@(?P<range>[^/]*))?")
+
+
 @dataclass(frozen=True)
 class Reference:
     """A part of a pack, of a version within a range."""
@@ -37,6 +41,18 @@ def as_reference(text: str, section: str) -> Reference | None:
     """The reference that a text is; None for the name of a file, or a program."""
     match = _FORM.fullmatch(text.strip())
     return Reference(match["pack"], match["name"], match["range"], section) if match else None
+
+
+def wrong_reference(text: str, folder: Path, span: Span) -> Diagnostic | None:
+    """What is wrong with a text that names neither a file of the folder nor a part of a pack, and is meant for the latter."""
+    match = _MEANT.fullmatch(text.strip())
+    if match is None or (folder / text).exists():
+        return None
+    part = f"{match['pack']}/{match['name']}"
+    message = f"there is no file {part}; a part of a pack is named with the versions that will do"
+    if match["range"]:
+        message = f"`{match['range']}` is no range of versions"
+    return Diagnostic("bad-range", message, span, f"write {part}@^1.2, or {part}@1.2.0")
 
 
 #: Keys of a spec that may refer to a pack, and to which of its sections. `*` is any key.

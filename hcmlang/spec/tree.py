@@ -73,17 +73,20 @@ class MappingNode:
 Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
 
 
-def read_tree(path: Path) -> tuple[Node | None, list[Diagnostic]]:
-    """Parse a YAML file; None with an error where it cannot be read at all."""
+def read_tree(path: Path, most: int = MAX_BYTES) -> tuple[Node | None, list[Diagnostic]]:
+    """Parse a YAML file of `most` bytes; None with an error where it cannot be read at all."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return None, [Diagnostic("unreadable-file", f"{path} is no plain file")]
         content = path.read_bytes()
     except FileNotFoundError:
         return None, [Diagnostic("missing-file", f"there is no file {path}", hint="`hcmlang init DIR` writes a spec")]
     except OSError as error:
         return None, [Diagnostic("unreadable-file", f"cannot read {path}: {(error.strerror or '').lower()}")]
-    if len(content) > MAX_BYTES:
-        message = f"{path} has {len(content):,} bytes; a spec may have {MAX_BYTES:,}"
-        return None, [Diagnostic("too-large", message, hint="data belongs into files that the spec names")]
+    if len(content) > most:
+        message = f"{path} has {len(content):,} bytes; {most:,} are allowed"
+        hint = "data belongs into files that the spec names" if most == MAX_BYTES else None
+        return None, [Diagnostic("too-large", message, hint=hint)]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from llguidance import LLMatcher
 
 from hcmlang.diagnostics import Source, Span
 from hcmlang.lang import syntax
-from hcmlang.lang.automata import automaton, representatives, search
+from hcmlang.lang.automata import Effort, automaton, representatives, search
 from hcmlang.lang.emit.masks import NoMask, mask
 from hcmlang.lang.emit.trial import bytes_tokenizer
 from hcmlang.lang.evaluate import compile_predicate
@@ -234,7 +234,7 @@ def test_unknown_text_is_never_proven_to_use_only_some_characters(charset: str) 
     made = machine(syntax.Not(syntax.UsesOnly("text", charset, SPAN)), "text")
     assert made is not None
     anything = automaton(Definitions(Unknown(), {}, frozenset()))
-    assert search(anything, [made]) is not None
+    assert search(anything, [made], 1_000, Effort()) is not None
     assert {kind(char) for char in representatives(None, made.special) if char not in made.special} >= {
         kind(char) for char in "b2\t-"
     }

@@ -24,7 +24,7 @@ from hcmlang.lang.format import format_program
 from hcmlang.prompts import Prompt, Purpose, check_for
 from hcmlang.teachers.statements import KINDS, Statements, check_templates
 
-HOME = Path(hcmlang.__file__).parent / "packs"
+HOME = Path(hcmlang.__file__).parent / "packs" / "shipped"
 NAMES = ("core", "sentiment-blindspots", "pairs")
 #: The labels of the task that a program is written for, by how its name begins.
 LABELS = {

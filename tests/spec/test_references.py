@@ -9,10 +9,10 @@ import pytest
 
 from hcmlang import prompts
 from hcmlang.loop.check import check_file
-from hcmlang.prompts.library import add, update
+from hcmlang.packs.library import add, update
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.references import as_reference
-from tests.prompts.shelf import make_pack
+from tests.packs.shelf import make_pack
 
 SPEC = """
 extends: quickstart/spec.yaml
@@ -84,6 +84,8 @@ def test_several_programs_and_overrides(place: Path) -> None:
         ("generate.prompt=review/instances@^1", "unknown-pack: there is no pack `review` here"),
         ("generate.prompt=reviews/instances@^x", "bad-range: `x` is no version"),
         ("characterize.templates=reviews/findings@^1", "unknown-name: the pack reviews has no template `findings`"),
+        ("generate.prompt=reviews/instances@banana", "bad-range: `banana` is no range of versions"),
+        ("generate.prompt=reviews/instances", "bad-range: there is no file reviews/instances; a part of a pack"),
         ("characterize.prompt=reviews/instances@^1", "unknown-name: no value `target` is given"),
     ],
 )

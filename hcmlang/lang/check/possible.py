@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 
 from hcmlang.diagnostics import Diagnostic
 from hcmlang.lang import bounds, graph
-from hcmlang.lang.automata import Automaton, TooLarge, automaton, search
+from hcmlang.lang.automata import Automaton, Effort, TooLarge, automaton, search
 from hcmlang.lang.evaluate import fill
 from hcmlang.lang.machines import Machine, machine
 from hcmlang.lang.plain import Definitions, Unknown, spaced_out
@@ -16,6 +17,7 @@ from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import (
     CharClass,
     Constraint,
+    Contains,
     Count,
     Field,
     FreeText,
@@ -34,18 +36,20 @@ _MAX_STATES = 6_000
 _MOST_CONSTRAINTS = 30
 #: Texts that a constraint may compare with; one with a longer list is left to a run.
 _MOST_TEXTS = 5_000
+#: Phrases of a `contains all` that are looked for.
+_MOST_OF_ALL = 20
 #: What writes something, literals apart.
 _PIECES = (CharClass, ScopeValue, OneOf, FreeText)
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     """Constraints that contradict the rules or each other. Only what is proven is reported."""
-    rules = graph.rules_of(tree)
+    rules, effort = graph.rules_of(tree), Effort()
     for field in tree.fields:
         if not _writes(field.pattern, rules):
             yield Diagnostic("nothing-to-write", f"`{field.name}` writes only the empty text", field.span)
         else:
-            yield from _field(tree, field)
+            yield from _field(tree, field, effort)
 
 
 def _writes(pattern: Pattern, rules: Mapping[str, Pattern]) -> bool:
@@ -60,7 +64,7 @@ def _is_piece(part: Pattern, rules: Mapping[str, Pattern]) -> bool:
     return isinstance(part, _PIECES) or (isinstance(part, Reference) and part.name not in rules)
 
 
-def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
+def _field(tree: Tree, field: Field, effort: Effort) -> Iterator[Diagnostic]:
     wanted = [one for one in tree.constraints if one.kind != "prefer"][:_MOST_CONSTRAINTS]
     lists = {name: list(texts) for name, texts in tree.lists}
     found: list[tuple[Constraint, Machine]] = []
@@ -68,6 +72,10 @@ def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
         predicate = fill(constraint.predicate, lists)
         if sum(len(other.texts) for one in simple_predicates(predicate) if (other := operand(one))) > _MOST_TEXTS:
             continue
+        if constraint.kind == "require" and isinstance(predicate, Contains) and predicate.quantity == "all":
+            # What cannot have these cannot have all.
+            first = replace(predicate.phrases, texts=predicate.phrases.texts[:_MOST_OF_ALL])
+            predicate = replace(predicate, phrases=first)
         made = machine(Not(predicate) if constraint.kind == "forbid" else predicate, field.name)
         if made is not None:
             found.append((constraint, made))
@@ -78,18 +86,18 @@ def _field(tree: Tree, field: Field) -> Iterator[Diagnostic]:
         written = automaton(spaced_out(field.pattern, rules), _MAX_STATES)
     except TooLarge:
         return
-    if _possible(written, [made for _, made in found]):
+    if _possible(written, [made for _, made in found], effort):
         return
-    alone = [one for one in found if not _possible(written, [one[1]])]
+    alone = [one for one in found if not _possible(written, [one[1]], effort)]
     for constraint, _ in alone:
         yield _impossible(constraint, field, tree)
     if not alone:
-        yield from _clashes(found, written, field)
+        yield from _clashes(found, written, field, effort)
 
 
-def _possible(written: Automaton, machines: list[Machine]) -> bool:
+def _possible(written: Automaton, machines: list[Machine], effort: Effort) -> bool:
     try:
-        return search(written, machines, _MAX_STATES, shortest=False) is not None
+        return search(written, machines, _MAX_STATES, effort, shortest=False) is not None
     except TooLarge:
         return True
 
@@ -105,14 +113,16 @@ def _impossible(constraint: Constraint, field: Field, tree: Tree) -> Diagnostic:
     return Diagnostic("impossible-constraint", message, constraint.span, "change the constraint, or the rules")
 
 
-def _clashes(found: list[tuple[Constraint, Machine]], written: Automaton, field: Field) -> Iterator[Diagnostic]:
+def _clashes(
+    found: list[tuple[Constraint, Machine]], written: Automaton, field: Field, effort: Effort
+) -> Iterator[Diagnostic]:
     """The pairs that exclude each other; where no pair does, the whole."""
     anything = automaton(Definitions(Unknown(), {}, frozenset()))
     clashing = False
     for (first, one), (second, other) in combinations(found, 2):
-        if not _possible(written, [one, other]):
+        if not _possible(written, [one, other], effort):
             clashing = True
-            rules = "" if not _possible(anything, [one, other]) else f" for what `{field.name}` can write"
+            rules = "" if not _possible(anything, [one, other], effort) else f" for what `{field.name}` can write"
             message = f"`{second.source}` contradicts `{first.source}`{rules}"
             hint = f"line {first.span.line} and line {second.span.line} cannot both hold; change one of them"
             yield Diagnostic("contradiction", message, second.span, hint)

@@ -10,7 +10,7 @@ from hcmlang.lang import graph
 from hcmlang.lang.free_text import WORD_CHARS
 from hcmlang.lang.predicates import simple_predicates
 from hcmlang.lang.scope import Kind
-from hcmlang.lang.syntax import Alternation, FreeText, Literal, Pattern, Reference, Repeat, Sequence, Tree
+from hcmlang.lang.syntax import Alternation, FreeText, Literal, OneOf, Pattern, Reference, Repeat, Sequence, Tree
 
 #: Levels of rules and brackets, one within the other.
 MAX_LEVELS = 200
@@ -18,6 +18,8 @@ MAX_LEVELS = 200
 MAX_PARTS = 400
 #: Conditions of all constraints together.
 MAX_CONDITIONS = 200
+#: Words that lists put into the rules, each as often as its list is used.
+MAX_LISTED = 50_000
 #: Characters of the longest text.
 MAX_CHARS = 100_000
 
@@ -46,6 +48,12 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         message = f"the constraints have {conditions:,} conditions; {MAX_CONDITIONS} are allowed"
         hint = 'join phrases in one: `contains any ["a", "b"]`'
         yield Diagnostic("too-large", message, tree.constraints[-1].span, hint)
+    lists = dict(tree.lists)
+    used = [part for body in graph.bodies(tree) for part in graph.parts(body) if isinstance(part, OneOf)]
+    if (words := sum(len(lists.get(one.name, ())) for one in used)) > MAX_LISTED:
+        message = f"the rules use lists with {words:,} words in all, each time counted; {MAX_LISTED:,} are allowed"
+        hint = "give `one_of(...)` a rule of its own, and use that"
+        yield Diagnostic("too-large", message, used[-1].span, hint)
     for field in tree.fields:
         size = _size(field.pattern, sizes)
         if size.levels > MAX_LEVELS or _distance(field.pattern, uses) > MAX_LEVELS:

@@ -7,6 +7,9 @@ from dataclasses import replace
 from hcmlang.lang.draft import Clause, Draft
 from hcmlang.lang.syntax import Combined, Constraint, Contains, Count, FreeText, Not, Predicate
 
+#: Texts of a `contains all` up to which it becomes one predicate for each; a longer list stays one, which is tested.
+_MOST_SINGLES = 100
+
 
 def run(draft: Draft) -> Draft:
     """`forbid P` becomes `not P`; `contains all` becomes one `contains` for each text; a free text that is bounded by words
@@ -36,6 +39,8 @@ def _simple(predicate: Predicate) -> Predicate:
         return Combined(predicate.every, tuple(_simple(part) for part in predicate.parts))
     if isinstance(predicate, Contains) and predicate.quantity == "all" and predicate.phrases.name is None:
         texts = predicate.phrases.texts
+        if len(texts) > _MOST_SINGLES:
+            return predicate
         singles = tuple(
             replace(predicate, quantity="any", phrases=replace(predicate.phrases, texts=(text,))) for text in texts
         )

@@ -34,9 +34,10 @@ def draft_of(tree: Tree, scope: Mapping[str, Value], dialect: Dialect) -> Draft:
         if constraint.kind == "require":
             _has_words(constraint.predicate, scope)
     by_name = graph.rules_of(tree)
-    bodies = {name: _filled(pattern, scope) for name, pattern in by_name.items()}
+    filled = _Filled(scope)
+    bodies = {name: filled.of(pattern) for name, pattern in by_name.items()}
     whole = {
-        field.name: bodies[field.name] if by_name.get(field.name) is field.pattern else _filled(field.pattern, scope)
+        field.name: bodies[field.name] if by_name.get(field.name) is field.pattern else filled.of(field.pattern)
         for field in tree.fields
     }
     rules, fields = prune(bodies, whole)
@@ -66,17 +67,30 @@ def _has_words(predicate: Predicate, scope: Mapping[str, Value]) -> None:
         raise DiagnosticError(Diagnostic("empty-list", message, predicate.phrases.span, hint))
 
 
-def _filled(pattern: Pattern, scope: Mapping[str, Value]) -> Pattern | None:
-    """The pattern with its values; None where it can write nothing. Fields that are written earlier stay names."""
-    if isinstance(pattern, ScopeValue):
-        return literal(str(scope[pattern.name]).strip()) if pattern.name in scope else pattern
-    if isinstance(pattern, OneOf):
-        if pattern.name not in scope:
-            return pattern
-        value = scope[pattern.name]
+class _Filled:
+    """Patterns with their values from a scope."""
+
+    def __init__(self, scope: Mapping[str, Value]) -> None:
+        self._scope = scope
+        #: A list is the same pattern wherever it is used.
+        self._lists: dict[str, Pattern | None] = {}
+
+    def of(self, pattern: Pattern) -> Pattern | None:
+        """The pattern with its values; None where it can write nothing. Fields that are written earlier stay names."""
+        if isinstance(pattern, ScopeValue):
+            return literal(str(self._scope[pattern.name]).strip()) if pattern.name in self._scope else pattern
+        if isinstance(pattern, OneOf):
+            if pattern.name not in self._scope:
+                return pattern
+            if pattern.name not in self._lists:
+                self._lists[pattern.name] = self._one_of(pattern.name)
+            return self._lists[pattern.name]
+        if isinstance(pattern, Alternation):
+            taken = [c for c in pattern.choices if c.guard is None or decide(c.guard, self._scope) is not False]
+            pattern = Alternation(tuple(Choice(c.pattern, c.weight) for c in taken))
+        return change_parts(pattern, self.of)
+
+    def _one_of(self, name: str) -> Pattern | None:
+        value = self._scope[name]
         texts = [text.strip() for text in ([value] if isinstance(value, str) else value)]
         return Alternation(tuple(Choice(literal(text)) for text in texts if text)) if any(texts) else None
-    if isinstance(pattern, Alternation):
-        taken = [c for c in pattern.choices if c.guard is None or decide(c.guard, scope) is not False]
-        pattern = Alternation(tuple(Choice(c.pattern, c.weight) for c in taken))
-    return change_parts(pattern, lambda part: _filled(part, scope))

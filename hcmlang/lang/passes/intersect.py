@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hcmlang.lang.automata import TooLarge, automaton, product, search
+from hcmlang.lang.automata import Effort, TooLarge, automaton, product, search
 from hcmlang.lang.draft import Clause, Draft
 from hcmlang.lang.emit import masks
 from hcmlang.lang.emit.classes import alphabet
@@ -107,7 +107,7 @@ def _possible(definitions: Definitions, predicates: list[Predicate], name: str) 
     try:
         written = automaton(definitions, MAX_SEARCHED)
         machines = [m for p in predicates if (m := machine(p, name)) is not None]
-        return search(written, machines, MAX_SEARCHED, shortest=False) is not None
+        return search(written, machines, MAX_SEARCHED, Effort(), shortest=False) is not None
     except TooLarge:
         return True
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang import bounds, graph
-from hcmlang.lang.automata import Automaton, TooLarge, automaton, search
+from hcmlang.lang.automata import Automaton, Effort, TooLarge, automaton, search
 from hcmlang.lang.draft import Clause, Draft
 from hcmlang.lang.emit.masks import phrases_in
 from hcmlang.lang.evaluate import find_any
@@ -51,7 +52,8 @@ def run(draft: Draft) -> Draft:
         if draft.required(clause) and not clause.settled:
             draft = _pruned(draft, clause)
     automata: dict[str, Automaton | None] = {}
-    return draft.with_clauses([_settled(draft, clause, automata) for clause in draft.clauses])
+    effort = Effort()
+    return draft.with_clauses([_settled(draft, clause, automata, effort) for clause in draft.clauses])
 
 
 def _pruned(draft: Draft, clause: Clause) -> Draft:
@@ -153,7 +155,7 @@ def _restricted(piece: Pattern, allowed: frozenset[str]) -> Pattern | None:
 # ------------------------------------------------------------------------------------------------------------- settling
 
 
-def _settled(draft: Draft, clause: Clause, automata: dict[str, Automaton | None]) -> Clause:
+def _settled(draft: Draft, clause: Clause, automata: dict[str, Automaton | None], effort: Effort) -> Clause:
     if clause.settled:
         return clause
     clause = settle_by_bounds(clause, draft.fields, draft.rules)
@@ -168,11 +170,13 @@ def _settled(draft: Draft, clause: Clause, automata: dict[str, Automaton | None]
         try:
             if name not in automata:
                 automata[name] = None
+                if _is_large(draft, name):
+                    return clause
                 automata[name] = automaton(spaced_out(draft.fields[name], draft.rules), _MAX_STATES)
             written = automata[name]
             if written is None:
                 return clause
-            broken = search(written, [refutation], _MAX_STATES)
+            broken = search(written, [refutation], _MAX_STATES, effort)
         except TooLarge:
             return clause
         if broken is None:
@@ -181,6 +185,12 @@ def _settled(draft: Draft, clause: Clause, automata: dict[str, Automaton | None]
             return clause.because(f"the rules can write `{broken.text}`")
         return clause
     return clause
+
+
+def _is_large(draft: Draft, name: str) -> bool:
+    """Whether the rules have more parts than the automaton may have states, which is quicker to see than to build it."""
+    bodies = [draft.fields[name], *(draft.rules[rule] for rule in graph.reached(draft.fields[name], draft.rules))]
+    return len(list(islice((part for body in bodies for part in graph.parts(body)), _MAX_STATES + 1))) > _MAX_STATES
 
 
 def settle_by_bounds(clause: Clause, fields: Mapping[str, Pattern], rules: Mapping[str, Pattern]) -> Clause:

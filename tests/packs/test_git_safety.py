@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.prompts.library import add
-from hcmlang.prompts.scaffold import new_pack
+from hcmlang.packs.library import add
+from hcmlang.packs.scaffold import new_pack
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 NAMES = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")

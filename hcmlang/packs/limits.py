@@ -6,3 +6,7 @@ MAX_FILE = 20_000_000
 MAX_FILES = 2_000
 MAX_DEPTH = 12
 MAX_NAME = 200
+#: Bytes of its pack.yaml and of a file with the values of a test; tests of each kind, and texts of one.
+MAX_YAML = 100_000
+MAX_TESTS = 200
+MAX_TEXTS = 1_000

@@ -20,10 +20,10 @@ from pathlib import Path
 from packaging.version import Version
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.prompts.archive import unpack
-from hcmlang.prompts.limits import MAX_BYTES, MAX_FILES
-from hcmlang.prompts.origins import Origin
-from hcmlang.prompts.versions import semantic
+from hcmlang.packs.archive import unpack
+from hcmlang.packs.limits import MAX_BYTES, MAX_FILES
+from hcmlang.packs.origins import Origin
+from hcmlang.packs.versions import semantic
 
 _SECONDS = 300
 #: Bytes of a file that is fetched: a pack is small, and its history not much larger.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import MANIFEST, write_text
-from hcmlang.prompts.pack import files_in
+from hcmlang.packs.pack import files_in
 
 _EXAMPLE = Path(__file__).with_name("new")
 

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean, has_errors
+from hcmlang.files import MANIFEST
 from hcmlang.lang.imports import read_file
+from hcmlang.packs.check import PURPOSES, purpose_of
+from hcmlang.packs.lock import read_lock
+from hcmlang.packs.origins import checked_range
+from hcmlang.packs.pack import SECTIONS, Pack, read_pack
+from hcmlang.packs.resolve import find_named, shipped_packs
+from hcmlang.packs.selftest import read_values
+from hcmlang.packs.versions import Range
 from hcmlang.prompts.inputs import Input, unknown_values
-from hcmlang.prompts.lock import read_lock
-from hcmlang.prompts.pack import SECTIONS, Pack
-from hcmlang.prompts.pack_check import PURPOSES, purpose_of
-from hcmlang.prompts.pack_tests import read_values
 from hcmlang.prompts.parse import front_matter, split, text_of
 from hcmlang.prompts.render import Prompt, Turn, read_prompt
-from hcmlang.prompts.resolve import find_named, shipped_packs
 from hcmlang.prompts.values import examples, names_of
 from hcmlang.spec.tree import parse_tree, plain
 
@@ -118,21 +121,24 @@ def _prompt(text: str, folder: Path) -> tuple[Prompt, Pack | None, str]:
     path = Path(text)
     if path.is_file() or path.suffix == ".prompty":
         return read_prompt(path), None, path.stem
-    owner, _, name = text.partition("@")[0].rpartition("/")
+    whole, _, wanted = text.partition("@")
+    owner, _, name = whole.rpartition("/")
     place = Path(owner)
-    if owner and place.is_dir():
-        from hcmlang.prompts.pack import read_pack
-
+    if owner and (place / MANIFEST).is_file():
         pack: Pack | None = read_pack(place)
     else:
         pack, diagnostics = find_named(owner, read_lock(folder))
         if pack is None:
             raise DiagnosticError(diagnostics, EXIT_SPEC)
     assert pack is not None
+    if pack.version not in Range(checked_range(wanted, text)):
+        message = f"{text} asks for versions {wanted}, and {pack.name} is {pack.version} here"
+        hint = f"leave out what follows @, or `hcmlang prompts update {pack.name}@'{wanted}'`"
+        raise DiagnosticError(Diagnostic("wrong-version", message, hint=hint), EXIT_SPEC)
     if name not in pack.names("prompts"):
         message = f"the pack {pack.name} has no prompt `{name}`"
-        hint = did_you_mean(name, pack.names("prompts"))
-        raise DiagnosticError(Diagnostic("unknown-name", message, hint=hint), EXIT_SPEC)
+        close = did_you_mean(name, pack.names("prompts"))
+        raise DiagnosticError(Diagnostic("unknown-name", message, hint=close), EXIT_SPEC)
     return read_prompt(pack.path("prompts", name)), pack, name
 
 

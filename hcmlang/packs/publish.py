@@ -8,12 +8,13 @@ from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import atomic_file, atomic_folder, reported
-from hcmlang.prompts.cache import changes, check_size
-from hcmlang.prompts.git import cloned, refs_of, run_git
-from hcmlang.prompts.hub import publish_hub
-from hcmlang.prompts.origins import Origin, parse_origin
-from hcmlang.prompts.pack import Pack
+from hcmlang.packs.cache import changes, check_size
+from hcmlang.packs.git import cloned, refs_of, run_git
+from hcmlang.packs.hub import publish_hub
+from hcmlang.packs.origins import Origin, parse_origin
+from hcmlang.packs.pack import Pack
 
+_TARGETS = "publish to FOLDER, FILE.zip, git+https://HOST/REPOSITORY#SUBFOLDER or hub:OWNER/NAME"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -24,6 +25,8 @@ def publish(pack: Pack, target: str, base: Path) -> str:
     Raises :class:`DiagnosticError` where this version is there already with other content, or the target refuses it.
     """
     check_size(pack.folder)
+    if not target.strip():
+        raise DiagnosticError(Diagnostic("bad-source", "the target is empty", hint=_TARGETS), EXIT_SPEC)
     if target.startswith(("git+", "hub:")):
         origin = parse_origin(target, base)
         if origin.revision or origin.range:
@@ -31,8 +34,9 @@ def publish(pack: Pack, target: str, base: Path) -> str:
             raise DiagnosticError(Diagnostic("bad-source", message, hint="leave out what follows @"), EXIT_SPEC)
         return _to_git(pack, origin) if origin.kind == "git" else publish_hub(pack, origin, tag_of(pack, origin))
     if "://" in target:
-        hint = "publish to FOLDER, FILE.zip, git+https://HOST/REPOSITORY#SUBFOLDER or hub:OWNER/NAME"
-        raise DiagnosticError(Diagnostic("bad-source", f"nothing can be published to {target}", hint=hint), EXIT_SPEC)
+        raise DiagnosticError(
+            Diagnostic("bad-source", f"nothing can be published to {target}", hint=_TARGETS), EXIT_SPEC
+        )
     if target.endswith(".zip"):
         _to_zip(pack, base / target)
         return target

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.prompts.git import no_version, versions_in
-from hcmlang.prompts.limits import MAX_BYTES, MAX_FILES
-from hcmlang.prompts.origins import Origin
-from hcmlang.prompts.pack import Pack
+from hcmlang.packs.git import no_version, versions_in
+from hcmlang.packs.limits import MAX_BYTES, MAX_FILES
+from hcmlang.packs.origins import Origin
+from hcmlang.packs.pack import Pack
 
 
 def fetch_hub(origin: Origin, folder: Path) -> str:

@@ -13,9 +13,10 @@ from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, did_you_mean, has_errors
 from hcmlang.files import write_text
 from hcmlang.lang.imports import read_file
-from hcmlang.prompts.manifest import ProgramTest, RenderTest
-from hcmlang.prompts.pack import Pack
-from hcmlang.prompts.pack_check import program_of
+from hcmlang.packs.check import program_of
+from hcmlang.packs.limits import MAX_YAML
+from hcmlang.packs.manifest import ProgramTest, RenderTest
+from hcmlang.packs.pack import Pack
 from hcmlang.prompts.parse import split
 from hcmlang.prompts.render import Turn, read_prompt
 from hcmlang.spec.tree import MappingNode, plain, read_tree
@@ -54,7 +55,7 @@ def shown(turns: tuple[Turn, ...]) -> str:
 
 def read_values(path: Any) -> dict[str, Any]:
     """The values in a YAML file. Raises :class:`DiagnosticError`."""
-    tree, diagnostics = read_tree(path)
+    tree, diagnostics = read_tree(path, MAX_YAML)
     if tree is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics)
     if not isinstance(tree, MappingNode):
@@ -97,8 +98,9 @@ def _samples(pack: Pack, number: int, test: ProgramTest) -> Iterator[Tested]:
     place = ("tests", "programs", number)
     program, diagnostics = program_of(pack, test.program)
     name = f"program {test.program} for {test.scope.get('target', 'any label')}"
-    if program is None:
-        yield Tested(name, tuple(diagnostics))
+    wrong = list(_one_for_many(pack, place, test))
+    if program is None or wrong:
+        yield Tested(name, tuple(wrong or diagnostics))
         return
     try:
         bound = program.bind(scope_of(test.scope, program))
@@ -136,6 +138,16 @@ def _samples(pack: Pack, number: int, test: ProgramTest) -> Iterator[Tested]:
                 )
                 found_here = [Diagnostic("test-failed", message, pack.span(*place, kind, index))]
             yield Tested(f"{name} {kind} {said!r}", tuple(found_here))
+
+
+def _one_for_many(pack: Pack, place: tuple[str | int, ...], test: ProgramTest) -> Iterator[Diagnostic]:
+    """Texts in scope where a list belongs, and lists where a text does."""
+    kinds = lang.default_names((), ())
+    for name, value in _flat(test.scope):
+        if name in kinds and kinds[name].is_list == isinstance(value, str):
+            message = f"`{name}` is {'a list of texts' if kinds[name].is_list else 'one text'}"
+            hint = f"write `[{value}]`" if kinds[name].is_list else "write it without brackets"
+            yield Diagnostic("bad-value", message, pack.span(*place, "scope", *name.split(".")), hint)
 
 
 def scope_of(values: Mapping[str, Any], program: lang.Program) -> dict[str, lang.Value]:

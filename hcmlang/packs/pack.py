@@ -13,8 +13,9 @@ from packaging.version import Version
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
 from hcmlang.files import MANIFEST
 from hcmlang.hashing import file_digest
-from hcmlang.prompts.manifest import Manifest
-from hcmlang.prompts.versions import fits_specifier
+from hcmlang.packs.limits import MAX_YAML
+from hcmlang.packs.manifest import Manifest
+from hcmlang.packs.versions import fits_specifier
 from hcmlang.spec.load import validate, value_span
 from hcmlang.spec.tree import MappingNode, Node, read_tree
 from hcmlang.version import __version__
@@ -91,7 +92,7 @@ def find_pack(folder: Path) -> tuple[Pack | None, list[Diagnostic]]:
     if not path.is_file():
         hint = "`hcmlang prompts new FOLDER` makes a pack"
         return None, [Diagnostic("no-pack", f"there is no {MANIFEST} in {folder}", hint=hint)]
-    tree, diagnostics = read_tree(path)
+    tree, diagnostics = read_tree(path, MAX_YAML)
     if tree is None:
         return None, diagnostics
     if not isinstance(tree, MappingNode):

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
-from hcmlang.prompts.versions import Range
+from hcmlang.packs.versions import Range
 
 Kind = Literal["folder", "archive", "git", "hub"]
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -62,7 +62,10 @@ def parse_origin(text: str, base: Path) -> Origin:
     if body.startswith("hub:"):
         return _hub(text, body.removeprefix("hub:"), subfolder)
     if body.startswith(("http://", "https://")):
-        return Origin("archive", body, subfolder=subfolder)
+        url, _, wanted = body.rpartition("@")
+        if not url.endswith(_ARCHIVES):
+            return Origin("archive", body, subfolder=subfolder)
+        return Origin("archive", url, range=checked_range(wanted, text), subfolder=subfolder)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", body):
         raise _bad(text, "hcmlang fetches nothing by such an address")
     return _local(text, body, base, subfolder)

@@ -10,8 +10,8 @@ from pathlib import Path
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
 from hcmlang.files import atomic_folder
 from hcmlang.hashing import content_key, file_digest
-from hcmlang.prompts.limits import MAX_BYTES, MAX_FILE, MAX_FILES
-from hcmlang.prompts.pack import Pack, files_in, links_in
+from hcmlang.packs.limits import MAX_BYTES, MAX_FILE, MAX_FILES
+from hcmlang.packs.pack import Pack, files_in, links_in
 
 
 def cache_folder() -> Path:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, has_errors
 from hcmlang.files import write_text
-from hcmlang.prompts.manifest import File, PackName
+from hcmlang.packs.manifest import File, PackName, Version
 from hcmlang.spec.load import validate, value_span
 from hcmlang.spec.model import Model
 from hcmlang.spec.tree import MappingNode, Node, read_tree
@@ -24,7 +24,7 @@ LOCK = "hcmlang.lock"
 class Locked(Model):
     """A pack as it was fetched."""
 
-    version: str
+    version: Version
     """Its version."""
     source: str
     """Where it comes from, as it was given."""

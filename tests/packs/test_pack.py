@@ -8,13 +8,13 @@ import pytest
 
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.packs import examine
-from hcmlang.prompts.catalog import described, rendered, source_text
-from hcmlang.prompts.pack import read_pack
-from hcmlang.prompts.pack_tests import run_tests
-from hcmlang.prompts.resolve import shipped_packs
-from hcmlang.prompts.scaffold import new_pack
+from hcmlang.packs.catalog import described, rendered, source_text
+from hcmlang.packs.pack import read_pack
+from hcmlang.packs.resolve import shipped_packs
+from hcmlang.packs.scaffold import new_pack
+from hcmlang.packs.selftest import run_tests
 from tests.conftest import Hcmlang
-from tests.prompts.shelf import make_pack
+from tests.packs.shelf import make_pack
 
 
 @pytest.fixture
@@ -214,3 +214,45 @@ def test_commands(pack: Path, hcmlang: Hcmlang) -> None:
     assert (done.returncode, "[unknown-pack]" in done.stderr) == (2, True)
     assert hcmlang("prompts", "remove", "nothing").returncode == 2
     assert '"role": "system"' in hcmlang("prompts", "render", f"{pack}/instances", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ('triggers: ["not"]', "triggers: not", "bad-value: `hypothesis.triggers` is a list of texts"),
+        ("target: negative,", "target: [negative],", "bad-value: `target` is one text"),
+    ],
+)
+def test_values_of_a_test(pack: Path, old: str, new: str, found: str) -> None:
+    change(pack, old, new)
+    said = [f"{d.code}: {d.message}" for one in run_tests(read_pack(pack)) for d in one.diagnostics]
+    assert found in said
+
+
+def test_a_pack_without_end(pack: Path) -> None:
+    (pack / "instances.prompty").write_text(
+        "---\n" + "".join(f"key{n}: 1\n" for n in range(100_000)) + "---\nuser:\nHello", encoding="utf-8"
+    )
+    assert any(one.startswith("too-large instances.prompty:1 the front matter has more than") for one in told(pack))
+    change(
+        pack, "    - program: negation", "    - {program: negation, accepts: [a]}\n" * 201 + "    - program: negation"
+    )
+    assert any(one.startswith("wrong-value pack.yaml") for one in told(pack)), told(pack)[:3]
+    (pack / "pack.yaml").write_text("pack: 1\n" + "".join(f"key{n}: 1\n" for n in range(20_000)), encoding="utf-8")
+    assert told(pack)[0].startswith("too-large")
+
+
+def test_a_range_is_kept_and_a_folder_that_is_no_pack_hides_none(tmp_path: Path, hcmlang: Hcmlang) -> None:
+    (tmp_path / "core").mkdir()
+    assert hcmlang("prompts", "show", "core").stdout.startswith("core 1.0.0")
+    assert hcmlang("prompts", "render", "core/judge@^1").returncode == 0
+    done = hcmlang("prompts", "render", "core/judge@^2")
+    assert done.returncode == 2
+    assert "core/judge@^2 asks for versions ^2, and core is 1.0.0 here [wrong-version]" in done.stderr
+
+
+def test_warnings_are_told_when_a_pack_is_published(pack: Path, tmp_path: Path, hcmlang: Hcmlang) -> None:
+    change(pack, "inputs:\n", "inputs:\n  spare: {type: str, default: x}\n", "instances.prompty")
+    done = hcmlang("prompts", "publish", str(pack), str(tmp_path / "my shelf"))
+    assert "instances.prompty:6:3: warning: the input `spare` is never used [unused-input]" in done.stderr
+    assert f"hcmlang prompts add '{tmp_path}/my shelf/reviews@^1.0.0'" in done.stdout

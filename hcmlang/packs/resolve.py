@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span, did_you_mean
-from hcmlang.prompts.cache import verify
-from hcmlang.prompts.lock import LOCK, Lock, read_lock
-from hcmlang.prompts.pack import Pack, Section, check_fit, find_pack
-from hcmlang.prompts.versions import Range
+from hcmlang.packs.cache import verify
+from hcmlang.packs.lock import LOCK, Lock, read_lock
+from hcmlang.packs.pack import Pack, Section, check_fit, find_pack
+from hcmlang.packs.versions import Range
 from hcmlang.spec.references import Reference
 
 #: The packs that come with hcmlang.
-SHIPPED = Path(__file__).parents[1] / "packs"
+SHIPPED = Path(__file__).with_name("shipped")
 
 
 def find_file(reference: Reference, folder: Path, span: Span) -> tuple[Path | None, list[Diagnostic]]:

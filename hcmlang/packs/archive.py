@@ -23,11 +23,14 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.prompts.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
+from hcmlang.packs.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
 
 #: How much larger than the archive its content may be; text is rarely packed to less than a twentieth.
 MAX_RATIO = 100
 _CHUNK = 65_536
+#: Bytes that the headers of a tar file may have before its first entry, and for each entry: its own, and a name that is long.
+_HEADERS = 200_000
+_HEADERS_OF_ONE = 1_536
 #: What Windows takes for devices, with any ending.
 _DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))))
 _BAD_SIGNS = frozenset('<>:"|?*\\')
@@ -66,12 +69,15 @@ def _entries(archive: Path) -> Iterator[list[_Entry]]:
         return
     with tempfile.TemporaryFile() as plain:
         _unpacked(archive, plain)
+        headers = _Headers(archive, plain)
         try:
-            tar = tarfile.open(fileobj=plain, mode="r:")  # noqa: SIM115
+            tar = tarfile.open(fileobj=headers, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
         except tarfile.ReadError:
             _refuse(archive, "it is neither a zip nor a tar file")
         with tar:
-            yield list(_tarred(archive, tar))
+            entries = list(_tarred(archive, tar, headers))
+            headers.left = None
+            yield entries
 
 
 def _check_list(archive: Path) -> None:
@@ -130,8 +136,27 @@ def _zipped(archive: Path, pack: zipfile.ZipFile) -> Iterator[_Entry]:
             yield _Entry(name, info.file_size, lambda info=info: pack.open(info))  # type: ignore[misc]
 
 
-def _tarred(archive: Path, tar: tarfile.TarFile) -> Iterator[_Entry]:
+class _Headers:
+    """A tar file that refuses to be read where its headers hold far more than names: while it is listed, nothing else is
+    read."""
+
+    def __init__(self, archive: Path, file: IO[bytes]) -> None:
+        self._archive = archive
+        self._file = file
+        self.left: int | None = _HEADERS
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if self.left is not None:
+            self.left -= size
+            if size < 0 or self.left < 0:
+                _refuse(self._archive, "its headers hold more than names")
+        return self._file.read(size)
+
+
+def _tarred(archive: Path, tar: tarfile.TarFile, headers: _Headers) -> Iterator[_Entry]:
     for number, info in enumerate(tar):
+        headers.left = (headers.left or 0) + _HEADERS_OF_ONE
         if number > MAX_FILES:
             _refuse(archive, f"it has more than {MAX_FILES:,} files")
         if info.issym() or info.islnk():

@@ -12,11 +12,11 @@ from typing import Any
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key
-from hcmlang.prompts.cache import cache_folder, changes, place_of, store
-from hcmlang.prompts.lock import Lock, Locked, read_lock
-from hcmlang.prompts.origins import Origin, checked_range, parse_origin
-from hcmlang.prompts.pack import check_files
-from hcmlang.prompts.sources import fetched
+from hcmlang.packs.cache import cache_folder, changes, place_of, store
+from hcmlang.packs.lock import Lock, Locked, read_lock
+from hcmlang.packs.origins import Origin, checked_range, parse_origin
+from hcmlang.packs.pack import check_files
+from hcmlang.packs.sources import fetched
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,34 @@ def restore(folder: Path, offline: bool = False) -> list[Change]:
         place = place_of(name, locked.version, locked.files)
         lacks = not place.is_dir() or bool(list(changes(place, locked.files)))
         if lacks:
-            origin = _as_locked(locked, folder)
-            _, again = _fetch(origin, folder, offline)
+            again = _again(name, locked, lock, offline)
             if again.files != locked.files:
                 names = {*again.files, *locked.files}
                 other = sorted(one for one in names if again.files.get(one) != locked.files.get(one))
                 message = f"{locked.source} no longer has the pack {name} {locked.version} as it was locked: {', '.join(other)}"
                 hint = f"`hcmlang prompts update {name}` takes what there is now"
                 raise DiagnosticError(Diagnostic("pack-changed", message, lock.span(name), hint), EXIT_SPEC)
+            # The files say the version; one that was changed in the lock alone is put right.
+            if again.version != locked.version:
+                mended = locked.model_copy(update={"version": again.version})
+                lock = lock.with_pack(name, mended)
+                lock.write()
+                found.append(Change(name, locked, mended))
+                continue
         found.append(Change(name, locked, locked, fetched=lacks))
     return found
+
+
+def _again(name: str, locked: Locked, lock: Lock, offline: bool) -> Locked:
+    """What the source of a locked pack has at the locked revision."""
+    try:
+        return _fetch(_as_locked(locked, lock.folder), lock.folder, offline)[1]
+    except DiagnosticError as error:
+        if [one.code for one in error.diagnostics] != ["no-version"]:
+            raise
+        message = f"{locked.source} has no version {locked.version} of {name}, which is locked"
+        hint = f"{error.diagnostics[0].hint}; `hcmlang prompts update {name}` takes what there is now"
+        raise DiagnosticError(Diagnostic("no-version", message, lock.span(name), hint), EXIT_SPEC) from error
 
 
 def _as_locked(locked: Locked, folder: Path) -> Origin:

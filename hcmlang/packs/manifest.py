@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator
 
-from hcmlang.prompts.versions import fits_specifier, semantic
+from hcmlang.packs.limits import MAX_TESTS, MAX_TEXTS
+from hcmlang.packs.versions import fits_specifier, semantic
 from hcmlang.spec.model import Model, Name
 
 
@@ -19,6 +20,12 @@ def _inside(text: str) -> str:
     return text
 
 
+def _version(text: str) -> str:
+    semantic(text)
+    return text
+
+
+Version: TypeAlias = Annotated[str, AfterValidator(_version)]
 PackName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 File: TypeAlias = Annotated[str, AfterValidator(_inside)]
 
@@ -41,18 +48,18 @@ class ProgramTest(Model):
     """Which program of the pack."""
     scope: dict[str, Any] = Field({})
     """Values in scope: `target`, `wrong`, `hypothesis: {triggers: [...]}`."""
-    accepts: tuple[str | dict[str, str], ...] = ()
+    accepts: tuple[str | dict[str, str], ...] = Field((), max_length=MAX_TEXTS)
     """Texts that the program may write; for a record, mappings of fields to texts."""
-    rejects: tuple[str | dict[str, str], ...] = ()
+    rejects: tuple[str | dict[str, str], ...] = Field((), max_length=MAX_TEXTS)
     """Texts that it must never write."""
 
 
 class Tests(Model):
     """The pack's own tests, which `hcmlang prompts test` runs."""
 
-    renders: tuple[RenderTest, ...] = ()
+    renders: tuple[RenderTest, ...] = Field((), max_length=MAX_TESTS)
     """Prompts with their values and the messages that must come out."""
-    programs: tuple[ProgramTest, ...] = ()
+    programs: tuple[ProgramTest, ...] = Field((), max_length=MAX_TESTS)
     """Programs with texts that they must and must not accept."""
 
 
@@ -63,7 +70,7 @@ class Manifest(Model):
     """Version of this format."""
     name: PackName
     """Name of the pack: lower-case letters, digits and `-`."""
-    version: str
+    version: Version
     """Version of the pack, three numbers: 1.0.0. The first one rises when specs that use the pack may break."""
     description: str
     """What the pack is for, in one line."""
@@ -81,14 +88,8 @@ class Manifest(Model):
     """Word lists by name: text files with one word or phrase a line."""
     templates: dict[Name, File] = Field({})
     """Files with a sentence for each kind of finding of the miner, by name."""
-    tests: Tests = Tests()
+    tests: Tests = Field(Tests(renders=(), programs=()))
     """The pack's own tests."""
-
-    @field_validator("version")
-    @classmethod
-    def _version(cls, value: str) -> str:
-        semantic(value)
-        return value
 
     @field_validator("hcmlang")
     @classmethod

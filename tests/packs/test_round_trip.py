@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROGRAM
-from tests.prompts.shelf import Hub, make_pack, serving
+from tests.packs.shelf import Hub, make_pack, serving
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -37,6 +37,13 @@ def lock(tmp_path: Path) -> dict[str, dict[str, object]]:
     return found
 
 
+def change_lock(tmp_path: Path, old: str, new: str) -> None:
+    file = tmp_path / "hcmlang.lock"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def cached(tmp_path: Path, version: str) -> Path:
     (place,) = (tmp_path / "cache" / "packs" / "reviews").glob(f"{version}-*")
     return place
@@ -48,7 +55,7 @@ def test_git_with_tags_and_a_subfolder(tmp_path: Path, run: Run) -> None:
     url = f"git+file://{tmp_path}/r.git"
     for version in ("1.0.0", "1.2.0", "2.0.0"):
         said = run("publish", make_pack(tmp_path / "reviews", version), f"{url}#packs/reviews").stdout
-        assert f"hcmlang prompts add {url}@^{version}#packs/reviews" in said
+        assert f"hcmlang prompts add '{url}@^{version}#packs/reviews'" in said
     assert "is in" in run("publish", "reviews", f"{url}#packs/reviews", code=2).stderr
     # By a tag.
     run("add", f"{url}@reviews-v1.0.0#packs/reviews")
@@ -61,6 +68,10 @@ def test_git_with_tags_and_a_subfolder(tmp_path: Path, run: Run) -> None:
     assert "1.2.0 -> 2.0.0" in run("update", "reviews@>=2").stdout
     assert "no version in the range ^3" in run("update", "reviews@^3", code=1).stderr
     assert lock(tmp_path)["reviews"]["version"] == "2.0.0"
+    # A version that was changed in the lock is put right by its files.
+    change_lock(tmp_path, '"version": "2.0.0"', '"version": "2.5.0"')
+    assert "2.5.0 -> 2.0.0" in run("add").stdout
+    assert "unchanged" in run("update", "--offline").stdout  # a local repository needs no network
     # By a commit, and the newest.
     run("add", f"{url}@{commit}#packs/reviews")
     assert lock(tmp_path)["reviews"]["version"] == "1.2.0"
@@ -101,12 +112,21 @@ def test_a_link_in_a_repository_is_refused(tmp_path: Path, run: Run) -> None:
 def test_a_folder_of_versions(tmp_path: Path, run: Run) -> None:
     for version in ("1.0.0", "1.1.0", "2.0.0"):
         said = run("publish", make_pack(tmp_path / "reviews", version), "shelf").stdout
-        assert f"hcmlang prompts add shelf/reviews@^{version}" in said
+        assert f"hcmlang prompts add 'shelf/reviews@^{version}'" in said
     make_pack(tmp_path / "reviews", "2.0.0", description="Changed.")
     assert "already" in run("publish", "reviews", "shelf", code=2).stderr
     assert "reviews 1.1.0 added" in run("add", "shelf/reviews@^1").stdout
     assert "1.1.0 -> 2.0.0" in run("update", "reviews@^2").stdout
     assert "reviews 2.0.0 is unchanged" in run("add").stdout
+    # Nothing takes another version from the lock than the files say.
+    change_lock(tmp_path, "2.0.0", "9.9.9")
+    said = run("add", code=2).stderr
+    assert "shelf/reviews has no version 9.9.9 of reviews, which is locked" in said
+    assert "`hcmlang prompts update reviews` takes what there is now" in said
+    assert "9.9.9 -> 2.0.0" in run("update").stdout
+    change_lock(tmp_path, "2.0.0", "newest")
+    assert "must be a version of three numbers" in run("add", code=2).stderr
+    assert "the target is empty" in run("publish", "reviews", "", code=2).stderr
 
 
 @pytest.mark.slow
@@ -119,6 +139,9 @@ def test_a_zip_file_on_loopback(tmp_path: Path, run: Run) -> None:
     with serving(tmp_path / "files", Hub(tmp_path / "hub")) as (url, _):
         assert "reviews 1.0.0 added (7 files, sha256" in run("add", f"{url}/files/reviews.zip").stdout
         assert "cannot fetch" in run("add", f"{url}/files/nothing.zip", code=1).stderr
+        assert "is unchanged" in run("add", f"{url}/files/reviews.zip@^1").stdout
+        assert lock(tmp_path)["reviews"]["range"] == "^1"
+        assert "no version in the range ^2" in run("add", f"{url}/files/reviews.zip@^2", code=2).stderr
         make_pack(tmp_path / "reviews", "1.0.1")
         run("publish", "reviews", "files/reviews.zip")
         assert "1.0.0 -> 1.0.1" in run("update").stdout
@@ -161,7 +184,7 @@ def test_publishing_to_the_hub(tmp_path: Path, run: Run) -> None:
         here = {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_made_up"}
         pack = make_pack(tmp_path / "mine", name="reviews")
         said = run("publish", "mine", "hub:me/reviews", **here).stdout
-        assert "hcmlang prompts add hub:datasets/me/reviews@^1.0.0" in said
+        assert "hcmlang prompts add 'hub:datasets/me/reviews@^1.0.0'" in said
         assert "already-published" in run("publish", "mine", "hub:me/reviews", code=1, **here).stderr
         assert "reviews 1.0.0 added (7 files" in run("add", "hub:datasets/me/reviews@^1.0.0", **here).stdout
         (pack / "tests" / "more.txt").write_text("x", encoding="utf-8")

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.prompts.archive import unpack
-from hcmlang.prompts.limits import MAX_FILES
+from hcmlang.packs.archive import unpack
+from hcmlang.packs.limits import MAX_FILES
 
 Maker = Callable[[Path], None]
 
@@ -84,6 +84,22 @@ def long_list(path: Path) -> None:
     path.write_bytes(start + entry * 500_000 + end)
 
 
+def headers(kind: bytes, files: int, records: int) -> Maker:
+    """A tar file whose headers hold many records of their own."""
+
+    def make(path: Path) -> None:
+        record = b"".join(b"%d a%d=x\n" % (len(str(n)) + 7, n) for n in range(10, 10 + records))
+        with tarfile.open(path, "w:gz") as tar:
+            for number in range(files):
+                more = tarfile.TarInfo("more")
+                more.type, more.size = kind, len(record)
+                tar.addfile(more, io.BytesIO(record))
+                info = tarfile.TarInfo(f"{number}.txt")
+                tar.addfile(info, io.BytesIO())
+
+    return make
+
+
 HOSTILE: dict[str, tuple[Maker, str]] = {
     "absolute path": (zipped("/tmp/evil.txt"), "absolute path"),
     "path that leads out": (zipped("../evil.txt"), "leads out"),
@@ -121,6 +137,9 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "tar file with an absolute path": (tarred(("/tmp/evil.txt", tarfile.REGTYPE, "")), "absolute path"),
     "tar file that leads out": (tarred(("../evil.txt", tarfile.REGTYPE, "")), "leads out"),
     "bomb in a tar file": (tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 60_000_000), "more than 50,000,000"),
+    "a header of 700,000 records": (headers(tarfile.XHDTYPE, 1, 700_000), "headers hold more"),
+    "1,000 headers of 1,000 records": (headers(tarfile.XHDTYPE, 1_000, 1_000), "headers hold more"),
+    "1,000 headers for all files": (headers(tarfile.XGLTYPE, 1_000, 1_000), "headers hold more"),
     "bomb in a tar file, xz": (
         tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 60_000_000, mode="w:xz"),
         "more than 50,000,000",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hcmlang.prompts.versions import Range, Version, semantic
+from hcmlang.packs.versions import Range, Version, semantic
 
 
 @pytest.mark.parametrize(

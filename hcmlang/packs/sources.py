@@ -12,12 +12,12 @@ from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import MANIFEST
-from hcmlang.prompts.archive import unpack
-from hcmlang.prompts.git import fetch_git, no_version
-from hcmlang.prompts.hub import fetch_hub
-from hcmlang.prompts.limits import MAX_BYTES
-from hcmlang.prompts.origins import Origin
-from hcmlang.prompts.pack import Pack, read_pack
+from hcmlang.packs.archive import unpack
+from hcmlang.packs.git import fetch_git, no_version
+from hcmlang.packs.hub import fetch_hub
+from hcmlang.packs.limits import MAX_BYTES
+from hcmlang.packs.origins import Origin
+from hcmlang.packs.pack import Pack, read_pack
 
 _SECONDS = 60
 #: Seconds for a whole download, however slowly it trickles.
