@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -80,7 +81,7 @@ def _output(pack: Pack, tree: Node | None) -> Iterator[Diagnostic]:
 
 
 def program_of(pack: Pack, name: str) -> tuple[lang.Program | None, list[Diagnostic]]:
-    """A program of the pack, checked with the labels of its tests; without tests, any label will do."""
+    """A program of the pack, checked with the labels of its tests; where they have fewer than two, any label will do."""
     path = pack.path("programs", name)
     if not _readable(pack, path):
         return None, _unreadable(pack, ("programs", name), path)
@@ -93,9 +94,17 @@ def program_of(pack: Pack, name: str) -> tuple[lang.Program | None, list[Diagnos
                 labels |= {str(label): None} if label is not None else {}
     columns = tuple(dict.fromkeys(("text", *re.findall(r"\bexample\.(\w+)", text))))
     names = lang.default_names(tuple(labels), columns)
-    if not labels:
+    if len(labels) < 2:  # no task has fewer, so there are others
         names = {key: Kind(kind.is_list, None, kind.meaning) for key, kind in names.items()}
-    return lang.analyse(text, Origin(source), names)
+    program, diagnostics = lang.analyse(text, Origin(source), names)
+    return program, [_with_labels(one) if one.code == "impossible-guard" else one for one in diagnostics]
+
+
+def _with_labels(one: Diagnostic) -> Diagnostic:
+    """Where the labels of a pack come from, which its author may not know."""
+    return replace(
+        one, hint=f"{one.hint}; these are the labels in the pack's tests, `scope: {{labels: [...]}}` has more"
+    )
 
 
 def _list(pack: Pack, name: str) -> list[Diagnostic]:

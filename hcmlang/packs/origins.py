@@ -100,8 +100,8 @@ def _local(text: str, body: str, base: Path, subfolder: str) -> Origin:
     kind: Kind = "folder" if path.is_dir() else "archive"
     if kind == "archive" and not path.name.endswith(_ARCHIVES):
         raise _bad(text, "it is no folder, and no zip or tar file by its name")
-    exact, wanted = _revision(text, revision)
-    return Origin(kind, Path(body).as_posix(), "", wanted or exact, subfolder)
+    # Here is no revision that could be meant, only versions.
+    return Origin(kind, Path(body).as_posix(), "", checked_range(revision, text), subfolder)
 
 
 def _revision(text: str, revision: str) -> tuple[str, str]:

@@ -153,6 +153,7 @@ HOSTILE = {
         f'text := ("a" | "b"){{1,20}}\nrequire text contains all [{_texts(5_000)}]',
         "impossible-constraint",
     ),
+    "a repetition of nothing": ("text := text_of(words: 3..9)\nrequire text matches /(?:){0,1000000000}/", ""),
     "numbers of 5,000 digits": (f"text := text_of(words: 1..{'9' * 5_000})", "too-large"),
     "a bound of 5,000 digits": (f'text := "a"\nrequire words(text) in 1..{"9" * 5_000}', ""),
     "a share of 5,000 digits": (f'text := "a"\nrequire novelty(text, train) >= {"9" * 5_000}', "wrong-type"),

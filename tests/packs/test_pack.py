@@ -229,6 +229,21 @@ def test_values_of_a_test(pack: Path, old: str, new: str, found: str) -> None:
     assert found in said
 
 
+def test_labels_are_those_of_the_tests(pack: Path) -> None:
+    (pack / "programs" / "negation.hcm").write_text(
+        'text := "it is" ("good" when target == "positive" | "so" when target == "neutral" | "bad")\n', encoding="utf-8"
+    )
+    manifest = (pack / "pack.yaml").read_text(encoding="utf-8")
+    tests = "  programs:\n    - {program: negation, scope: {target: positive}, accepts: [it is good]}\n"
+    (pack / "pack.yaml").write_text(manifest[: manifest.index("  programs:\n    -")] + tests, encoding="utf-8")
+    assert told(pack) == []
+    assert all(one.passed for one in run_tests(read_pack(pack)))
+    change(pack, "{target: positive}", "{target: positive, wrong: negative}")
+    (found,) = [one for one in examine(pack)[1] if one.code == "impossible-guard"]
+    assert found.hint
+    assert "these are the labels in the pack's tests" in found.hint
+
+
 def test_a_pack_without_end(pack: Path) -> None:
     (pack / "instances.prompty").write_text(
         "---\n" + "".join(f"key{n}: 1\n" for n in range(100_000)) + "---\nuser:\nHello", encoding="utf-8"

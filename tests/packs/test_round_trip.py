@@ -118,6 +118,7 @@ def test_a_folder_of_versions(tmp_path: Path, run: Run) -> None:
     assert "reviews 1.1.0 added" in run("add", "shelf/reviews@^1").stdout
     assert "1.1.0 -> 2.0.0" in run("update", "reviews@^2").stdout
     assert "reviews 2.0.0 is unchanged" in run("add").stdout
+    assert "`banana` is no range of versions [bad-range]" in run("add", "shelf/reviews@banana", code=2).stderr
     # Nothing takes another version from the lock than the files say.
     change_lock(tmp_path, "2.0.0", "9.9.9")
     said = run("add", code=2).stderr
