@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import tempfile
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,6 +23,8 @@ from hcmlang.progress import SILENT, Progress
 
 #: Where a machine of a cluster keeps what it has fetched of a storage.
 CACHE = "hcmlang-results"
+#: Seconds in which the head of a cluster must take a connection.
+_PATIENCE = 10.0
 #: The hosts' own settings stand; what is set here holds for the processes that run steps.
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -36,6 +40,7 @@ class Cluster:
 
     def __init__(self, address: str, workers: int | None, storage: Storage, progress: Progress) -> None:
         self._storage = storage
+        _reach(address)
         options: dict[str, Any] = {"runtime_env": {"env_vars": _ENVIRONMENT}, "logging_level": logging.ERROR}
         try:
             if address == "ray":
@@ -44,9 +49,7 @@ class Cluster:
             else:
                 ray.init(address, **options)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            message = f"cannot reach the cluster `{address}`: {error}"
-            hint = "`ray status` on its head tells whether it runs; `--on ray` starts one on this machine"
-            raise DiagnosticError(Diagnostic("no-cluster", message, hint=hint)) from error
+            raise _unreached(address, error) from error
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cores = int(min(node.get("CPU", 0) for node in nodes if node.get("CPU")) if nodes else 1)
         self._gpus = max((int(node.get("GPU", 0)) for node in nodes), default=0)
@@ -69,6 +72,23 @@ class Cluster:
         result: Future[Done] = Future()
         found.add_done_callback(lambda _: _settle(result, found, job))
         return result
+
+
+def _reach(address: str) -> None:
+    """Whether something answers where the cluster should be: Ray itself would try for minutes."""
+    place = os.environ.get("RAY_ADDRESS", "") if address == "ray" else address
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        except OSError as error:
+            raise _unreached(place, error) from error
+
+
+def _unreached(address: str, error: Exception) -> DiagnosticError:
+    message = f"cannot reach the cluster `{address}`: {error}"
+    hint = "`ray status` on its head tells whether it runs; `--on ray` without RAY_ADDRESS starts one on this machine"
+    return DiagnosticError(Diagnostic("no-cluster", message, hint=hint))
 
 
 def _settle(result: Future[Done], found: Future[Any], job: Job) -> None:

@@ -86,10 +86,13 @@ def test_a_step_that_fails_is_told_as_in_one_process(nodes: Any, quickstart: Pat
     assert said[0] == said[1]
 
 
-def test_a_cluster_that_is_not_there(quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["ray", "ray://127.0.0.1:1"])
+def test_a_cluster_that_is_not_there(
+    address: str, quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(DiagnosticError, match="no-cluster"):
-        hcmlang.load(quickstart / "spec.yaml", SPEC).run(tmp_path / "run", on="ray")
+    with pytest.raises(DiagnosticError, match=r"cannot reach the cluster `(ray://)?127.0.0.1:1`: .* \[no-cluster\]"):
+        hcmlang.load(quickstart / "spec.yaml", SPEC).run(tmp_path / "run", on=address)
 
 
 def test_a_client_joins_from_outside(alone: dict[str, bytes], nodes: Any, quickstart: Path, tmp_path: Path) -> None:
