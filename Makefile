@@ -89,6 +89,10 @@ bench-prompts: setup
 bench-annotate: setup
 	$(BIN)/python benchmarks/annotate.py
 
+# What running costs beside the work itself: steps that do nothing, a finished run again, a large journal.
+bench-overhead: build/cluster/ready
+	build/cluster/bin/python benchmarks/overhead.py
+
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup
 	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec tests/engines/test_soundness.py tests/servers/test_crashes.py

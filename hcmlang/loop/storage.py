@@ -90,12 +90,17 @@ class Storage:
             raise DiagnosticError(Diagnostic("lost-result", message, hint=hint))
         with self._reached(), atomic_folder(target) as folder:
             for file in note["files"]:
+                if ".." in Path(file).parts or Path(file).is_absolute():
+                    raise self._damaged(name)
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 self._files.get_file(f"{self._root}/{name}/{file}", str(folder / file))
             if folder_digest(folder) != note["digest"]:
-                message = f"the files of {name} in {self.url} are not what was written there"
-                hint = f"remove {self.url}/{name}{_NOTE}, and run the same command again"
-                raise DiagnosticError(Diagnostic("lost-result", message, hint=hint))
+                raise self._damaged(name)
+
+    def _damaged(self, name: str) -> DiagnosticError:
+        message = f"the files of {name} in {self.url} are not what was written there"
+        hint = f"remove {self.url}/{name}{_NOTE}, and run the same command again"
+        return DiagnosticError(Diagnostic("lost-result", message, hint=hint))
 
     @cached_property
     def _shared(self) -> set[str]:

@@ -75,7 +75,9 @@ def start(quickstart: Path, tmp_path: Path) -> Iterator[Started]:
         what = ["resume", "run"] if resume else ["run", str(quickstart / "spec.yaml"), *sets, "--out", "run"]
         command = [*PROGRAM, *what, "--on", "ray", *more]
         with (tmp_path / "output").open("w") as output:
-            processes.append(subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, text=True))
+            processes.append(
+                subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, text=True)
+            )
         return processes[-1]
 
     yield begin
