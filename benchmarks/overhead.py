@@ -1,9 +1,10 @@
-"""What running costs beside the work itself: steps that do nothing, a finished run that is run again, a journal of a million calls.
+"""What running costs beside the work itself: steps that do nothing, a finished run again, a journal of a million calls.
 
     python benchmarks/overhead.py [--steps 200] [--calls 1000000] [--without-ray]
 
 Steps are run one after another (each needs the one before) and all at once (none needs another): in this process, with two
-workers, and on a Ray cluster of this machine, where Ray is installed. Workers and cluster have run a step before the clock starts.
+workers, and on a Ray cluster of this machine, where Ray is installed. Workers and cluster have run steps before the clock
+starts.
 """
 
 from __future__ import annotations
@@ -117,12 +118,8 @@ def journal(calls: int, lookups: int = 1000) -> None:
         path = Path(folder) / "journal.db"
         with Journal(path) as filled:
             for part in parts():
-                filled.record(
-                    [
-                        (ChatRequest(key, body, "generate", "gpt"), ChatResponse(key, said, "", Usage(90, 30)))
-                        for key in part
-                    ]
-                )
+                asked = [ChatRequest(key, body, "generate", "gpt") for key in part]
+                filled.record([(one, ChatResponse(one.key, said, "", Usage(90, 30))) for one in asked])
         started = time.perf_counter()
         with Journal(path) as opened:
             seconds = time.perf_counter() - started
