@@ -20,6 +20,8 @@ from hcmlang.version import __version__
 
 #: Engines whose calls are counted and written down where the run was started.
 _COUNTED = {"openai", "batch", "replay"}
+#: Steps that train classifiers.
+_TRAINING = {"train", "retrain", "crossfit"}
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,12 @@ def at_home(step: Step, elsewhere: bool) -> bool:
 
 
 def accelerators(step: Step) -> int:
-    """How many GPUs a step can use: one for a model in its process."""
+    """How many GPUs a step can use: one for a model in its process, more where it starts several that train."""
     models = (step.config.get("classifier") or {}, (step.config.get("kind") or {}).get("engine") or {})
     on_gpu = ("transformers", "encoder", "llamacpp")
+    launch = models[0].get("launch")
+    if launch is not None and step.action in _TRAINING:
+        return int(launch["processes"])
     return int(any(one.get("kind") in on_gpu and one.get("device", "auto") in ("auto", "cuda") for one in models))
 
 
