@@ -17,7 +17,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.model import Launch, TransformersClassifier
 
-TABLE, WEIGHTS, WANTED, MODEL, ERROR = "table.parquet", "weights.npy", "wanted.json", "model", "error"
+TABLE, WEIGHTS, WANTED, MODEL, ERROR = "table", "weights.npy", "wanted.json", "model", "error"
 #: Lines of what the processes said that are shown where they fail.
 _SAID = 8
 

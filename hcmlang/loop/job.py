@@ -21,7 +21,7 @@ from hcmlang.version import __version__
 #: Engines whose calls are counted and written down where the run was started.
 _COUNTED = {"openai", "batch", "replay"}
 #: Steps that train classifiers.
-_TRAINING = {"train", "retrain", "crossfit"}
+_TRAINING = {"train", "retrain", "fold"}
 
 
 @dataclass(frozen=True)

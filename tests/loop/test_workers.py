@@ -14,6 +14,7 @@ import pytest
 
 import hcmlang
 from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
+from hcmlang.loop import graph
 from hcmlang.loop.graph import Step
 from hcmlang.loop.job import Job, StepFailed
 from hcmlang.loop.storage import Storage
@@ -61,6 +62,15 @@ def test_two_workers_come_to_the_same_as_one_process(alone: dict[str, bytes], qu
     run = hcmlang.load(quickstart / "spec.yaml", SPEC).run(tmp_path / "run", workers=2)
     assert results(run.folder) == alone
     assert [one.name for one in run.audit() if one.wrong] == []
+
+
+def test_a_large_file_is_scored_in_shards_and_comes_to_the_same(
+    alone: dict[str, bytes], quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "SHARD_BYTES", 20_000)
+    experiment = hcmlang.load(quickstart / "spec.yaml", SPEC)
+    assert sum("/shard=" in step.name for step in experiment.plan().steps) >= 6
+    assert results(experiment.run(tmp_path / "run", workers=2).folder) == alone
 
 
 def test_a_worker_is_killed_and_its_step_is_run_again(
