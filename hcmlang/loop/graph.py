@@ -46,8 +46,8 @@ def task_of(spec: Spec) -> dict[str, Any]:
 
 
 def predict(spec: Spec, name: str, model: str, table: str) -> list[Step]:
-    """The steps that apply a model to a table: one, or for a table from a large file one for each shard of it, and one with `name`,
-    the last, that puts them together."""
+    """The steps that apply a model to a table: one, or for a table from a large file one for each shard of it; the last, with
+    `name`, puts them together."""
     config = {**task_of(spec), "classifier": spec.classifier.model_dump(mode="json")}
     inputs, count = {"model": model, "table": table}, shards(spec, table)
     if count == 1:
@@ -69,8 +69,8 @@ def shards(spec: Spec, table: str) -> int:
 
 
 def out_of_fold(name: str, config: Mapping[str, Any], inputs: Mapping[str, str], folds: int) -> list[Step]:
-    """The steps that predict rows by classifiers that have not seen them: one for each fold, and one with `name`, the last, that
-    puts them together."""
+    """The steps that predict rows by classifiers that have not seen them: one for each fold; the last, with `name`, puts them
+    together."""
     parts = [
         Step(part_of(name, f"fold={number}"), "fold", {**config, "folds": folds, "fold": number}, inputs)
         for number in range(folds)
