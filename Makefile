@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate test-browser test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead test-browser test-cluster test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -30,6 +30,17 @@ test: setup lint
 # What `make test` runs in a real browser (on Debian: apt-get install chromium), where there is one.
 test-browser: setup
 	$(BIN)/python -m pytest tests/browser
+
+# Runs on a Ray cluster of three nodes on this machine, with results on moto's S3 server. moto and s3fs want an older dateutil than the
+# rest, so that they get an environment of their own, which sees the one of `setup` beneath (build/cluster).
+test-cluster: build/cluster/ready
+	OMP_NUM_THREADS=1 build/cluster/bin/python -m pytest tests/cluster --durations=10
+
+build/cluster/ready: setup pyproject.toml
+	test -x build/cluster/bin/python || $(BIN)/python -m venv build/cluster
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(build/cluster/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/setup.pth"
+	build/cluster/bin/python -m pip install -q 'ray[client]>=2.40' 's3fs>=2025.3' 'moto[server]>=5' 'python-dateutil<3'
+	@touch $@
 
 # Tests against llama.cpp, in this process and as a server that is built once into build/ (a C++ compiler, cmake, ten minutes).
 test-servers: setup
@@ -77,6 +88,10 @@ bench-prompts: setup
 # The page for people under load: fifty annotators, five thousand texts.
 bench-annotate: setup
 	$(BIN)/python benchmarks/annotate.py
+
+# What running costs beside the work itself: steps that do nothing, a finished run again, a large journal.
+bench-overhead: build/cluster/ready
+	build/cluster/bin/python benchmarks/overhead.py
 
 # The property tests of the language at their full size (docs/language-tests.md has the last result).
 nightly: setup

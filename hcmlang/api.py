@@ -95,17 +95,29 @@ class Experiment:
         return Plan(self.spec, make_plan(self.spec, programs), estimate(self.spec, programs, run))
 
     def run(
-        self, out: str | Path | None = None, progress: Progress = SILENT, answers: Sequence[str | Path] = ()
+        self,
+        out: str | Path | None = None,
+        progress: Progress = SILENT,
+        answers: Sequence[str | Path] = (),
+        *,
+        workers: int | None = None,
+        on: str | None = None,
+        storage: str | None = None,
     ) -> Run:
         """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there. `answers` are
         files with answers to the request files of an engine `batch`. Where the spec says `push`, the results of a run that
         has finished go to the hub.
+
+        `workers` steps run at once in processes of their own on this machine, or with `on` ("ray", "ray://HOST:PORT") on each
+        machine of a Ray cluster; there `storage` is a URL through which results travel, None where all machines share the run
+        directory. The results are the same.
 
         Raises :class:`DiagnosticError` for anything the user can mend: bad rows, a model that does not load, a full disk; with
         the exit code 3 where the budget ended the run (what is complete is reported), 4 where it waits for answers. What was
         finished before is kept.
         """
         from hcmlang.loop.desk import Desk
+        from hcmlang.loop.executors import executor_for
         from hcmlang.loop.interpreter import execute
         from hcmlang.loop.plan import make_plan, within
         from hcmlang.loop.publish import publish_spec
@@ -115,11 +127,12 @@ class Experiment:
         programs, _ = programs_of(self.file)
         folder = Path(out) if out is not None else Path("runs") / self.spec.name
         steps = make_plan(self.spec, programs)
-        with Store(folder) as store, Desk(folder, self.spec.budget, progress) as desk:
+        with Store(folder, storage) as store, Desk(folder, self.spec.budget, progress) as desk:
             publish_spec(self.spec, store)
             if answers:
                 progress.note(desk.take([Path(one) for one in answers]))
-            outcome = execute(steps, store, desk, progress)
+            with executor_for(on, workers, store.storage, progress) as executor:
+                outcome = execute(steps, store, desk, progress, executor)
             if outcome.wanted:
                 raise _answers_wanted(folder, outcome.wanted)
             if outcome.spent is None:

@@ -134,6 +134,9 @@ class DiagnosticError(Exception):
         self.exit_code = exit_code
         super().__init__(render(self.diagnostics))
 
+    def __reduce__(self) -> tuple[type[DiagnosticError], tuple[tuple[Diagnostic, ...], int]]:
+        return DiagnosticError, (self.diagnostics, self.exit_code)
+
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(d.severity == "error" for d in diagnostics)

@@ -43,6 +43,10 @@ def fit(
         from hcmlang.classifiers import encoder
 
         return encoder.fit(config, table, weights=weights, progress=progress)
+    if config.launch is not None:
+        from hcmlang.classifiers import launch
+
+        return launch.fit(config, table, config.launch, seed=seed, weights=weights, start=start, progress=progress)
     from hcmlang.classifiers import transformer
 
     return transformer.fit(config, table, seed=seed, weights=weights, start=start, progress=progress)

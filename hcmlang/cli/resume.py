@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hcmlang.cli.options import log_option, run_argument
+from hcmlang.cli.options import Where, log_option, run_argument, where_options
 
 
 @click.command()
@@ -18,8 +18,17 @@ from hcmlang.cli.options import log_option, run_argument
     help="A file with answers to the run's requests, as the Batch API writes them; may be given several times.",
 )
 @log_option
+@where_options
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path))
-def resume(run: Path, answers: tuple[Path, ...], trackers: tuple[str, ...], more: tuple[Path, ...]) -> None:
+def resume(
+    run: Path,
+    answers: tuple[Path, ...],
+    trackers: tuple[str, ...],
+    workers: int | None,
+    on: str | None,
+    storage: str | None,
+    more: tuple[Path, ...],
+) -> None:
     """Go on with the run in the directory RUN, as its spec.yaml says.
 
     \b
@@ -32,4 +41,4 @@ def resume(run: Path, answers: tuple[Path, ...], trackers: tuple[str, ...], more
     if not spec.is_file():
         hint = "a run directory has a spec.yaml; `hcmlang run SPEC` makes one"
         raise DiagnosticError(Diagnostic("no-run", f"{run} holds no run", hint=hint), EXIT_SPEC)
-    follow(spec, (), run, [*answers, *more], trackers)
+    follow(spec, (), run, [*answers, *more], trackers, Where(workers, on, storage))

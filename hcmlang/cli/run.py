@@ -7,20 +7,29 @@ from pathlib import Path
 
 import click
 
-from hcmlang.cli.options import log_option, set_option, spec_argument
+from hcmlang.cli.options import Where, log_option, set_option, spec_argument, where_options
 
 
 @click.command()
 @spec_argument
 @set_option
 @log_option
+@where_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: runs/NAME.")
-def run(spec: Path, overrides: tuple[str, ...], trackers: tuple[str, ...], out: Path | None) -> None:
+def run(
+    spec: Path,
+    overrides: tuple[str, ...],
+    trackers: tuple[str, ...],
+    workers: int | None,
+    on: str | None,
+    storage: str | None,
+    out: Path | None,
+) -> None:
     """Run SPEC: train, find confident mistakes, characterize, generate, retrain, compare, report.
 
     A run that was interrupted goes on where it stopped when the same command is given again.
     """
-    follow(spec, overrides, out, trackers=trackers)
+    follow(spec, overrides, out, trackers=trackers, where=Where(workers, on, storage))
 
 
 def follow(
@@ -29,6 +38,7 @@ def follow(
     out: Path | None,
     answers: Sequence[Path] = (),
     trackers: Sequence[str] = (),
+    where: Where = Where(),  # noqa: B008  it is frozen
 ) -> None:
     """Run a spec, say what came of it, and log it to the trackers."""
     from hcmlang import api
@@ -44,7 +54,7 @@ def follow(
 
         require(trackers)
     with terminal_progress() as progress:
-        result = experiment.run(out, progress, answers)
+        result = experiment.run(out, progress, answers, workers=where.workers, on=where.on, storage=where.storage)
     click.echo()
     click.echo(render_headline(result.results))
     click.echo(f"report: {result.folder / 'report.html'}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hcmlang.loop.graph import POOL, TEST, Round, Step, evaluation_sets, last_round, predict, scored_pool
+from hcmlang.loop.graph import POOL, TEST, Round, Step, evaluation_sets, last_round, out_of_fold, predict, scored_pool
 from hcmlang.spec.model import Spec
 
 
@@ -16,16 +16,16 @@ def evaluated(spec: Spec, seed: int, arm: str, fit: Mapping[str, Any], train: st
     last = last_round(spec, arm)
     for number in range(1, last):
         before = Round(seed, number, arm)
-        yield predict(spec, tested(arm, number, seed), model_after(spec, arm, before), f"read/{TEST}")
+        yield from predict(spec, tested(arm, number, seed), model_after(spec, arm, before), f"read/{TEST}")
     steps = model_steps(spec, Round(seed, last, arm), arm, fit, train)
     yield from steps if arm != "none" else ()
     model = steps[-1].name
     for name in evaluation_sets(spec):
-        yield predict(spec, f"score-{name}/arm={arm}/seed={seed}", model, f"read/{name}")
+        yield from predict(spec, f"score-{name}/arm={arm}/seed={seed}", model, f"read/{name}")
     if spec.evaluate.held_out:
-        yield predict(spec, f"score-held-out/arm={arm}/seed={seed}", model, f"held-out/seed={seed}")
+        yield from predict(spec, f"score-held-out/arm={arm}/seed={seed}", model, f"held-out/seed={seed}")
     if pool_after(spec, arm, seed):
-        yield predict(spec, scored_pool(arm, last, seed), model, f"read/{POOL}")
+        yield from predict(spec, scored_pool(arm, last, seed), model, f"read/{POOL}")
 
 
 def tested(arm: str, after: int, seed: int) -> str:
@@ -61,11 +61,10 @@ def model_steps(spec: Spec, at: Round, arm: str, fit: Mapping[str, Any], train: 
     inputs = {"train": train, "model": before}
     if sources:
         inputs["instances"] = at.selected(sources)
-    folds = {**fit, "folds": spec.detect.folds}
     if method == "guard":
-        unseen = Step(f"out-of-fold/seed={at.seed}", "crossfit", folds, {"train": train})
-        inputs["out_of_fold"] = unseen.name
-        return [unseen, Step(at.at(f"guard/{of}"), "guard", fit, inputs)]
+        unseen = out_of_fold(f"out-of-fold/seed={at.seed}", fit, {"train": train}, spec.detect.folds)
+        inputs["out_of_fold"] = unseen[-1].name
+        return [*unseen, Step(at.at(f"guard/{of}"), "guard", fit, inputs)]
     by = "upweight" if method.startswith("upweight") else "append"
     retrained = _retrained(spec, at, f"{of}/by={by}", by, fit, inputs)
     if method == "ensemble":
@@ -73,9 +72,9 @@ def model_steps(spec: Spec, at: Round, arm: str, fit: Mapping[str, Any], train: 
         return [retrained, Step(at.at(f"ensemble/{of}"), "pair", fit, pair)]
     if method.endswith("+guard"):
         seen = {**inputs, "model": retrained.name}
-        unseen = Step(at.at(f"out-of-fold/{of}/by={by}"), "crossfit", folds, seen)
-        inputs |= {"model": retrained.name, "out_of_fold": unseen.name}
-        return [retrained, unseen, Step(at.at(f"guard/{of}/by={by}"), "guard", fit, inputs)]
+        unseen = out_of_fold(at.at(f"out-of-fold/{of}/by={by}"), fit, seen, spec.detect.folds)
+        inputs |= {"model": retrained.name, "out_of_fold": unseen[-1].name}
+        return [retrained, *unseen, Step(at.at(f"guard/{of}/by={by}"), "guard", fit, inputs)]
     return [retrained]
 
 

@@ -103,7 +103,7 @@ class Desk:
 
     def relative(self, folder: Path) -> str:
         """Where a step's result lies within the run directory."""
-        return folder.relative_to(self._folder).as_posix()
+        return folder.relative_to(self._folder.absolute()).as_posix()
 
     def finish(self) -> None:
         """Every step has asked what it had to: what none of them asked for is wanted no more."""

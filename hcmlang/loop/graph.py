@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from hcmlang.spec.model import RecordedTeacher, Spec
+from hcmlang.spec.model import FileData, RecordedTeacher, Spec
 
 POOL = "pool"
 TEST = "test"
+#: Bytes of a file whose rows are scored by one step: hundreds of thousands of rows, minutes of work.
+SHARD_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,43 @@ def task_of(spec: Spec) -> dict[str, Any]:
     return {"fields": list(spec.task.text), "labels": list(spec.task.labels)}
 
 
-def predict(spec: Spec, name: str, model: str, table: str) -> Step:
+def predict(spec: Spec, name: str, model: str, table: str) -> list[Step]:
+    """The steps that apply a model to a table: one, or for a table from a large file one for each shard of it; the last, with
+    `name`, puts them together."""
     config = {**task_of(spec), "classifier": spec.classifier.model_dump(mode="json")}
-    return Step(name, "predict", config, {"model": model, "table": table})
+    inputs, count = {"model": model, "table": table}, shards(spec, table)
+    if count == 1:
+        return [Step(name, "predict", config, inputs)]
+    parts = [
+        Step(part_of(name, f"shard={number}"), "predict", {**config, "shard": [number, count]}, inputs)
+        for number in range(count)
+    ]
+    return [*parts, Step(name, "join", {}, {f"shard:{n}": part.name for n, part in enumerate(parts)})]
+
+
+def shards(spec: Spec, table: str) -> int:
+    """In how many parts a table is scored that a step `read` makes: by the size of its file, which any machine sees alike."""
+    data, name = spec.task.data, table.removeprefix("read/")
+    sources = {"train": data.train, POOL: data.pool, TEST: data.test, **spec.task.challenge}
+    source = sources.get(name)
+    path = Path(source.path) if isinstance(source, FileData) else None
+    return max(1, round(path.stat().st_size / SHARD_BYTES)) if path is not None and path.is_file() else 1
+
+
+def out_of_fold(name: str, config: Mapping[str, Any], inputs: Mapping[str, str], folds: int) -> list[Step]:
+    """The steps that predict rows by classifiers that have not seen them: one for each fold; the last, with `name`, puts them
+    together."""
+    parts = [
+        Step(part_of(name, f"fold={number}"), "fold", {**config, "folds": folds, "fold": number}, inputs)
+        for number in range(folds)
+    ]
+    return [*parts, Step(name, "unfold", {}, {f"fold:{n}": part.name for n, part in enumerate(parts)})]
+
+
+def part_of(name: str, part: str) -> str:
+    """The name of a part of a step."""
+    stem, _, seed = name.rpartition("/seed=")
+    return f"{stem}/{part}/seed={seed}"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.hashing import derive_seed
 from hcmlang.loop.work import MODEL, SCORES, TABLE, Work
 
+#: The rows of a fold.
+ROWS = "rows.npy"
+
 
 def read(work: Work) -> None:
     """A data source as a table; bad rows are errors that name file and row."""
@@ -31,7 +34,16 @@ def train(work: Work) -> None:
 def predict(work: Work) -> None:
     """Probabilities of a table's rows under a model."""
     model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
-    save_scores(model.predict_proba(work.table("table"), work.progress), work)
+    table = work.table("table")
+    if "shard" in work.config:
+        number, count = work.config["shard"]
+        table = table.take(np.arange(len(table) * number // count, len(table) * (number + 1) // count))
+    save_scores(model.predict_proba(table, work.progress), work)
+
+
+def join(work: Work) -> None:
+    """Probabilities of a table's rows, from those of its shards."""
+    save_scores(np.concatenate([work.scores(f"shard:{number}") for number in range(len(work.inputs))]), work)
 
 
 def part(work: Work) -> None:
@@ -49,26 +61,35 @@ def part(work: Work) -> None:
     table.take(np.sort(seen if work.config["part"] == "train" else kept)).write(work.out / TABLE)
 
 
-def out_of_fold(work: Work, table: Table, folds: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Probabilities of a table's rows, each under a model trained on the other folds. `weights` are those of training.
+def fold_of(work: Work, table: Table, weights: np.ndarray | None = None) -> None:
+    """Probabilities of the table's rows in one fold, under a model trained on the others, and which rows these are. `weights`
+    are those of training.
 
     Raises :class:`DiagnosticError` where a label has fewer rows than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
-    scores = np.zeros((len(table), len(table.labels)), dtype=np.float32)
+    folds, number = work.config["folds"], work.config["fold"]
     smallest = np.bincount(table.y)[np.unique(table.y)].min()
     if smallest < folds:
         message = f"a label has only {smallest} train rows, too few for {folds} folds of cross-fitting"
         hint = "give `task.data` a pool, or lower `detect.folds`"
         raise DiagnosticError(Diagnostic("too-few-rows", message, hint=hint))
     split = StratifiedKFold(folds, shuffle=True, random_state=work.seed).split(np.zeros(len(table)), table.y)
-    for number, (seen, unseen) in enumerate(split, start=1):
-        work.progress.note(f"  fold {number} of {folds}")
-        own = weights[seen] if weights is not None else None
-        model = classifiers.fit(work.classifier, table.take(seen), seed=work.seed, weights=own, progress=work.progress)
-        scores[unseen] = model.predict_proba(table.take(unseen), work.progress)
-    return scores
+    seen, unseen = list(split)[number]
+    own = weights[seen] if weights is not None else None
+    model = classifiers.fit(work.classifier, table.take(seen), seed=work.seed, weights=own, progress=work.progress)
+    save_scores(model.predict_proba(table.take(unseen), work.progress), work)
+    np.save(work.out / ROWS, unseen)
+
+
+def unfold(work: Work) -> None:
+    """Probabilities of all rows, from those of the folds."""
+    rows = [np.load(folder / ROWS) for folder in work.inputs.values()]
+    found = np.concatenate([work.scores(role) for role in work.inputs])
+    scores = np.empty_like(found)
+    scores[np.concatenate(rows)] = found
+    save_scores(scores, work)
 
 
 def instances_table(instances: Sequence[Instance], like: Table) -> Table:

@@ -12,7 +12,7 @@ from hcmlang.classifiers import guard
 from hcmlang.classifiers.pair import Pair
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
-from hcmlang.loop.learn import instances_table, out_of_fold, save_model, save_scores
+from hcmlang.loop.learn import fold_of, instances_table, save_model
 from hcmlang.loop.work import INSTANCES, MODEL, Work
 from hcmlang.statistics.measures import Outcome, area_under_risk_coverage
 
@@ -49,15 +49,15 @@ def pair(work: Work) -> None:
     save_model(Pair(_load(work, "before"), _load(work, "after")), work)
 
 
-def crossfit(work: Work) -> None:
-    """Out-of-fold probabilities of the train rows, and of the instances behind them that the classifier was retrained with:
-    each is predicted by a classifier that has not seen it."""
+def fold(work: Work) -> None:
+    """Out-of-fold probabilities of a part of the train rows, and of the instances behind them that the classifier was retrained
+    with: each is predicted by a classifier that has not seen it."""
     table, weights = work.table("train"), None
     if "instances" in work.inputs:
         added = _instances(work, table)
         choice = json.loads((work.inputs["model"] / CHOICE).read_text(encoding="utf-8"))
         table, weights = table + added, _weights(table, added, choice["weight"])
-    save_scores(out_of_fold(work, table, work.config["folds"], weights), work)
+    fold_of(work, table, weights)
 
 
 def guarded(work: Work) -> None:

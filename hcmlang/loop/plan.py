@@ -22,6 +22,7 @@ from hcmlang.loop.graph import (
     further_sources,
     last_round,
     leader,
+    out_of_fold,
     predict,
     scored_pool,
     task_of,
@@ -96,9 +97,9 @@ def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> It
         yield Step(at("held-out"), "part", {**share, "part": "held_out"}, {"train": "read/train"})
     yield Step(at("train"), "train", fit, {"train": train})
     if has_pool:
-        yield predict(spec, at("score-pool"), at("train"), pool)
+        yield from predict(spec, at("score-pool"), at("train"), pool)
     else:
-        yield Step(at("score-pool"), "crossfit", {**fit, "folds": spec.detect.folds}, {"train": "read/train"})
+        yield from out_of_fold(at("score-pool"), fit, {"train": "read/train"}, spec.detect.folds)
     first, scored = Round(seed), {"pool": pool, "scores": at("score-pool"), "model": at("train")}
     found = yield from _found(spec, first, scored)
     # The controls need to know how many rows the first teacher adds, so they come last.
@@ -136,7 +137,7 @@ def _further(spec: Spec, programs: Mapping[str, lang.Program], at: Round) -> Ite
     """A further round of an arm, up to its selection: the mistakes of its model in a fresh part of the pool, and instances for
     them."""
     model, scores = model_after(spec, at.arm, at.before), scored_pool(at.arm, at.number - 1, at.seed)
-    yield predict(spec, scores, model, "read/pool")
+    yield from predict(spec, scores, model, "read/pool")
     found = yield from _found(spec, at, {"pool": "read/pool", "scores": scores, "model": model})
     for source in further_sources(spec, at.arm):
         yield from _instances(spec, programs, at, source, found, alone=spec.source_of(at.arm) == (source,))

@@ -35,9 +35,9 @@ def publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
     """
     publish_spec(spec, store)
     with atomic_folder(store.folder / MODEL) as folder:
-        shutil.copytree(results[_model_step(spec)].folder / MODEL, folder, dirs_exist_ok=True)
+        shutil.copytree(store.path(results[_model_step(spec)]) / MODEL, folder, dirs_exist_ok=True)
     # metrics.json is what says that a run is finished, so it comes last.
-    for path in sorted(results["results"].folder.iterdir(), key=lambda p: (p.name == "metrics.json", p.name)):
+    for path in sorted(store.path(results["results"]).iterdir(), key=lambda p: (p.name == "metrics.json", p.name)):
         with atomic_file(store.folder / path.name) as work:
             shutil.copyfile(path, work)
 

@@ -1,7 +1,8 @@
 """The run directory's memory: one folder for each step's result, and a journal that says which are complete.
 
 A result is written into a folder of its own beside its final place, synced, moved there, and only then entered in the
-journal; a crash at any instant leaves a run that goes on where it stopped.
+journal; a crash at any instant leaves a run that goes on where it stopped. Who writes it may be another process, even
+another machine; who enters it is the one that holds the store.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,10 @@ from filelock import FileLock, Timeout
 
 from hcmlang.database import connect, written
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.files import atomic_folder, reported, write_text
-from hcmlang.hashing import content_key, folder_digest
+from hcmlang.files import reported, write_text
+from hcmlang.hashing import content_key
 from hcmlang.loop.graph import Step
+from hcmlang.loop.storage import Storage
 
 JOURNAL = "journal.db"
 #: What a run that was stopped at its very beginning leaves.
@@ -40,10 +42,15 @@ create table if not exists facts (name text primary key, value text not null);
 
 @dataclass(frozen=True)
 class Artifact:
-    """The result of a step: a folder and the SHA-256 of its content."""
+    """The result of a step: its name in the storage, and the SHA-256 of its content."""
 
-    folder: Path
+    name: str
     digest: str
+
+
+def named(step: Step, key: str) -> str:
+    """The name of a step's result."""
+    return f"{step.action}-{key[:16]}"
 
 
 def holder_of(folder: Path) -> str:
@@ -55,11 +62,13 @@ def holder_of(folder: Path) -> str:
 
 
 class Store:
-    """The steps of one run directory. One process at a time holds it; use as a context manager."""
+    """The steps of one run directory. One process at a time holds it; use as a context manager. Results lie in the folder
+    `steps`, and at the URL `storage` where there is one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage: str | None = None) -> None:
         self.folder = folder
         self._steps = folder / "steps"
+        self.storage = Storage(self._steps.absolute(), storage)
         self._path = folder / JOURNAL
         with reported(folder):
             if folder.is_dir() and not (folder / JOURNAL).exists() and {p.name for p in folder.iterdir()} - _OWN:
@@ -112,38 +121,45 @@ class Store:
                 shutil.rmtree(path, ignore_errors=True)
         return removed
 
-    def key(self, step: Step, version: int, inputs: dict[str, Artifact]) -> str:
+    def key(self, step: Step, version: int, inputs: Mapping[str, Artifact]) -> str:
         """The content key of a step: its action and version, its configuration, its inputs' content."""
         return content_key([step.action, version, dict(step.config), {r: a.digest for r, a in inputs.items()}])
 
     def find(self, key: str) -> Artifact | None:
         """The finished result under this key, if it is there."""
         row = self._journal.execute("select folder, digest from steps where key = ?", (key,)).fetchone()
-        if row is None or not (folder := self.folder / row[0]).is_dir():
+        if row is None:
             return None
-        return Artifact(folder, row[1])
+        name = Path(row[0]).name
+        there = (self._steps / name).is_dir() or self.storage.digest(name) == row[1]
+        return Artifact(name, row[1]) if there else None
 
-    def make(self, key: str, step: Step, inputs: dict[str, Artifact], work: Callable[[Path], None]) -> Artifact:
-        """Run `work` on a new folder and keep what it wrote there as the result under `key`."""
-        started = time.perf_counter()
-        target = self._steps / f"{step.action}-{key[:16]}"
-        with atomic_folder(target) as folder:
-            work(folder)
-            digest = folder_digest(folder)
+    def enter(self, key: str, step: Step, inputs: Mapping[str, Artifact], digest: str, seconds: float) -> Artifact:
+        """Enter a result that lies in the storage."""
+        name = named(step, key)
         record = (
             key,
             step.name,
             step.action,
-            str(target.relative_to(self.folder)),
+            f"{self._steps.name}/{name}",
             digest,
             json.dumps(dict(step.config), ensure_ascii=False),
             json.dumps({role: artifact.digest for role, artifact in inputs.items()}),
             time.time(),
-            time.perf_counter() - started,
+            seconds,
         )
         with written(self._path), self._journal:
             self._journal.execute("insert or replace into steps values (?, ?, ?, ?, ?, ?, ?, ?, ?)", record)
-        return Artifact(target, digest)
+        return Artifact(name, digest)
+
+    def adopt(self, key: str, step: Step, inputs: Mapping[str, Artifact]) -> Artifact | None:
+        """Enter the result under this key that lies at the URL of the storage: a run that was lost had it made."""
+        digest = self.storage.digest(named(step, key))
+        return None if digest is None else self.enter(key, step, inputs, digest, 0.0)
+
+    def path(self, artifact: Artifact) -> Path:
+        """The folder of a result; it is fetched where it is not on this machine."""
+        return self.storage.path(artifact.name)
 
     def fact(self, name: str) -> str | None:
         """A remembered text, such as what was last published."""

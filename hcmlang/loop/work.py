@@ -58,7 +58,7 @@ class Work:
         return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate)
 
     def scores(self, role: str) -> np.ndarray:
-        """The probabilities that a `predict` or `crossfit` step wrote, float32, shape (rows, labels)."""
+        """The probabilities that steps such as `predict` wrote, float32, shape (rows, labels)."""
         return np.asarray(np.load(self.inputs[role] / SCORES))
 
 

@@ -11,7 +11,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
@@ -127,6 +138,13 @@ class LinearClassifier(Model):
     """Inverse strength of the L2 penalty (scikit-learn's `C`): larger fits the training rows more closely."""
 
 
+class Launch(Model):
+    """Training in several processes on one machine, which `accelerate launch` starts."""
+
+    processes: Annotated[int, Field(ge=2, le=1024)]
+    """Processes, one for each GPU. A batch is divided among them."""
+
+
 class TransformersClassifier(Model):
     """Fine-tunes a Hugging Face sequence classifier, or trains a tiny one from scratch (`model: tiny`)."""
 
@@ -147,6 +165,16 @@ class TransformersClassifier(Model):
     """Longer texts are cut to this many tokens."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute. `auto` takes an accelerator if there is one."""
+    launch: Launch | None = None
+    """Training on several GPUs: `{processes: 8}`. Default: in one process."""
+
+    @field_validator("launch")
+    @classmethod
+    def _divided(cls, value: Launch | None, info: ValidationInfo) -> Launch | None:
+        size = info.data.get("batch_size")
+        if value is not None and size is not None and size % value.processes:
+            raise ValueError(f"must divide `batch_size`, {size}, into equal parts; {value.processes} processes do not")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -95,7 +95,7 @@ def test_arms_share_what_they_have_in_common(finished: hcmlang.Run) -> None:
     # Appended: miner, generic, duplicate, relabel, told; weighed. The ensemble and the guard of `both-ways` share the miner's.
     assert made["retrain"] == 2 * 6
     assert (made["guard"], made["pair"]) == (2 * 3, 2)
-    assert made["crossfit"] == 2 * 2
+    assert (made["unfold"], made["fold"]) == (2 * 2, 2 * 2 * 5)
 
 
 def test_controls_have_as_many_instances_as_the_teacher(finished: hcmlang.Run) -> None:

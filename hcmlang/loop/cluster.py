@@ -1,0 +1,116 @@
+"""A Ray cluster that runs the steps of a run (the extra `ray`)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.exceptions
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.loop import job as jobs
+from hcmlang.loop.desk import Desk
+from hcmlang.loop.job import Done, Job
+from hcmlang.loop.storage import Storage
+from hcmlang.loop.workers import LOSSES, lost
+from hcmlang.progress import SILENT, Progress
+
+#: Where a machine of a cluster keeps what it has fetched of a storage.
+CACHE = "hcmlang-results"
+#: Seconds in which the head of a cluster must take a connection.
+_PATIENCE = 10.0
+#: The hosts' own settings stand; what is set here holds for the processes that run steps.
+_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
+
+
+class Cluster:
+    """Runs jobs on a Ray cluster; see :class:`hcmlang.loop.job.Executor`. `address` is `ray`, for the cluster that runs on this
+    machine or a new one, or `ray://HOST:PORT`. On each machine `workers` steps run at once, by default one for each core.
+
+    Ray runs a step again where its worker or its machine is lost. Raises :class:`DiagnosticError` where there is no cluster.
+    """
+
+    elsewhere = True
+
+    def __init__(self, address: str, workers: int | None, storage: Storage, progress: Progress) -> None:
+        self._storage = storage
+        _reach(address)
+        options: dict[str, Any] = {"runtime_env": {"env_vars": _ENVIRONMENT}, "logging_level": logging.ERROR}
+        try:
+            if address == "ray":
+                # Without an address, Ray joins the cluster that runs here or that RAY_ADDRESS names, or starts one.
+                ray.init(log_to_driver=False, include_dashboard=False, **options)
+            else:
+                ray.init(address, **options)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise _unreached(address, error) from error
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cores = int(min(node.get("CPU", 0) for node in nodes if node.get("CPU")) if nodes else 1)
+        self._gpus = max((int(node.get("GPU", 0)) for node in nodes), default=0)
+        self._cores = max(1, cores // workers) if workers is not None else 1
+        count = sum(int(node.get("CPU", 0)) // self._cores for node in nodes)
+        progress.note(f"a Ray cluster of {len(nodes)} machines runs up to {count} steps at once")
+        self._perform = ray.remote(_perform)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        ray.shutdown()
+
+    def submit(self, job: Job) -> Future[Done]:
+        wanted = min(jobs.accelerators(job.step), self._gpus)
+        task = self._perform.options(name=job.step.name, num_cpus=self._cores, num_gpus=wanted, max_retries=LOSSES)
+        folder = None if self._storage.url is not None else self._storage.folder
+        found: Future[Any] = task.remote(job, folder, self._storage.url).future()
+        result: Future[Done] = Future()
+        found.add_done_callback(lambda _: _settle(result, found, job))
+        return result
+
+
+def _reach(address: str) -> None:
+    """Whether something answers where the cluster should be: Ray itself would try for minutes."""
+    place = os.environ.get("RAY_ADDRESS", "") if address == "ray" else address
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+        except OSError as error:
+            raise _unreached(place, error) from error
+
+
+def _unreached(address: str, error: Exception) -> DiagnosticError:
+    message = f"cannot reach the cluster `{address}`: {error}"
+    hint = "`ray status` on its head tells whether it runs; `--on ray` without RAY_ADDRESS starts one on this machine"
+    return DiagnosticError(Diagnostic("no-cluster", message, hint=hint))
+
+
+def _settle(result: Future[Done], found: Future[Any], job: Job) -> None:
+    """Hand on what a step came to."""
+    error = found.exception()
+    if error is None:
+        value = found.result()
+        if isinstance(value, Done):
+            result.set_result(value)
+        else:
+            result.set_exception(value)
+    elif isinstance(error, ray.exceptions.RayTaskError):
+        result.set_exception(jobs.StepFailed(f"the step `{job.step.title}` failed on the cluster:\n{error}"))
+    else:
+        result.set_exception(lost(job, f"ended ({type(error).__name__})"))
+
+
+def _perform(job: Job, folder: Path | None, url: str | None) -> Done | DiagnosticError:
+    """Run a job on a machine of the cluster; a user's error is handed back as it is."""
+    storage = Storage(folder if folder is not None else Path(tempfile.gettempdir()) / CACHE, url)
+    try:
+        with Desk(storage.folder.parent, None, SILENT) as desk:
+            return jobs.run(job, storage, SILENT, desk)
+    except DiagnosticError as error:
+        return error

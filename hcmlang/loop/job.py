@@ -1,0 +1,112 @@
+"""One step as it is given to whoever runs it: this process, a worker beside it, or a machine of a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.loop.desk import Desk
+from hcmlang.loop.graph import Step
+from hcmlang.loop.steps import ACTIONS
+from hcmlang.loop.storage import Storage
+from hcmlang.loop.work import Work
+from hcmlang.progress import Progress
+from hcmlang.version import __version__
+
+#: Engines whose calls are counted and written down where the run was started.
+_COUNTED = {"openai", "batch", "replay"}
+#: Steps that train classifiers.
+_TRAINING = {"train", "retrain", "fold"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step and where its inputs and its result lie. It can be pickled."""
+
+    step: Step
+    result: str
+    """The name of its result in the storage."""
+    inputs: Mapping[str, str]
+    """The names of its inputs' results, by role."""
+    version: str = __version__
+    """Of hcmlang, where the job was made."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The result of a step lies in the storage: its digest, and the seconds that it took."""
+
+    digest: str
+    seconds: float
+
+
+class Executor(Protocol):
+    """Runs jobs at once with each other. Use as a context manager; what is under way at its end is broken off."""
+
+    #: Whether jobs run on machines that may not see the files of this one.
+    elsewhere: bool
+
+    def submit(self, job: Job) -> Future[Done]:
+        """Have a job run. Where its worker is lost, it is run again by another. The future raises what the step raised:
+        :class:`DiagnosticError`, `lost-worker` among them, or :class:`StepFailed`."""
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class StepFailed(Exception):
+    """A step ended in an error that is not the user's; the message has its traceback in the worker."""
+
+
+def run(job: Job, storage: Storage, progress: Progress, desk: Desk) -> Done:
+    """Run a step. Its result is in the storage when this returns. Raises what the step raises."""
+    if job.version != __version__:
+        message = f"the worker has hcmlang {__version__}, and the run was started by {job.version}"
+        hint = "install the same version on every machine"
+        raise DiagnosticError(Diagnostic("other-version", message, hint=hint))
+    step, started = job.step, time.perf_counter()
+    inputs = {role: storage.path(name) for role, name in job.inputs.items()}
+
+    def work(out: Path) -> None:
+        ACTIONS[step.action].run(Work(step.config, inputs, step.handles, out, progress, desk))
+
+    digest = storage.make(job.result, work)
+    return Done(digest, time.perf_counter() - started)
+
+
+def asks(step: Step) -> bool:
+    """Whether a step may ask people, or models that cost."""
+    kind = step.config.get("kind") or {}
+    return kind.get("kind") == "human" or (kind.get("engine") or {}).get("kind") in _COUNTED
+
+
+def at_home(step: Step, elsewhere: bool) -> bool:
+    """Whether a step is run by the process that was started: those that ask, so that there is one budget, one journal, one
+    limit on calls at once, and keys go nowhere; and where others are on machines that may not see the user's files
+    (`elsewhere`), those that read one."""
+    return asks(step) or (elsewhere and _reads_files(step))
+
+
+def accelerators(step: Step) -> int:
+    """How many GPUs a step can use: one for a model in its process, more where it starts several that train."""
+    models = (step.config.get("classifier") or {}, (step.config.get("kind") or {}).get("engine") or {})
+    on_gpu = ("transformers", "encoder", "llamacpp")
+    launch = models[0].get("launch")
+    if launch is not None and step.action in _TRAINING:
+        return int(launch["processes"])
+    return int(any(one.get("kind") in on_gpu and one.get("device", "auto") in ("auto", "cuda") for one in models))
+
+
+def _reads_files(step: Step) -> bool:
+    if step.action in ("read", "recorded") or (step.config.get("kind") or {}).get("kind") == "recording":
+        return True
+    characterize, generate = step.handles.get("characterize"), step.handles.get("generate")
+    named = [characterize.prompt, characterize.templates] if characterize else []
+    named += [generate.prompt, generate.judge_prompt] if generate else []
+    return any(named)

@@ -1,0 +1,169 @@
+"""Worker processes on this machine, which share its cores and its GPUs."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from threading import Lock
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.loop.job import Done, Job, StepFailed
+from hcmlang.loop.storage import Storage
+from hcmlang.progress import Progress
+
+#: How often a step may lose its worker before it is given up.
+LOSSES = 3
+#: What tells libraries how many threads to start.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [one.strip() for one in named.split(",") if one.strip()]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+
+
+def share_of(number: int, count: int, cores: int, gpus: list[str]) -> dict[str, str]:
+    """The part of a machine that one of `count` workers gets, as environment variables: cores divided evenly, each at least
+    one; GPUs in turn, one for several workers where there are not enough. A user's own setting of threads stands."""
+    threads = {name: str(max(1, cores // count)) for name in _THREADS if name not in os.environ}
+    if not gpus:
+        return threads
+    own = gpus[number::count] or [gpus[number % len(gpus)]]
+    return threads | {"CUDA_VISIBLE_DEVICES": ",".join(own)}
+
+
+class Workers:
+    """Runs jobs in `count` processes; see :class:`hcmlang.loop.job.Executor`. A process is started with its first job."""
+
+    elsewhere = False
+
+    def __init__(self, count: int, storage: Storage, progress: Progress) -> None:
+        self._storage = storage
+        self._progress = progress
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="hcmlang-worker")
+        there = gpus()
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._workers = [_Worker(share_of(number, count, cores(), there)) for number in range(count)]
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+
+    def submit(self, job: Job) -> Future[Done]:
+        return self._threads.submit(self._run, job)
+
+    def _run(self, job: Job) -> Done:
+        worker = self._idle.get()
+        try:
+            for _ in range(LOSSES):
+                try:
+                    return worker.run(job, self._storage, self._progress)
+                except (EOFError, OSError):
+                    how = worker.ended()
+                    self._progress.note(f"{job.step.title}: its worker {how}; the step is run again")
+        finally:
+            self._idle.put(worker)
+        raise lost(job, how)
+
+
+def lost(job: Job, how: str) -> DiagnosticError:
+    """A step that loses every worker."""
+    message = f"the step `{job.step.title}` lost its worker {LOSSES} times: it {how}"
+    hint = "most often memory did not suffice: give fewer --workers; finished steps are kept"
+    return DiagnosticError(Diagnostic("lost-worker", message, hint=hint))
+
+
+class _Worker:
+    """A process that runs one job after another."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: Connection | None = None
+        self._lock = Lock()
+        self._closed = False
+
+    def run(self, job: Job, storage: Storage, progress: Progress) -> Done:
+        """Run a job; :class:`EOFError` or :class:`OSError` where the process ends over it."""
+        line = self._started(storage)
+        line.send(job)
+        while True:
+            kind, value = line.recv()
+            if kind == "note":
+                progress.note(value)
+            elif kind == "done":
+                assert isinstance(value, Done)
+                return value
+            elif kind == "told":
+                raise value
+            else:
+                raise StepFailed(f"the step `{job.step.title}` failed in a worker:\n{value}")
+
+    def ended(self) -> str:
+        """How the process came to its end, in words."""
+        process, self._process = self._process, None
+        if process is None:
+            return "was not there"
+        self._kill(process)
+        code = process.wait()
+        return f"was ended by the signal {signal.Signals(-code).name}" if code < 0 else f"ended with the code {code}"
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._kill(self._process)
+                self._process.wait()
+
+    def _started(self, storage: Storage) -> Connection:
+        with self._lock:
+            if self._closed:
+                raise StepFailed("the run is over")
+            if self._process is None or self._line is None:
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    command = [sys.executable, "-m", "hcmlang.loop.worker", str(theirs.fileno())]
+                    # In a session of its own: Ctrl-C is for the process that was started, and what a worker starts ends
+                    # with it.
+                    self._process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        pass_fds=[theirs.fileno()],
+                        env={**os.environ, **self._environment},
+                        start_new_session=True,
+                    )
+                self._line = Connection(ours.detach())
+                self._line.send(storage)
+            return self._line
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
