@@ -169,8 +169,6 @@ class EncoderClassifier(Model):
     """Branch, tag or commit of the model on the hub."""
     regularization: Annotated[float, Field(gt=0)] = 10.0
     """Inverse strength of the L2 penalty (scikit-learn's `C`): larger fits the training rows more closely."""
-    batch_size: Positive = 64
-    """Texts that are encoded together."""
     max_tokens: Annotated[int, Field(ge=8)] = 128
     """Longer texts are cut to this many tokens."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
