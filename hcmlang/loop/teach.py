@@ -52,7 +52,7 @@ def detect(work: Work) -> None:
     embeddings = None
     if config.features == "classifier" and len(rows):
         model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, pool.labels)
-        embeddings = model.embed(pool, work.progress)
+        embeddings = model.embed(pool.take(rows), work.progress)
     groups = group_errors(pool, scores, rows, config, embeddings=embeddings, seed=work.seed)
     write_jsonl(work.out / GROUPS, [dataclasses.replace(one, id=in_round(work, one.id)) for one in groups])
 

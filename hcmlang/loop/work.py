@@ -16,7 +16,7 @@ from hcmlang.loop.desk import Desk
 from hcmlang.progress import Progress
 from hcmlang.spec.model import ClassifierConfig
 
-TABLE = "table.parquet"
+TABLE = "table.arrow"
 SCORES = "probabilities.npy"
 MODEL = "model"
 GROUPS = "groups.jsonl"
@@ -58,8 +58,8 @@ class Work:
         return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate)
 
     def scores(self, role: str) -> np.ndarray:
-        """The probabilities that a `predict` or `crossfit` step wrote, float32, shape (rows, labels)."""
-        return np.asarray(np.load(self.inputs[role] / SCORES))
+        """The probabilities that a `predict` or `crossfit` step wrote, float32, shape (rows, labels); they stay in the file."""
+        return np.asarray(np.load(self.inputs[role] / SCORES, mmap_mode="r"))
 
 
 @dataclass(frozen=True)
