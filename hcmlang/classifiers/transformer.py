@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,13 +23,15 @@ from transformers import (
     TrainingArguments,
 )
 
-from hcmlang.classifiers import batches, tiny
+from hcmlang.classifiers import batches, converted, tiny
 from hcmlang.classifiers.base import LOAD_HINT, not_loaded, wrong_labels
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.model import TransformersClassifier
 
+#: Rows on which a converted model is compared with the original.
+_COMPARED = 64
 _NAME_HINT = (
     "give `classifier.model` a hub id (and be online), a folder with config.json, model.safetensors and a tokenizer, "
     "or `tiny`"
@@ -45,12 +47,13 @@ class Transformer:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._columns = list(columns)
+        self._converted: converted.Forward | None = None
 
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         def forward(inputs: batches.Inputs) -> torch.Tensor:
-            logits: torch.Tensor = self._model(**self._known(inputs)).logits
-            return torch.softmax(logits.float(), dim=-1)[:, self._columns]
+            return torch.softmax(logits(self._known(inputs)).float(), dim=-1)[:, self._columns]
 
+        logits = self._logits(table, progress)
         return self._outputs(table, forward, progress, np.zeros((0, len(self._columns)), dtype=np.float32))
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
@@ -67,6 +70,25 @@ class Transformer:
             self._model.save_pretrained(folder)
             self._tokenizer.save_pretrained(folder)
 
+    def _logits(self, table: Table, progress: Progress) -> Callable[[batches.Inputs], torch.Tensor]:
+        """The forward pass by the backend that is wanted; one that is converted is compared on rows of the table."""
+        if self._config.backend == "torch" or not len(table):
+            return lambda inputs: cast(torch.Tensor, self._model(**inputs).logits)
+        if self._converted is None:
+            step = max(1, len(table) // _COMPARED)
+            rows = table.take(np.arange(0, len(table), step)[:_COMPARED])
+            limit = _limit(self._tokenizer, self._model, self._config.max_tokens)
+            window = batches.encoded(self._tokenizer, [list(column) for column in rows.columns], limit)
+            lengths = window.lengths()
+            sample = [
+                self._known(window.padded(batch, lengths)) for batch in batches.by_length(lengths, _COMPARED * 16)
+            ]
+            with quiet():
+                self._converted = converted.converted(self._model.to("cpu"), sample)
+            if converted.precision() != "bf16":
+                progress.note("  this CPU does not compute in bfloat16: OpenVINO predicts in float32")
+        return self._converted
+
     def _known(self, inputs: batches.Inputs) -> batches.Inputs:
         """What the model takes: some take no mask."""
         masked = "attention_mask" in self._tokenizer.model_input_names
@@ -76,7 +98,7 @@ class Transformer:
         self, table: Table, forward: Callable[[batches.Inputs], torch.Tensor], progress: Progress, none: np.ndarray
     ) -> np.ndarray:
         """What the model says of each row, float32; `none` where there is no row."""
-        device = device_of(self._config.device)
+        device = device_of(self._config.device) if self._config.backend == "torch" else "cpu"
         self._model.to(device)
         limit = _limit(self._tokenizer, self._model, self._config.max_tokens)
         tokens = batches.room(self._model.config, device, limit)

@@ -40,7 +40,9 @@ def test_a_column_is_the_sequence_of_its_texts(chunks: list[list[str]], data: st
 
 def a_table(rows: int) -> Table:
     texts = [(f"text {row} é\n", f"other {row}") for row in range(rows)]
-    return Table.of(["label", "b"], ["no", "yes", "maybe"], texts, np.arange(rows) % 3, [f"g{r % 7}" for r in range(rows)])
+    return Table.of(
+        ["label", "b"], ["no", "yes", "maybe"], texts, np.arange(rows) % 3, [f"g{r % 7}" for r in range(rows)]
+    )
 
 
 @pytest.mark.parametrize("rows", [0, 1, 16_384, 40_000])
