@@ -295,7 +295,7 @@ def alone(what: str, folder: Path, options: argparse.Namespace) -> dict[str, flo
 
 
 def most_memory() -> int:
-    """The most bytes that this process had. (Of a process that another one has started, `ru_maxrss` is at least the other's.)"""
+    """The most bytes that this process had. (`ru_maxrss` is at least that of the process which started it.)"""
     status = Path("/proc/self/status")
     if not status.is_file():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -86,7 +86,7 @@ class Transformer:
             with quiet():
                 self._converted = converted.converted(self._model.to("cpu"), sample)
             if converted.precision() != "bf16":
-                progress.note("  this CPU does not compute in bfloat16: OpenVINO predicts in float32")
+                progress.note("  this CPU has no matrix units for bfloat16: OpenVINO predicts in float32")
         return self._converted
 
     def _known(self, inputs: batches.Inputs) -> batches.Inputs:

@@ -148,8 +148,8 @@ class TransformersClassifier(Model):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute. `auto` takes an accelerator if there is one."""
     backend: Literal["torch", "openvino"] = "torch"
-    """What predicts. `openvino` converts the trained model for the CPU, in bfloat16 where the CPU has it: faster, and checked
-    against the original; needs `pip install hcmlang[openvino]`."""
+    """What predicts. `openvino` converts the trained model for the CPU, in bfloat16 where that has matrix units for it: faster,
+    and compared with the original; needs `pip install hcmlang[openvino]`."""
 
     @model_validator(mode="before")
     @classmethod

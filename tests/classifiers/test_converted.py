@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,9 +58,11 @@ def test_a_conversion_that_differs_is_refused() -> None:
 
 
 @needed
-def test_a_cpu_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_units", [True, False])
+def test_a_cpu_without_matrix_units_is_told(has_units: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Heard(Silent):
-        notes: ClassVar[list[str]] = []
+        def __init__(self) -> None:
+            self.notes: list[str] = []
 
         def note(self, message: str) -> None:
             self.notes.append(message)
@@ -68,9 +70,12 @@ def test_a_cpu_without_bfloat16_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
     model = classifiers.fit(config(epochs=1), reviews(40), seed=0)
     model.save(tmp_path)
     fast = classifiers.load(config(backend="openvino"), tmp_path, ("negative", "positive"))
-    monkeypatch.setattr(converted, "_precision", lambda core: "f32")
-    assert np.allclose(fast.predict_proba(reviews(50), Heard()), model.predict_proba(reviews(50)), atol=1e-5)
-    assert Heard.notes == ["  this CPU does not compute in bfloat16: OpenVINO predicts in float32"]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_units}, raising=False)
+    differ = np.abs(fast.predict_proba(reviews(50), heard := Heard()) - model.predict_proba(reviews(50))).max()
+    assert differ < converted.TOLERANCE
+    assert (differ < 1e-5) is not has_units
+    told = ["  this CPU has no matrix units for bfloat16: OpenVINO predicts in float32"]
+    assert heard.notes == ([] if has_units else told)
 
 
 @needed
