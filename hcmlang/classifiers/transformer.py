@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,20 +23,19 @@ from transformers import (
     TrainingArguments,
 )
 
-from hcmlang.classifiers import tiny
+from hcmlang.classifiers import batches, converted, tiny
 from hcmlang.classifiers.base import LOAD_HINT, not_loaded, wrong_labels
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.model import TransformersClassifier
 
-#: Rows in a batch when predicting: no gradients are kept, so more fit than in training.
-_PREDICT_ROWS = 4
+#: Rows on which a converted model is compared with the original.
+_COMPARED = 64
 _NAME_HINT = (
     "give `classifier.model` a hub id (and be online), a folder with config.json, model.safetensors and a tokenizer, "
     "or `tiny`"
 )
-_FULL = re.compile("out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 class Transformer:
@@ -49,49 +47,70 @@ class Transformer:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._columns = list(columns)
+        self._converted: converted.Forward | None = None
 
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
-        scores = np.zeros((len(table), len(self._columns)), dtype=np.float32)
-        for rows, output in self._forward(table, progress, hidden=False):
-            scores[rows] = torch.softmax(output.logits.float(), dim=-1).cpu().numpy()[:, self._columns]
-        return scores
+        def forward(inputs: batches.Inputs) -> torch.Tensor:
+            return torch.softmax(logits(self._known(inputs)).float(), dim=-1)[:, self._columns]
+
+        logits = self._logits(table, progress)
+        return self._outputs(table, forward, progress, np.zeros((0, len(self._columns)), dtype=np.float32))
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
-        vectors: np.ndarray | None = None
-        for rows, output in self._forward(table, progress, hidden=True):
-            mask = output.mask.unsqueeze(-1).float()
-            mean = (output.hidden_states[-1].float() * mask).sum(1) / mask.sum(1)
-            if vectors is None:
-                vectors = np.zeros((len(table), mean.shape[-1]), dtype=np.float32)
-            vectors[rows] = mean.cpu().numpy()
-        return vectors if vectors is not None else np.zeros((0, 1), dtype=np.float32)
+        def forward(inputs: batches.Inputs) -> torch.Tensor:
+            output = self._model(**self._known(inputs), output_hidden_states=True)
+            hidden: torch.Tensor = output.hidden_states[-1].float()
+            mask = inputs["attention_mask"].unsqueeze(-1).float()
+            return (hidden * mask).sum(1) / mask.sum(1)
+
+        return self._outputs(table, forward, progress, np.zeros((0, 1), dtype=np.float32))
 
     def save(self, folder: Path) -> None:
         with quiet():
             self._model.save_pretrained(folder)
             self._tokenizer.save_pretrained(folder)
 
-    def _forward(self, table: Table, progress: Progress, hidden: bool) -> Iterator[tuple[np.ndarray, Any]]:
-        """The model's outputs batch by batch. Rows of like length share a batch, so that little is padded."""
-        device = device_of(self._config.device)
-        model = self._model.to(device)
-        encoded = _encode(self._tokenizer, model, table, self._config.max_tokens)
-        order = np.argsort([len(ids) for ids in encoded["input_ids"]], kind="stable")
-        size = self._config.batch_size * _PREDICT_ROWS
-        with (
-            quiet(),
-            progress.task(f"predicting {len(table):,} rows", len(table)) as advance,
-            memory(),
-            torch.inference_mode(),
-        ):
-            for begin in range(0, len(order), size):
-                rows = order[begin : begin + size]
-                batch = self._tokenizer.pad({k: [v[i] for i in rows] for k, v in encoded.items()}, return_tensors="pt")
-                batch = batch.to(device)
-                output = model(**batch, output_hidden_states=hidden)
-                output.mask = batch["attention_mask"]
-                yield rows, output
-                advance(len(rows))
+    def _logits(self, table: Table, progress: Progress) -> Callable[[batches.Inputs], torch.Tensor]:
+        """The forward pass by the backend that is wanted; one that is converted is compared on rows of the table."""
+        if self._config.backend == "torch" or not len(table):
+            return lambda inputs: cast(torch.Tensor, self._model(**inputs).logits)
+        if self._converted is None:
+            step = max(1, len(table) // _COMPARED)
+            rows = table.take(np.arange(0, len(table), step)[:_COMPARED])
+            limit = _limit(self._tokenizer, self._model, self._config.max_tokens)
+            window = batches.encoded(self._tokenizer, [list(column) for column in rows.columns], limit)
+            lengths = window.lengths()
+            sample = [
+                self._known(window.padded(batch, lengths)) for batch in batches.by_length(lengths, _COMPARED * 16)
+            ]
+            with quiet():
+                self._converted = converted.converted(self._model.to("cpu"), sample)
+            if converted.precision() != "bf16":
+                progress.note("  this CPU has no matrix units for bfloat16: OpenVINO predicts in float32")
+        return self._converted
+
+    def _known(self, inputs: batches.Inputs) -> batches.Inputs:
+        """What the model takes: some take no mask."""
+        masked = "attention_mask" in self._tokenizer.model_input_names
+        return inputs if masked else {name: one for name, one in inputs.items() if name != "attention_mask"}
+
+    def _outputs(
+        self, table: Table, forward: Callable[[batches.Inputs], torch.Tensor], progress: Progress, none: np.ndarray
+    ) -> np.ndarray:
+        """What the model says of each row, float32; `none` where there is no row."""
+        device = device_of(self._config.device) if self._config.backend == "torch" else "cpu"
+        self._model.to(device)
+        limit = _limit(self._tokenizer, self._model, self._config.max_tokens)
+        tokens = batches.room(self._model.config, device, limit)
+
+        def encode(rows: range) -> batches.Encoded:
+            texts = [list(column[rows.start : rows.stop]) for column in table.columns]
+            return batches.encoded(self._tokenizer, texts, limit)
+
+        windows = [range(len(table))[begin : begin + batches.WINDOW] for begin in range(0, len(table), batches.WINDOW)]
+        with quiet(), progress.task(f"predicting {len(table):,} rows", len(table)) as advance, memory():
+            found = list(batches.outputs(windows, encode, forward, tokens, device, advance))
+        return np.concatenate(found) if found else none
 
 
 def fit(
@@ -181,12 +200,15 @@ def _encode(tokenizer: Any, model: Any, table: Table, max_tokens: int) -> dict[s
     if not len(table):
         return {"input_ids": []}
     columns = [list(column) for column in table.columns]
-    limit = min(max_tokens, tokenizer.model_max_length)
+    return dict(tokenizer(*columns, truncation=True, max_length=_limit(tokenizer, model, max_tokens)))
+
+
+def _limit(tokenizer: Any, model: Any, max_tokens: int) -> int:
+    """Tokens that a text is cut to."""
+    limit = min(max_tokens, int(tokenizer.model_max_length))
     # A tokenizer may not know how many positions the model has.
     positions = getattr(model.config, "max_position_embeddings", None)
-    if positions and positions > 0:
-        limit = min(limit, positions)
-    return dict(tokenizer(*columns, truncation=True, max_length=limit))
+    return min(limit, int(positions)) if positions and positions > 0 else limit
 
 
 class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
@@ -274,8 +296,7 @@ def memory() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # torch has a class of its own for this on some devices only.
-        if not isinstance(error, torch.OutOfMemoryError) and not _FULL.search(str(error)):
+        if not batches.is_full(error):
             raise
         hint = "lower `classifier.batch_size` or `classifier.max_tokens`; finished steps are kept"
         raise DiagnosticError(Diagnostic("out-of-memory", "the device's memory is full", hint=hint)) from error

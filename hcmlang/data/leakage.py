@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hcmlang.data.near_duplicates import NearDuplicates, normalized
+import numpy as np
+
+from hcmlang.data.near_duplicates import NearDuplicates, normalized, shingles
 from hcmlang.data.table import Table
 
 #: A text of fewer words may stand within any other by chance; it counts only where it is a line of its own. Of a pair both
@@ -31,9 +33,21 @@ class Leak:
 
 class HeldOut:
     """The rows of the test and challenge sets, by name of the set. `threshold` is the similarity (Jaccard, of word 3-grams)
-    from which on a text nearly repeats a row."""
+    from which on a text nearly repeats a row.
 
-    def __init__(self, tables: Mapping[str, Table], threshold: float) -> None:
+    Where it is known which rows will be asked about (`asked`), only what can be like one of these is kept in memory: sets of
+    any size are gone through once. Answers about these rows are the same.
+    """
+
+    def __init__(
+        self, tables: Mapping[str, Table], threshold: float, asked: Iterable[Sequence[str]] | None = None
+    ) -> None:
+        self._numbers: dict[str, Sequence[int]] = {name: range(len(table)) for name, table in tables.items()}
+        """What the rows that are kept are called."""
+        if asked is not None:
+            known = _known(asked)
+            self._numbers = {name: _sharing(table, known) for name, table in tables.items()}
+            tables = {name: table.take(np.asarray(self._numbers[name])) for name, table in tables.items()}
         self._rows = {name: NearDuplicates(table.texts(), threshold) for name, table in tables.items()}
         self._fields = max((len(table.fields) for table in tables.values()), default=1)
         self._least = _WORDS if self._fields == 1 else _WORDS_OF_A_PAIR
@@ -51,14 +65,14 @@ class HeldOut:
         """The held-out row that is the same, or nearly."""
         for name, index in self._rows.items():
             if (same := index.exact(row)) is not None:
-                return Leak(name, same)
+                return Leak(name, self._numbers[name][same])
             if (near := index.nearest(row)) is not None:
-                return Leak(name, *near)
+                return Leak(name, self._numbers[name][near[0]], near[1])
         return None
 
     def within(self, row: Sequence[str]) -> Leak | None:
         """The held-out row that a teacher would get to see with this one: the same, nearly the same, or a part of its text."""
-        return self.like(row) or self.told([" | ".join(" ".join(text.split()) for text in row)])
+        return self.like(row) or self.told([_as_line(row)])
 
     def told(self, texts: Iterable[str]) -> Leak | None:
         """The held-out row that stands in one of the texts, such as the messages of a prompt: within a line, or, for short rows
@@ -71,7 +85,7 @@ class HeldOut:
                 here = self._in_line(line)
                 for name, row in sorted({(name, row) for name, row, _ in here}):
                     if all((name, row, field) in here for field in range(self._fields)):
-                        return Leak(name, row)
+                        return Leak(name, self._numbers[name][row])
         return None
 
     def _line(self, line: str) -> frozenset[tuple[str, int, int]]:
@@ -82,3 +96,23 @@ class HeldOut:
                 if words[start : start + len(text)] == text:
                     found.add((name, row, field))
         return frozenset(found)
+
+
+def _as_line(row: Sequence[str]) -> str:
+    return " | ".join(" ".join(text.split()) for text in row)
+
+
+def _known(asked: Iterable[Sequence[str]]) -> set[int]:
+    """The word 3-grams of rows, each as a number: another one with the same number makes a row be kept, no more."""
+    return {hash(shingle) for row in asked for way in (row, (_as_line(row),)) for shingle in shingles(way)}
+
+
+def _sharing(table: Table, known: set[int]) -> list[int]:
+    """The rows that share a word 3-gram with what is known (short ones, a word with a short one). No other one is the same
+    as, nearly the same as, or a part of such a row: each of these takes a common one."""
+
+    def shares(row: Sequence[str]) -> bool:
+        ways = (row, *((text,) for text in row)) if len(row) > 1 else (row,)
+        return any(hash(shingle) in known for way in ways for shingle in shingles(way))
+
+    return [number for number, row in enumerate(table.texts()) if shares(row)]

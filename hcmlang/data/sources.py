@@ -16,6 +16,8 @@ from hcmlang.hashing import file_digest, folder_digest
 from hcmlang.spec.model import DataSource, FileData, HubData, Task
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from hcmlang.data.table import Table
 
 #: As many bad rows are shown; the rest is counted.
@@ -91,24 +93,50 @@ def read_table(source: DataSource, task: Task, role: str) -> Table:
     `role` is what the rows are for (`train`, `pool`, ...), for messages. Raises :class:`DiagnosticError` for a source that
     cannot be read, has no rows, or has bad ones (the first ten are named).
     """
+    import pyarrow as pa
+
     from hcmlang.data.table import Table
 
+    return Table.from_arrow(pa.Table.from_batches(read_batches(source, task, role)), task.text, task.labels)
+
+
+def read_into(path: Path, source: DataSource, task: Task, role: str) -> None:
+    """The same into a file that :meth:`hcmlang.data.table.Table.read` reads, in the memory of a few rows."""
+    from hcmlang.data.table import schema, write_batches
+
+    write_batches(path, schema(task.text, grouped=_grouped(task, role) is not None), read_batches(source, task, role))
+
+
+def count_rows(source: DataSource, task: Task, role: str) -> int:
+    """The number of a source's rows; they are checked, and not kept."""
+    return sum(batch.num_rows for batch in read_batches(source, task, role))
+
+
+def read_batches(source: DataSource, task: Task, role: str) -> Iterator[pa.RecordBatch]:
+    """The rows of a source as they are read, a block at a time; problems are told at the end."""
     name = source.hub if isinstance(source, HubData) else source.path
-    read = _Reading(name, task, task.group if role == "test" else None)
+    read = _Reading(name, task, _grouped(task, role))
     for row in _rows(source, read):
         read.take(row)
-    if read.problems:
+        if read.full:
+            yield read.block()
+    if read.wrong:
         raise DiagnosticError(read.report())
-    if not read.y:
+    if not read.rows:
         hint = f"give `task.data.{role}` a file with labelled rows" + (
             "; or leave `pool` out" if role == "pool" else ""
         )
         raise DiagnosticError(Diagnostic("no-rows", f"{name} ({role}) has no rows", hint=hint))
-    return Table.of(task.text, task.labels, read.texts, read.y, read.groups if read.group else None)
+    yield read.block()
+
+
+def _grouped(task: Task, role: str) -> str | None:
+    """The column with each row's group, where there is one."""
+    return task.group if role == "test" else None
 
 
 class _Reading:
-    """Collects good rows, and the problems of bad ones."""
+    """Collects good rows, a block at a time, and the problems of bad ones."""
 
     def __init__(self, name: str, task: Task, group: str | None) -> None:
         self.name = name
@@ -117,11 +145,29 @@ class _Reading:
         self.groups: list[str] = []
         self.texts: list[tuple[str, ...]] = []
         self.y: list[int] = []
+        self.rows = 0
         self.problems: list[Diagnostic] = []
+        self.wrong = 0
         self.index = {label: i for i, label in enumerate(task.labels)}
         # A number is a label's position, unless the labels themselves are numbers.
         if not any(label.lstrip("-").isdigit() for label in task.labels):
             self.index |= {str(position): position for position in range(len(task.labels))}
+
+    @property
+    def full(self) -> bool:
+        from hcmlang.data.table import BLOCK
+
+        return len(self.y) == BLOCK
+
+    def block(self) -> pa.RecordBatch:
+        """The rows since the last block."""
+        from hcmlang.data.table import record_batch
+
+        columns = [[row[i] for row in self.texts] for i in range(len(self.task.text))]
+        groups = self.groups if self.group else None
+        block = record_batch(self.task.text, self.task.labels, columns, self.y, groups)
+        self.texts, self.y, self.groups = [], [], []
+        return block
 
     @property
     def columns(self) -> list[str]:
@@ -167,6 +213,7 @@ class _Reading:
                 hint = "hidden labels of a test split are written -1; take a split with labels"
             self.problem("unknown-label", row, f"has the label `{label}`, which is not in `task.labels`", hint)
             return
+        self.rows += 1
         self.texts.append(tuple(texts))
         self.y.append(known)
         if self.group is not None:
@@ -182,13 +229,16 @@ class _Reading:
         return None
 
     def problem(self, code: str, row: Row, message: str, hint: str | None = None) -> None:
+        self.wrong += 1
+        if self.wrong > SHOWN:
+            return
         span = Span.point(Source(self.name), row.line) if row.line else None
         self.problems.append(Diagnostic(code, f"row {row.number:,} of {self.name} {message}", span, hint))
 
     def report(self) -> list[Diagnostic]:
-        more = len(self.problems) - SHOWN
+        more = self.wrong - SHOWN
         note = [Diagnostic("more-bad-rows", f"{more:,} more bad rows in {self.name}")] if more > 0 else []
-        return self.problems[:SHOWN] + note
+        return self.problems + note
 
 
 def _kind(value: Any) -> str:

@@ -1,17 +1,20 @@
-"""Labelled texts in memory: what every part of the loop works on."""
+"""Labelled texts: what every part of the loop works on. Tables of any size are read from files that are mapped into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from hcmlang.data.texts import Joined, Rows, Texts
 
 LABEL = "label"
 GROUP = "group"
+#: Rows that are written at a time; with 32-bit offsets, texts may have 130 kB on average.
+BLOCK = 16_384
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class Table:
 
     fields: tuple[str, ...]
     labels: tuple[str, ...]
-    columns: tuple[tuple[str, ...], ...]
+    columns: tuple[Sequence[str], ...]
     y: np.ndarray
-    groups: tuple[str, ...] | None = None
+    groups: Sequence[str] | None = None
 
     @classmethod
     def of(
@@ -34,7 +37,7 @@ class Table:
         fields: Sequence[str],
         labels: Sequence[str],
         texts: Sequence[Sequence[str]],
-        y: Sequence[int],
+        y: Sequence[int] | np.ndarray,
         groups: Sequence[str] | None = None,
     ) -> Table:
         """From one sequence of field texts a row."""
@@ -45,44 +48,89 @@ class Table:
     def __len__(self) -> int:
         return len(self.y)
 
-    def texts(self) -> list[tuple[str, ...]]:
+    def texts(self) -> Rows:
         """The field texts of each row."""
-        return list(zip(*self.columns, strict=True))
+        return Rows(self.columns)
 
-    def joined(self, separator: str = " ") -> list[str]:
+    def joined(self, separator: str = " ") -> Joined:
         """Each row as one text."""
-        return [separator.join(row) for row in zip(*self.columns, strict=True)]
+        return Joined(self.texts(), separator)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Table:
         """The rows with these indices, in this order."""
         index = np.asarray(rows, dtype=np.int64)
-        columns = tuple(tuple(column[i] for i in index) for column in self.columns)
-        groups = tuple(self.groups[i] for i in index) if self.groups is not None else None
+        columns = tuple(_taken(column, index) for column in self.columns)
+        groups = _taken(self.groups, index) if self.groups is not None else None
         return Table(self.fields, self.labels, columns, self.y[index], groups)
+
+    def blocks(self, rows: int) -> Iterator[Table]:
+        """So many rows at a time, the last fewer."""
+        for begin in range(0, len(self), rows):
+            yield self.take(np.arange(begin, min(begin + rows, len(self))))
 
     def __add__(self, other: Table) -> Table:
         """The rows of both, without groups."""
         if (self.fields, self.labels) != (other.fields, other.labels):
             raise ValueError("tables of different tasks cannot be joined")
-        columns = tuple(mine + theirs for mine, theirs in zip(self.columns, other.columns, strict=True))
+        columns = tuple((*mine, *theirs) for mine, theirs in zip(self.columns, other.columns, strict=True))
         return Table(self.fields, self.labels, columns, np.concatenate([self.y, other.y]))
 
-    def to_arrow(self) -> pa.Table:
-        """Text columns, `label` (the class's name) and, where there are groups, `group`: for a parquet file."""
-        about = {LABEL: [self.labels[i] for i in self.y]} | ({GROUP: self.groups} if self.groups is not None else {})
-        arrays = [pa.array(column, pa.string()) for column in (*self.columns, *about.values())]
-        return pa.table(arrays, names=[*self.fields, *about])
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows as Arrow holds them, a block at a time."""
+        for block in self.blocks(BLOCK):
+            yield record_batch(block.fields, block.labels, block.columns, block.y, block.groups)
 
     def write(self, path: Path) -> None:
-        """Write as parquet; :meth:`read` gets the same table back."""
-        pq.write_table(self.to_arrow(), path)
+        """Write as an Arrow file; :meth:`read` gets the same table back."""
+        write_batches(path, schema(self.fields, grouped=self.groups is not None), self.batches())
 
     @classmethod
     def read(cls, path: Path, fields: Sequence[str], labels: Sequence[str]) -> Table:
-        data = pq.read_table(path)
+        """A table that :meth:`write` wrote; its texts stay in the file."""
+        return cls.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), fields, labels)
+
+    @classmethod
+    def from_arrow(cls, data: pa.Table, fields: Sequence[str], labels: Sequence[str]) -> Table:
+        """From rows of :func:`schema`."""
         index = {name: i for i, name in enumerate(labels)}
         # By position: a text column may be called as one of those behind the texts is.
-        (*columns,) = (tuple(data.column(number).to_pylist()) for number in range(data.num_columns))
-        texts, (names, *groups) = columns[: len(fields)], columns[len(fields) :]
-        y = np.fromiter((index[name] for name in names), dtype=np.int64, count=data.num_rows)
-        return cls(tuple(fields), tuple(labels), tuple(texts), y, groups[0] if groups else None)
+        columns = [data.column(number) for number in range(data.num_columns)]
+        texts, (named, *groups) = columns[: len(fields)], columns[len(fields) :]
+        classes = [
+            np.array([index[name] for name in chunk.dictionary.to_pylist()], dtype=np.int64)[chunk.indices.to_numpy()]
+            for chunk in named.chunks
+        ]
+        y = np.concatenate([np.zeros(0, dtype=np.int64), *classes])
+        grouped = Texts(groups[0]) if groups else None
+        return cls(tuple(fields), tuple(labels), tuple(map(Texts, texts)), y, grouped)
+
+
+def schema(fields: Sequence[str], *, grouped: bool) -> pa.Schema:
+    """Text columns, `label` (the class's name) and, where there are groups, `group`."""
+    about = [(LABEL, pa.dictionary(pa.int32(), pa.string())), *([(GROUP, pa.string())] if grouped else [])]
+    return pa.schema([*((name, pa.string()) for name in fields), *about])
+
+
+def record_batch(
+    fields: Sequence[str],
+    labels: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    y: Sequence[int] | np.ndarray,
+    groups: Sequence[str] | None = None,
+) -> pa.RecordBatch:
+    """A few rows of :func:`schema`, all in Arrow's memory."""
+    classes = pa.DictionaryArray.from_arrays(pa.array(y, pa.int32()), pa.array(labels, pa.string()))
+    texts = [pa.array(list(column), pa.string()) for column in columns]
+    about = [pa.array(list(groups), pa.string())] if groups is not None else []
+    return pa.record_batch([*texts, classes, *about], schema=schema(fields, grouped=groups is not None))
+
+
+def write_batches(path: Path, form: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write an Arrow file as its rows come."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, form) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _taken(column: Sequence[str], rows: np.ndarray) -> Sequence[str]:
+    return column.take(rows) if isinstance(column, Texts) else tuple(column[row] for row in rows)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+#: Rows that are looked at together.
+_BLOCK = 1 << 20
+
 
 def confident_errors(scores: np.ndarray, gold: np.ndarray, confidence: float) -> np.ndarray:
     """Rows whose prediction is wrong with at least this probability, the most confident first (ties: by row).
 
     `scores` are probabilities, shape (rows, labels); `gold` the classes, shape (rows,). Returns row numbers, int64.
     """
-    top = scores.max(axis=1)
-    rows = np.flatnonzero((scores.argmax(axis=1) != gold) & (top >= np.float32(confidence)))
-    return rows[np.lexsort((rows, -top[rows]))]
+    found = []
+    for begin in range(0, len(scores), _BLOCK):
+        block = scores[begin : begin + _BLOCK]
+        wrong = block.argmax(axis=1) != gold[begin : begin + _BLOCK]
+        found.append(begin + np.flatnonzero(wrong & (block.max(axis=1) >= np.float32(confidence))))
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *found])
+    return rows[np.lexsort((rows, -scores[rows].max(axis=1, initial=0)))]

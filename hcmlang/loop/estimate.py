@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from hcmlang import lang
-from hcmlang.data.sources import read_table
+from hcmlang.data.sources import count_rows
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
@@ -90,7 +90,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     acceptance = {name: _acceptance(program) for name, program in programs.items()}
     if not arms or not programs or spec.generate is None:
         return Estimate(guarantees, acceptance, None, None, ())
-    rows = len(read_table(spec.task.data.pool or spec.task.data.train, spec.task, role="pool")) // spec.rounds
+    rows = count_rows(spec.task.data.pool or spec.task.data.train, spec.task, role="pool") // spec.rounds
     most = spec.characterize.per_group * (rows // spec.detect.group.min_size + 2)
     usual, groups, why = _usual(spec, rows, run)
     worked = _worked(spec)

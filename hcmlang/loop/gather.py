@@ -30,6 +30,8 @@ AUGMENTED = "augmented.parquet"
 REJECTED_TABLE = "rejected.parquet"
 VERSIONS = "versions.json"
 _LIBRARIES = ("hcmlang", "torch", "transformers", "tokenizers", "scikit-learn", "llguidance", "numpy")
+#: Rows of predictions that are written together.
+_WRITTEN = 1 << 18
 #: Rows and instances that are shown of a group or hypothesis.
 _EXAMPLES = 5
 
@@ -43,7 +45,7 @@ def results(work: Work) -> None:
     write_jsonl(work.out / GROUPS, _groups(work, pool))
     pq.write_table(_augmented(work), work.out / AUGMENTED)
     pq.write_table(_rejected(work), work.out / REJECTED_TABLE)
-    pq.write_table(_predictions(work, sets), work.out / PREDICTIONS)
+    _predictions(work, sets)
     shutil.copyfile(work.inputs["map"] / MAP, work.out / MAP)
     _write_json(work, METRICS, metrics(work, pool, sets, hypotheses))
     versions = {"Python": platform.python_version()} | {name: version(name) for name in _LIBRARIES}
@@ -202,24 +204,31 @@ def _beside(texts: Mapping[str, Sequence[str | None]], about: Mapping[str, pa.Ar
     return pa.table(columns | {f"{name}_" if name in texts else name: values for name, values in about.items()})
 
 
-def _predictions(work: Work, sets: Mapping[str, Table]) -> pa.Table:
-    """One row for each evaluated row, arm and seed."""
-    labels = np.array(work.config["labels"], dtype=object)
-    parts = []
-    for name, table in sets.items():
-        count, gold = len(table), pa.array(labels[table.y], pa.string())
-        for arm in work.config["arms"]:
-            for seed in work.config["seeds"]:
-                scores = work.scores(f"scores:{name}:{arm}:{seed}")
-                columns = {
-                    "set": pa.array([name] * count, pa.string()),
-                    "arm": pa.array([arm] * count, pa.string()),
-                    "seed": pa.array([seed] * count, pa.int64()),
-                    "row": pa.array(range(count), pa.int64()),
-                    "gold": gold,
-                    "predicted": pa.array(labels[scores.argmax(axis=1)], pa.string()),
-                    "confidence": pa.array(scores.max(axis=1), pa.float32()),
-                }
-                columns |= {f"p:{label}": pa.array(scores[:, i], pa.float32()) for i, label in enumerate(labels)}
-                parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
+def _predictions(work: Work, sets: Mapping[str, Table]) -> None:
+    """One row for each evaluated row, arm and seed, written as they are put together."""
+    labels = work.config["labels"]
+    named = [("set", pa.string()), ("arm", pa.string()), ("seed", pa.int64()), ("row", pa.int64())]
+    told = [("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
+    form = pa.schema([*named, *told, *((f"p:{label}", pa.float32()) for label in labels)])
+    with pq.ParquetWriter(work.out / PREDICTIONS, form) as file:
+        for name, table in sets.items():
+            for arm in work.config["arms"]:
+                for seed in work.config["seeds"]:
+                    scores = work.scores(f"scores:{name}:{arm}:{seed}")
+                    for begin in range(0, len(table), _WRITTEN):
+                        end = min(begin + _WRITTEN, len(table))
+                        own = _told(scores[begin:end], table.y[begin:end], labels)
+                        where = [
+                            pa.repeat(pa.scalar(value, kind), end - begin)
+                            for value, (_, kind) in zip((name, arm, seed), named, strict=False)
+                        ]
+                        columns = [*where, pa.array(np.arange(begin, end)), *own]
+                        file.write_table(pa.table(columns, schema=form))
+
+
+def _told(scores: np.ndarray, gold: np.ndarray, labels: Sequence[str]) -> list[pa.Array]:
+    """Columns of some rows: gold label, predicted label, its confidence, and the probability of each label."""
+    names = pa.array(labels, pa.string())
+    probabilities = [pa.array(np.ascontiguousarray(scores[:, number])) for number in range(len(labels))]
+    confidence = pa.array(scores.max(axis=1))
+    return [names.take(pa.array(gold)), names.take(pa.array(scores.argmax(axis=1))), confidence, *probabilities]

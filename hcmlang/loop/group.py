@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,6 +15,8 @@ from hcmlang.teachers.association import log_odds_ratio
 from hcmlang.teachers.features import words_of
 
 _DIMENSIONS = 50
+#: Rows of the pool whose words are counted at a time.
+_BLOCK = 65_536
 _TERMS = 5
 #: How clearly a word must be more frequent in a group than in the rows it is compared with (z-score).
 _CLEARLY = 2.0
@@ -31,23 +33,23 @@ def group_errors(
 ) -> list[Group]:
     """Groups of HCMs that resemble each other, direction by direction; each HCM is in exactly one.
 
-    `rows` are the HCMs, the most confident first; `embeddings` (pool rows, dimensions) take the place of TF-IDF where
-    they are given. Within a direction the largest group comes first, the rows that fit no group last.
+    `rows` are the HCMs, the most confident first; `embeddings`, one for each of these, take the place of TF-IDF
+    where they are given. Within a direction the largest group comes first, the rows that fit no group last.
     """
-    predicted = scores.argmax(axis=1)
+    told = pool.y[rows], scores[rows].argmax(axis=1)
+    everywhere = _everywhere(pool, scores, rows)
     groups: list[Group] = []
-    directions = sorted({(int(pool.y[row]), int(predicted[row])) for row in rows})
+    directions = sorted({(int(gold), int(taken_for)) for gold, taken_for in zip(*told, strict=True)})
     for gold, taken_for in directions:
-        own = np.asarray([row for row in rows if pool.y[row] == gold and predicted[row] == taken_for])
-        vectors = embeddings[own] if embeddings is not None else _tfidf(pool.take(own).joined(), seed)
+        which = np.flatnonzero((told[0] == gold) & (told[1] == taken_for))
+        own = rows[which]
+        vectors = embeddings[which] if embeddings is not None else _tfidf(pool.take(own).joined(), seed)
         clusters = _clusters(vectors, config, seed)
-        alike = np.flatnonzero(predicted == taken_for)
-        words = _rows_with(pool, alike)
         names = (pool.labels[gold], pool.labels[taken_for])
         sizes = Counter(clusters.tolist())
         for number, cluster in enumerate(sorted(sizes, key=lambda c: (c == -1, -sizes[c], c)), start=1):
             members = own[clusters == cluster]
-            terms = _telling_terms(pool, members, words, len(alike))
+            terms = _telling_terms(pool, members, *everywhere[taken_for])
             outliers = cluster == -1 and len(sizes) > 1
             groups.append(_group(f"{names[0]}-as-{names[1]}-{number}", names, members, terms, outliers))
     return groups
@@ -85,6 +87,24 @@ def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
     if len(vectors) <= config.min_size:
         return one
     return np.asarray(HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True).fit_predict(vectors))
+
+
+def _everywhere(pool: Table, scores: np.ndarray, rows: np.ndarray) -> dict[int, tuple[Counter[str], int]]:
+    """For each label that some of the rows are taken for: in how many rows of the pool with that prediction each of their words
+    occurs, and how many such rows there are. Other words are not counted: a large pool has millions."""
+    asked = {word for text in pool.take(rows).joined() for word in words_of(text)}
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    sizes: Counter[int] = Counter()
+    wanted = set(scores[rows].argmax(axis=1).tolist())
+    begin = 0
+    for block in pool.blocks(_BLOCK) if wanted else ():
+        predicted = scores[begin : begin + len(block)].argmax(axis=1)
+        begin += len(block)
+        for taken_for, text in zip(predicted.tolist(), block.joined(), strict=True):
+            if taken_for in wanted:
+                sizes[taken_for] += 1
+                counts[taken_for].update(asked.intersection(words_of(text)))
+    return {taken_for: (counts[taken_for], sizes[taken_for]) for taken_for in wanted}
 
 
 def _rows_with(pool: Table, rows: np.ndarray) -> Counter[str]:

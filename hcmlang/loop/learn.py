@@ -8,10 +8,11 @@ import numpy as np
 
 from hcmlang import classifiers
 from hcmlang.data.records import Instance
-from hcmlang.data.sources import read_table
+from hcmlang.data.sources import read_into
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.hashing import derive_seed
+from hcmlang.hashing import content_key, derive_seed
+from hcmlang.loop import shards
 from hcmlang.loop.work import MODEL, SCORES, TABLE, Work
 
 #: The rows of a fold.
@@ -21,8 +22,7 @@ ROWS = "rows.npy"
 def read(work: Work) -> None:
     """A data source as a table; bad rows are errors that name file and row."""
     with work.progress.task(f"reading {work.handles['role']}"):
-        table = read_table(work.handles["source"], work.handles["task"], role=work.handles["role"])
-    table.write(work.out / TABLE)
+        read_into(work.out / TABLE, work.handles["source"], work.handles["task"], work.handles["role"])
 
 
 def train(work: Work) -> None:
@@ -32,18 +32,25 @@ def train(work: Work) -> None:
 
 
 def predict(work: Work) -> None:
-    """Probabilities of a table's rows under a model."""
+    """Probabilities of a table's rows under a model. What is predicted when a run is stopped is there when it goes on."""
     model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, work.config["labels"])
     table = work.table("table")
     if "shard" in work.config:
         number, count = work.config["shard"]
         table = table.take(np.arange(len(table) * number // count, len(table) * (number + 1) // count))
-    save_scores(model.predict_proba(table, work.progress), work)
+
+    def scores(rows: Table) -> np.ndarray:
+        return finite(model.predict_proba(rows, work.progress))
+
+    # The folders of results are named by their content.
+    inputs = {role: folder.name for role, folder in work.inputs.items()}
+    unfinished = work.out.parent / f"unfinished-{content_key([dict(work.config), inputs])[:16]}"
+    shards.predicted(table, scores, unfinished, work.out / SCORES)
 
 
 def join(work: Work) -> None:
     """Probabilities of a table's rows, from those of its shards."""
-    save_scores(np.concatenate([work.scores(f"shard:{number}") for number in range(len(work.inputs))]), work)
+    shards.join([work.inputs[f"shard:{number}"] / SCORES for number in range(len(work.inputs))], work.out / SCORES)
 
 
 def part(work: Work) -> None:
@@ -99,11 +106,16 @@ def instances_table(instances: Sequence[Instance], like: Table) -> Table:
 
 
 def save_scores(scores: np.ndarray, work: Work) -> None:
+    np.save(work.out / SCORES, finite(scores))
+
+
+def finite(scores: np.ndarray) -> np.ndarray:
+    """Probabilities, if they are numbers."""
     if not np.isfinite(scores).all():
         message = "the classifier's probabilities are not numbers: its training went astray"
         hint = "lower `classifier.learning_rate`"
         raise DiagnosticError(Diagnostic("not-a-number", message, hint=hint))
-    np.save(work.out / SCORES, scores)
+    return scores
 
 
 def save_model(model: classifiers.Classifier, work: Work) -> None:

@@ -31,7 +31,8 @@ def pool_map(work: Work) -> None:
     rows = np.sort(np.concatenate([shown, random.permutation(others)[:_OTHERS]]))
     places = _plane(classifiers.load(work.classifier, work.inputs["model"] / MODEL, pool.labels), work, rows)
     is_hcm = [_hcm(scores, pool.y, tau)[rows] if scores is not None else None for scores in (before, after)]
-    held_out, texts = work.held_out(work.config["near_duplicate"]), pool.texts()
+    texts = pool.texts()
+    held_out = work.held_out(work.config["near_duplicate"], (texts[row] for row in shown))
     told = {int(row) for row in shown if held_out.within(texts[row]) is None}
     labels = np.array(pool.labels, dtype=object)
     columns = {

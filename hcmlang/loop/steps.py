@@ -6,14 +6,14 @@ from hcmlang.loop import gather, learn, mitigate, pool_map, probe, teach
 from hcmlang.loop.work import Action
 
 ACTIONS: dict[str, Action] = {
-    "read": Action(learn.read),
-    "part": Action(learn.part),
+    "read": Action(learn.read, version=2),
+    "part": Action(learn.part, version=2),
     "train": Action(learn.train),
-    "predict": Action(learn.predict),
+    "predict": Action(learn.predict, version=2),
     "join": Action(learn.join),
     "fold": Action(mitigate.fold),
     "unfold": Action(learn.unfold),
-    "detect": Action(teach.detect),
+    "detect": Action(teach.detect, version=2),
     "characterize": Action(teach.characterize),
     "generic": Action(teach.generic),
     "probe": Action(probe.probe),
@@ -26,5 +26,5 @@ ACTIONS: dict[str, Action] = {
     "guard": Action(mitigate.guarded),
     "pair": Action(mitigate.pair),
     "map": Action(pool_map.pool_map),
-    "results": Action(gather.results, version=5),
+    "results": Action(gather.results, version=6),
 }

@@ -45,14 +45,15 @@ def detect(work: Work) -> None:
     rows = confident_errors(scores, pool.y, work.config["confidence"])
     rows = rows[looked_at(work, len(pool))[rows]]
     # What stands in a held-out set, too, must not be shown to a teacher.
-    held_out, texts = work.held_out(work.config["near_duplicate"]), pool.texts()
+    texts = pool.texts()
+    held_out = work.held_out(work.config["near_duplicate"], (texts[row] for row in rows))
     leaks = {int(row): leak for row in rows if (leak := held_out.within(texts[row])) is not None}
     rows = np.array([row for row in rows if row not in leaks], dtype=np.int64)
     write_jsonl(work.out / LEAKED, [{"row": row, "repeats": str(leak)} for row, leak in leaks.items()])
     embeddings = None
     if config.features == "classifier" and len(rows):
         model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, pool.labels)
-        embeddings = model.embed(pool, work.progress)
+        embeddings = model.embed(pool.take(rows), work.progress)
     groups = group_errors(pool, scores, rows, config, embeddings=embeddings, seed=work.seed)
     write_jsonl(work.out / GROUPS, [dataclasses.replace(one, id=in_round(work, one.id)) for one in groups])
 
@@ -327,7 +328,8 @@ def select(work: Work) -> None:
     for role, folder in work.inputs.items():
         if role.startswith("candidates:"):
             candidates += read_records(folder / INSTANCES, Instance)
-    held_out = work.held_out(work.config["near_duplicate"])
+    asked = ([one.fields[name] for name in work.config["fields"]] for one in candidates)
+    held_out = work.held_out(work.config["near_duplicate"], asked)
     keep = work.config["keep"]
     earlier = read_records(work.inputs["earlier"] / INSTANCES, Instance) if "earlier" in work.inputs else []
     if "like" in work.inputs:

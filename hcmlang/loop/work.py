@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hcmlang.loop.desk import Desk
 from hcmlang.progress import Progress
 from hcmlang.spec.model import ClassifierConfig
 
-TABLE = "table.parquet"
+TABLE = "table.arrow"
 SCORES = "probabilities.npy"
 MODEL = "model"
 GROUPS = "groups.jsonl"
@@ -52,14 +52,15 @@ class Work:
         """The rows that a `read` step wrote."""
         return Table.read(self.inputs[role] / TABLE, self.config["fields"], self.config["labels"])
 
-    def held_out(self, near_duplicate: float) -> HeldOut:
-        """The rows that are only evaluated; what shares that part of its word 3-grams with one nearly repeats it."""
+    def held_out(self, near_duplicate: float, asked: Iterable[Sequence[str]] | None = None) -> HeldOut:
+        """The rows that are only evaluated; what shares that part of its word 3-grams with one nearly repeats it. Where only
+        some rows will be `asked` about, it takes little memory."""
         roles = [role for role in self.inputs if role.startswith("held_out:")]
-        return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate)
+        return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate, asked)
 
     def scores(self, role: str) -> np.ndarray:
-        """The probabilities that steps such as `predict` wrote, float32, shape (rows, labels)."""
-        return np.asarray(np.load(self.inputs[role] / SCORES))
+        """The probabilities that steps such as `predict` wrote, float32, shape (rows, labels); they stay in the file."""
+        return np.asarray(np.load(self.inputs[role] / SCORES, mmap_mode="r"))
 
 
 @dataclass(frozen=True)

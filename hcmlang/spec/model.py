@@ -167,6 +167,9 @@ class TransformersClassifier(Model):
     """Where to compute. `auto` takes an accelerator if there is one."""
     launch: Launch | None = None
     """Training on several GPUs: `{processes: 8}`. Default: in one process."""
+    backend: Literal["torch", "openvino"] = "torch"
+    """What predicts. `openvino` converts the trained model for the CPU, in bfloat16 where that has matrix units for it: faster,
+    and compared with the original; needs `pip install hcmlang[openvino]`."""
 
     @field_validator("launch")
     @classmethod
@@ -197,8 +200,6 @@ class EncoderClassifier(Model):
     """Branch, tag or commit of the model on the hub."""
     regularization: Annotated[float, Field(gt=0)] = 10.0
     """Inverse strength of the L2 penalty (scikit-learn's `C`): larger fits the training rows more closely."""
-    batch_size: Positive = 64
-    """Texts that are encoded together."""
     max_tokens: Annotated[int, Field(ge=8)] = 128
     """Longer texts are cut to this many tokens."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

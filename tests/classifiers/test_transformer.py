@@ -107,7 +107,7 @@ def test_saved_and_loaded_it_is_the_same(trained: classifiers.Classifier, folder
 def test_a_saved_model_is_the_librarys_own(trained: classifiers.Classifier, folder: Folder) -> None:
     trained.save(where := folder("model"))
     test = reviews(1, seed=1)
-    words = AutoTokenizer.from_pretrained(where)(test.joined(), return_tensors="pt")
+    words = AutoTokenizer.from_pretrained(where)(list(test.joined()), return_tensors="pt")
     expected = trained.predict_proba(test)
     for model in (AutoModelForSequenceClassification.from_pretrained(where), classifiers.open_model(where)):
         assert model.config.id2label == dict(enumerate(LABELS))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hcmlang.data.leakage import HeldOut
 from hcmlang.data.table import Table
@@ -69,3 +71,32 @@ def test_a_pair_leaks_with_both_of_its_texts() -> None:
     assert pairs.within([first, "a woman is sleeping on a couch"]) is None, "sentences are shared by many pairs"
     assert pairs.within([f"Look, there is something: {first}, is he?", f"Yes, {second.upper()} and there"]) is not None
     assert pairs.like([first, second]) is not None
+
+
+#: Few words, so that rows are often alike.
+WORDS = st.lists(st.sampled_from(["a", "b", "not", "Not", "...", "$", "c|"]), max_size=12).map(" ".join)
+
+
+@given(st.integers(1, 2), st.data())
+def test_what_is_asked_about_is_all_that_is_needed(fields: int, data: st.DataObject) -> None:
+    """Answers are the same where only what may be like the questions is kept."""
+    row = st.tuples(*[WORDS] * fields)
+    tables = {
+        name: Table.of(["a", "b"][:fields], ("no", "yes"), rows, [0] * len(rows))
+        for name in ("test", "challenge")
+        if (rows := data.draw(st.lists(row, max_size=8))) or name == "test"
+    }
+    asked = data.draw(st.lists(row | st.sampled_from(tables["test"].texts()[:] or [("",) * fields]), max_size=6))
+    asked += [tuple(f"x {text} y" for text in one) for one in asked[:2]]
+    whole, narrow = HeldOut(tables, 0.7), HeldOut(tables, 0.7, asked)
+    for one in asked:
+        assert narrow.like(one) == whole.like(one)
+        assert narrow.within(one) == whole.within(one)
+
+
+def test_what_nobody_asks_about_is_not_kept() -> None:
+    texts = [[f"number {row} of a long list of rows"] for row in range(100)]
+    table = Table.of(["text"], ("no", "yes"), texts, [0] * 100)
+    narrow = HeldOut({"test": table}, 0.9, [("number 7 of a Long list of rows!",), ("something else entirely here",)])
+    assert str(narrow.like(("number 7 of a long list of rows",))) == "test row 7"
+    assert not HeldOut({"test": table}, 0.9, [("something else entirely here",)])._rows["test"]._sets

@@ -417,7 +417,7 @@ from hcmlang.spec.model import HubData, Task
 task = Task.model_validate({"labels": ["negative", "positive"], "data": {"train": "a.tsv", "test": "b.tsv"}})
 try:
     table = read_table(HubData(hub=sys.argv[1], split="train[:2]"), task, "train")
-    print(table.texts(), table.y.tolist())
+    print(list(table.texts()), table.y.tolist())
 except DiagnosticError as error:
     print(error)
 """

@@ -20,6 +20,7 @@ from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError, render
 from hcmlang.hashing import file_digest
 from hcmlang.loop.results import Results
+from hcmlang.loop.work import TABLE
 from hcmlang.report.html import write_report
 from hcmlang.statistics.calibration import scaled
 from tests.conftest import Hcmlang
@@ -155,13 +156,12 @@ def test_a_weight_is_chosen_on_held_out_train_rows(finished: hcmlang.Run) -> Non
 
 def test_held_out_rows_are_trained_on_by_nobody(finished: hcmlang.Run) -> None:
     found = steps(finished)
-    part, held_out = (pq.read_table(found[f"{name}/seed=0"] / "table.parquet") for name in ("train-part", "held-out"))
-    train = pq.read_table(found["read/train"] / "table.parquet")
-    assert part.num_rows + held_out.num_rows == train.num_rows
-    assert Counter(part["text"].to_pylist()) + Counter(held_out["text"].to_pylist()) == Counter(
-        train["text"].to_pylist()
+    train, part, held_out = (
+        Table.read(found[name] / TABLE, ("text",), ("negative", "positive"))
+        for name in ("read/train", "train-part/seed=0", "held-out/seed=0")
     )
-    assert held_out.num_rows == round(train.num_rows / 10)
+    assert Counter(part.texts()) + Counter(held_out.texts()) == Counter(train.texts())
+    assert len(held_out) == round(len(train) / 10)
 
 
 def test_temperatures_are_told_for_every_arm(finished: hcmlang.Run) -> None:
