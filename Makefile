@@ -31,14 +31,16 @@ test: setup lint
 test-browser: setup
 	$(BIN)/python -m pytest tests/browser
 
-# Runs on a Ray cluster of three nodes on this machine, with results on moto's S3 server. moto and s3fs want an older dateutil than the
-# rest, so that they get an environment of their own, which sees the one of `setup` beneath (build/cluster).
+# Runs on a Ray cluster of three nodes on this machine, with results on moto's S3 server. moto and s3fs want an older dateutil than
+# `setup` has, so they get an environment of their own that sees the other one beneath (build/cluster).
 test-cluster: build/cluster/ready
 	OMP_NUM_THREADS=1 build/cluster/bin/python -m pytest tests/cluster --durations=10
 
-build/cluster/ready: setup pyproject.toml
+PLACE := "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+build/cluster/ready: .venv/ready
 	test -x build/cluster/bin/python || $(BIN)/python -m venv build/cluster
-	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(build/cluster/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/setup.pth"
+	echo "import site; site.addsitedir('$$($(BIN)/python -c $(PLACE))')" > "$$(build/cluster/bin/python -c $(PLACE))/setup.pth"
 	build/cluster/bin/python -m pip install -q 'ray[client]>=2.40' 's3fs>=2025.3' 'moto[server]>=5' 'python-dateutil<3'
 	@touch $@
 

@@ -43,7 +43,14 @@ def nothing(work: Work) -> None:
     (work.out / "file").write_text(str(work.config["number"]), encoding="utf-8")
 
 
+def wait(work: Work) -> None:
+    """A step that takes time and no core."""
+    time.sleep(work.config["seconds"])
+    (work.out / "file").write_text(str(work.config["number"]), encoding="utf-8")
+
+
 ACTIONS["nothing"] = Action(nothing)
+ACTIONS["wait"] = Action(wait)
 
 
 class Known:
@@ -79,6 +86,41 @@ def steps(count: int, on: str | None, workers: int | None) -> None:
     where = on or (f"{workers} workers" if workers else "in this process")
     print(
         f"{where}: {found[0]:.1f} ms a step one after another, {found[1]:.1f} ms all at once ({count} steps)",
+        flush=True,
+    )
+
+
+def nodes(count: int = 40, seconds: float = 0.5) -> None:
+    """Print how long steps that only wait take on a cluster with one node and with two, each of which runs one at a time."""
+    from ray.cluster_utils import Cluster
+
+    took = []
+    for number in (1, 2):
+        head = {"num_cpus": 0, "object_store_memory": 80_000_000, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(number):
+            cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+        os.environ["RAY_ADDRESS"] = cluster.address
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder)
+            with (
+                Store(run) as store,
+                Desk(run, None, SILENT) as desk,
+                executor_for("ray", None, store.storage, SILENT) as executor,
+            ):
+                execute(plan(8, chained=False, begin=count), store, desk, SILENT, executor)
+                steps = [
+                    Step(f"wait/{n}", "wait", {"number": n, "seconds": seconds}, {}, {"known": Known()})
+                    for n in range(count)
+                ]
+                started = time.perf_counter()
+                execute(steps, store, desk, SILENT, executor)
+                took.append(time.perf_counter() - started)
+        cluster.shutdown()
+        del os.environ["RAY_ADDRESS"]
+    print(
+        f"{count} steps that wait {seconds} s: {took[0]:.1f} s on one node, {took[1]:.1f} s on two "
+        f"({took[1] / took[0]:.2f}); {(took[0] / count - seconds) * 1000:.0f} ms a step beside the waiting",
         flush=True,
     )
 
@@ -156,6 +198,7 @@ def main() -> None:
         else:
             print(f"ray {ray.__version__}")
             steps(options.steps, "ray", None)
+            nodes()
     finished_run()
     journal(options.calls)
 

@@ -56,18 +56,23 @@ def reported(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """A new folder to fill; it takes the place of `target` when the block ends, and is removed when it fails."""
+def atomic_folder(target: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A new folder to fill; it takes the place of `target` when the block ends, and is removed when it fails. Without
+    `replace`, a `target` that somebody else has made by then stays."""
     with reported(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             yield work
             _sync_tree(work)
-            if target.exists():
+            if replace and target.exists():
                 shutil.rmtree(target)
             work.chmod(0o755)
-            work.replace(target)
+            try:
+                work.replace(target)
+            except OSError as error:
+                if replace or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
             _sync(target.parent)
         finally:
             shutil.rmtree(work, ignore_errors=True)

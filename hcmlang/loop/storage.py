@@ -88,7 +88,8 @@ class Storage:
             message = f"the result {name} is neither in {self.folder} nor in {self.url}"
             hint = "run the same command again: it is made anew"
             raise DiagnosticError(Diagnostic("lost-result", message, hint=hint))
-        with self._reached(), atomic_folder(target) as folder:
+        # Of processes that fetch it at once, the first one's stays: another may be reading it already.
+        with self._reached(), atomic_folder(target, replace=False) as folder:
             for file in note["files"]:
                 if ".." in Path(file).parts or Path(file).is_absolute():
                     raise self._damaged(name)

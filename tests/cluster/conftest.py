@@ -30,11 +30,6 @@ STORE = 80_000_000
 Started = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.fixture(autouse=True)
-def _ray() -> None:
-    pytest.importorskip("ray", reason="Ray is not installed here: make test-cluster")
-
-
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A head that runs no steps, and two nodes with a core and a folder for temporary files each."""

@@ -11,6 +11,8 @@ import hcmlang
 from hcmlang.diagnostics import DiagnosticError
 from tests.cluster.conftest import SPEC, STORE, Started, results, wait_for_steps
 
+pytest.importorskip("ray", reason="Ray is not installed here: make test-cluster")
+
 
 def test_four_arms_and_three_seeds_come_to_the_same_bytes(
     alone: dict[str, bytes], nodes: Any, quickstart: Path, tmp_path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
@@ -34,6 +35,25 @@ def test_a_result_goes_from_one_machine_to_another(tmp_path: Path, url: str) -> 
         "table",
     ]
     assert (folder / "model" / "weights").read_bytes() == b"\0" * 1000
+
+
+def test_of_two_that_fetch_at_once_the_first_is_not_disturbed(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Storage(tmp_path / "here", url).make("train-1", write)
+    files, seen = fsspec.filesystem("file"), []
+    fetch = files.get_file
+
+    def other_first(*arguments: str) -> None:
+        if not seen:
+            seen.append(None)
+            folder = Storage(tmp_path / "there", url).path("train-1")
+            seen[0] = (folder / "table").stat().st_ino
+        fetch(*arguments)
+
+    monkeypatch.setattr(files, "get_file", other_first)
+    assert (Storage(tmp_path / "there", url).path("train-1") / "table").stat().st_ino == seen[0]
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["train-1"]
 
 
 def test_machines_that_share_a_folder_need_no_url(tmp_path: Path) -> None:

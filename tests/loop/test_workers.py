@@ -144,6 +144,15 @@ def test_an_error_of_ours_comes_with_its_traceback(tmp_path: Path) -> None:
         workers.submit(Job(Step("read/train", "read", {}), "read-1", {})).result(timeout=120)
 
 
+def test_a_worker_of_another_version_refuses(tmp_path: Path) -> None:
+    job = Job(Step("read/train", "read", {}), "read-1", {}, version="0.0.1")
+    with (
+        Workers(1, Storage(tmp_path), SILENT) as workers,
+        pytest.raises(DiagnosticError, match=r"started by 0.0.1 \[other-version\]"),
+    ):
+        workers.submit(job).result(timeout=120)
+
+
 def test_people_stop_a_run_when_the_other_arms_are_done(quickstart: Path, tmp_path: Path) -> None:
     teachers = {"crowd": {"kind": "human", "wage": {"usd_per_hour": 18}}, "miner": {"kind": "miner"}}
     generate = {"per_hypothesis": 3, "program": people.RULES}

@@ -64,6 +64,7 @@ def spec(folder: Path, url: str, **changes: Any) -> Path:
         "name": "at-once",
         "seeds": 2,
         "classifier": {"kind": "linear"},
+        "detect": {"confidence": 0.8, "group": {"method": "kmeans", "clusters": 1}},
         "teachers": {name: {"kind": "llm", "engine": {**engine, "model": name}} for name in ("gpt", "other")},
         "characterize": {"per_group": 1},
         "generate": {"program": 'text := text_of(words: 2..5, charset: "a-z")', "per_hypothesis": 1, "attempts": 2},
