@@ -12,7 +12,7 @@ from hcmlang.data.sources import read_into
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.hashing import content_key, derive_seed
-from hcmlang.loop.shards import predicted
+from hcmlang.loop.shards import SHARD, predicted
 from hcmlang.loop.work import MODEL, SCORES, TABLE, Work
 
 
@@ -37,7 +37,7 @@ def predict(work: Work) -> None:
 
     # The folders of results are named by their content.
     inputs = {role: folder.name for role, folder in work.inputs.items()}
-    unfinished = work.out.parent / f"unfinished-{content_key([dict(work.config), inputs])[:16]}"
+    unfinished = work.out.parent / f"unfinished-{content_key([SHARD, dict(work.config), inputs])[:16]}"
     predicted(work.table("table"), len(work.config["labels"]), scores, unfinished, work.out / SCORES)
 
 
