@@ -213,10 +213,10 @@ def linear(folder: Path, options: argparse.Namespace) -> None:
 
 
 def short_row(row: int) -> tuple[str, str]:
-    """A review whose adjective is its label, in one of fifty less often than not."""
+    """A review whose adjective is that of its label, but in one row of a thousand."""
     adjectives = ("awful", "boring", "poor", "dull"), ("great", "superb", "lovely", "fine")
     label = row % 2
-    said = 1 - label if row % 50 < 2 else label
+    said = 1 - label if row % 2_000 < 2 else label
     noun = ("film", "book", "song", "play", "show", "story", "novel")[row % 7]
     return f"the {noun} number {row % 9973} was {adjectives[said][row // 2 % 4]} on day {row % 31}", LABELS[label]
 

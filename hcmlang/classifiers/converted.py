@@ -62,7 +62,7 @@ def converted(model: Any, sample: Sequence[Inputs]) -> Forward:
 
 def precision() -> str:
     """`bf16` where this CPU has matrix units for it (AMX), else `f32`: with AVX-512 alone, bfloat16 is the slower one."""
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16" if known.get("amx_bf16") else "f32"
 
 

@@ -108,8 +108,8 @@ def _known(asked: Iterable[Sequence[str]]) -> set[int]:
 
 
 def _sharing(table: Table, known: set[int]) -> list[int]:
-    """The rows that share a word 3-gram with what is known (short ones, a word with a short one). No other one is the same
-    as, nearly the same as, or a part of such a row: each of these takes a common one."""
+    """The rows that share a word 3-gram with what is known (short ones, a word with a short one). No other one is the same as,
+    nearly the same as, or a part of such a row: each of these takes a common one."""
 
     def shares(row: Sequence[str]) -> bool:
         ways = (row, *((text,) for text in row)) if len(row) > 1 else (row,)

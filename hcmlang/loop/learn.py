@@ -44,7 +44,7 @@ def predict(work: Work) -> None:
 
     # The folders of results are named by their content.
     inputs = {role: folder.name for role, folder in work.inputs.items()}
-    unfinished = work.out.parent / f"unfinished-{content_key([dict(work.config), inputs])[:16]}"
+    unfinished = work.out.parent / f"unfinished-{content_key([shards.SHARD, dict(work.config), inputs])[:16]}"
     shards.predicted(table, scores, unfinished, work.out / SCORES)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hcmlang.data.table import Table
+from hcmlang.loop import detect, group
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
@@ -62,3 +63,17 @@ def test_embeddings_take_the_place_of_words() -> None:
     embeddings = np.repeat(np.array([[0.0, 0.0], [9.0, 9.0]]), 6, axis=0) + np.arange(12)[:, None] * 0.01
     groups = group_errors(pool, scores, np.arange(12), spec.Group(), embeddings=embeddings, seed=0)
     assert [set(group.rows) for group in groups] == [set(range(6)), set(range(6, 12))]
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mistakes are searched, and words counted, a block of the pool at a time."""
+    pool, scores = pool_of(HORROR + NOT)
+    scores[::3] = scores[::3, ::-1]
+    scores[:, :] += np.linspace(0, 0.001, len(pool))[:, None]
+    rows = detect.confident_errors(scores, pool.y, 0.5)
+    groups = group_errors(pool, scores, rows, spec.Group(), seed=0)
+    assert any(one.terms for one in groups)
+    monkeypatch.setattr(detect, "_BLOCK", 5)
+    monkeypatch.setattr(group, "_BLOCK", 7)
+    assert detect.confident_errors(scores, pool.y, 0.5).tolist() == rows.tolist()
+    assert group_errors(pool, scores, rows, spec.Group(), seed=0) == groups
