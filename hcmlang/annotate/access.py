@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COOKIE = "hcmlang-annotate"
 #: The most bytes of a request's body.
 MOST_BYTES = 64 * 1024
-#: The most seconds that the head of a connection's first request may take to come, and that any body may.
+#: The most seconds that the head of a request may take to come, and that any body may.
 MOST_SECONDS = 20.0
 #: The least characters of a token.
 SHORTEST_TOKEN = 16
@@ -56,6 +56,8 @@ class Access:
     def __init__(self, secret: str, token: str | None) -> None:
         self._secret = secret.encode()
         self.token = token
+        # Browsers do not keep ports apart: two runs that are served on one machine would overwrite each other's sessions.
+        self.cookie = f"{COOKIE}-{self._sign('cookie', '')[:12]}"
 
     def new(self) -> Session:
         return Session(secrets.token_urlsafe(16))

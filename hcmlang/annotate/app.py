@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from hcmlang.annotate.access import COOKIE, Guard, Session, TooLarge, TooSlow
+from hcmlang.annotate.access import Guard, Session, TooLarge, TooSlow
 from hcmlang.annotate.answers import Form, first
 from hcmlang.annotate.pages import Pages, redirect
 from hcmlang.diagnostics import DiagnosticError
@@ -117,7 +117,7 @@ def _asset(name: str) -> Endpoint:
 
 
 def _session(pages: Pages, request: Request) -> Session | None:
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(pages.access.cookie)
     return pages.access.read(cookie) if cookie else None
 
 

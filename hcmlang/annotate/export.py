@@ -55,6 +55,9 @@ def export(run: Path, tasks: Tasks, form: Format, out: Path, checks: int | None 
     elif form == "csv":
         write_text(out, _table(listed))
     else:
+        # Whoever uploads the folder must not ask, and pay, for what an earlier export asked.
+        for earlier in out.glob("task-*.html"):
+            earlier.unlink()
         for task, _ in listed:
             write_text(out / f"task-{task.key}.html", page(task))
     return len(open_tasks), len(made)
@@ -71,7 +74,11 @@ def _checks(run: Path, tasks: Tasks, like: Task, count: int) -> list[tuple[Task,
     found = []
     for row in order:
         texts = dict(zip(table.fields, (column[row] for column in table.columns), strict=True))
-        content = {"texts": texts, "labels": list(table.labels)}
+        content: dict[str, Any] = {"texts": texts, "labels": list(table.labels)}
+        if "label" in like.content:
+            # Where people see the label that a text was written for, they see one here, too: a wrong one, for those who
+            # only agree.
+            content["label"] = table.labels[(table.y[row] + 1) % len(table.labels)]
         key = content_key(["verify", "attention", content])
         found.append((Task(key, "verify", like.arm, content, 0, like.usd_per_hour), table.labels[table.y[row]]))
     return found

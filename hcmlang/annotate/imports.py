@@ -35,6 +35,8 @@ _ASSIGNMENT = ("assignment", "AssignmentId", "assignmentId", "SESSION_ID", "Subm
 _STATUS = ("AssignmentStatus", "Status", "status")
 #: States in which a platform has taken nothing, and pays nothing.
 _VOID = ("rejected", "returned", "timed-out", "timed out")
+#: What says that a button was not pressed: platforms and tables of one's own write something in every cell.
+_NO = ("0", "0.0", "false", "no", "off", "none", "null", "{}")
 #: In the place of a line's values, what is wrong with it.
 _BROKEN = "\0"
 #: More seconds, or US dollars, are a mistake in the file.
@@ -152,7 +154,8 @@ def _lines(source: Source) -> Iterator[tuple[int, dict[str, list[str]]]]:
     Raises :class:`DiagnosticError` where a table lacks a column that every row needs.
     """
     if source.text.lstrip()[:1] == "{":
-        for number, text in enumerate(source.text.splitlines(), start=1):
+        # Signs that end a line elsewhere, as U+2028, stand in JSON texts as they are.
+        for number, text in enumerate(source.text.split("\n"), start=1):
             if text.strip():
                 yield number, _json_line(text)
         return
@@ -178,7 +181,8 @@ def _delimiter(text: str) -> str:
 def _json_line(text: str) -> dict[str, list[str]]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+        json.dumps(found, ensure_ascii=False).encode()  # half a sign (`\\ud800`) cannot be written down
+    except (ValueError, RecursionError) as error:
         return {_BROKEN: [str(error)]}
     return _texts(found) if isinstance(found, dict) else {_BROKEN: ["it is no object `{...}`"]}
 
@@ -207,10 +211,7 @@ def _row(source: Source, number: int, values: Mapping[str, list[str]], tasks: Ta
         raise wrong(f"this run has no task `{key[:80]}`", "is the file of another run?")
     if not worker or len(worker) > 100 or not worker.isprintable():
         raise wrong("the row does not say who answered", f"it stands in a column {_listed(_WORKER)}")
-    form = {name.removeprefix("Answer."): value for name, value in values.items()}
-    if "evidence" in form:
-        form["evidence"] = [part for one in form["evidence"] for part in one.replace(",", "|").split("|")]
-        form["evidence"] = [part.strip() for part in form["evidence"] if part.strip()]
+    form = _form(values)
     if task.job in ("verify", "adjudicate") and not "".join(form.get("label", [])).strip():
         raise wrong("the row has no `label`", f"the labels are {', '.join(task.content['labels'])}; ? for cannot tell")
     if task.job == "characterize":
@@ -235,6 +236,18 @@ def _row(source: Source, number: int, values: Mapping[str, list[str]], tasks: Ta
     worker = Assignments(tasks).join(worker)
     token = f"import/{assignment or content_key(payload)}/{worker}/{key}"
     return _Row(number, values, task, worker, payload, seconds or 0.0, usd, token)
+
+
+def _form(values: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What a form of the page would send."""
+    form = {name.removeprefix("Answer."): value for name, value in values.items()}
+    for button in ("nothing", "impossible"):
+        if _first(form, (button,)).casefold() in _NO:
+            form.pop(button, None)
+    if "evidence" in form:
+        form["evidence"] = [part for one in form["evidence"] for part in one.replace(",", "|").split("|")]
+        form["evidence"] = [part.strip() for part in form["evidence"] if part.strip()]
+    return form
 
 
 def _first(values: Mapping[str, list[str]], names: tuple[str, ...]) -> str:

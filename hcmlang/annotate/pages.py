@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hcmlang.annotate import views
-from hcmlang.annotate.access import COOKIE, Access, Session
+from hcmlang.annotate.access import Access, Session
 from hcmlang.annotate.answers import LONGEST_NAME, Form, first, is_name, payload_of, problems_of
 from hcmlang.annotate.feedback import Checker
 from hcmlang.teachers.asked import Task
@@ -189,7 +189,7 @@ class Pages:
     def remembering(self, response: Response, session: Session) -> Response:
         """A response that tells a browser who it is."""
         value = self.access.write(session)
-        response.set_cookie(COOKIE, value, max_age=30 * 24 * 3600, httponly=True, samesite="lax")
+        response.set_cookie(self.access.cookie, value, max_age=30 * 24 * 3600, httponly=True, samesite="lax")
         return response
 
 

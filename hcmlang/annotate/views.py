@@ -112,15 +112,15 @@ def read_so_far(reading: lang.Reading, fields: Mapping[str, str]) -> str:
     """Where a text stops being one that the rules can write, and what may stand there."""
     text = fields[reading.field]
     before, after = text[: reading.end].rstrip(), text[reading.end :].split()
-    place = f"up to \u201c{_end_of(before)}\u201d it fits" if before else "the beginning does not fit"
-    if len(fields) > 1:
-        place = f"in {reading.field}, {place}"
     typed = f"\u201c{after[0]}\u201d" if after else "its end"
-    return (
-        f"{place}; then comes {either(reading.words)}, not {typed}"
-        if reading.words
-        else f"{place}, but {typed} does not"
-    )
+    if before:
+        then = f"; then comes {either(reading.words)}, not {typed}" if reading.words else f", but {typed} does not"
+        place = f"up to \u201c{_end_of(before)}\u201d it fits{then}"
+    elif reading.words:
+        place = f"it begins with {either(reading.words)}, not {typed}"
+    else:
+        place = f"it cannot begin with {typed}"
+    return f"in {reading.field}, {place}" if len(fields) > 1 else place
 
 
 def _end_of(text: str, most: int = 40) -> str:

@@ -15,14 +15,27 @@ KEEP_ALIVE = 300
 
 
 class Protocol(H11Protocol):
-    """A connection. What is no request gets the headers, too; one on which no request comes is closed."""
+    """A connection. What is no request gets the headers, too; one on which no request comes is closed, and so is one on which
+    the head of a further request does not come to its end."""
+
+    _awaited: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(MOST_SECONDS, self._give_up)
+        self._awaited = self.loop.call_later(MOST_SECONDS, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)  # from the first byte on, uvicorn waits without end
+        if self.cycle is not before or not (before is None or before.response_complete):
+            if self._awaited is not None:
+                self._awaited.cancel()
+                self._awaited = None
+        elif self._awaited is None:
+            self._awaited = self.loop.call_later(MOST_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:

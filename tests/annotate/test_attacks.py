@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,9 +127,20 @@ def test_nothing_is_done_by_a_link(base: str) -> None:
 def test_a_session_cannot_be_made_up(base: str) -> None:
     access = Access("another secret", None)
     forged = access.write(access.named(access.new(), "Ada"))
+    (name,) = Person(base).client.cookies
     for cookie in (forged, "x", "x.y", ".", forged.split(".")[0] + ".", "\x7f" * 40):
-        with Person(base, headers={"cookie": f"hcmlang-annotate={cookie}"}) as somebody:
+        with Person(base, headers={"cookie": f"{name}={cookie}"}) as somebody:
             assert "Who are you?" in somebody.page.text
+
+
+def test_two_runs_on_one_machine_do_not_take_each_others_sessions(base: str, run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    with Tasks(other / "journal.db") as tasks, tasks.writing() as db:
+        db.execute("update people_settings set value = 'another secret'")
+        db.execute("insert or ignore into people_settings values ('secret', 'another secret')")
+    with server(other) as elsewhere, Person(base, "Ada") as ada:
+        assert ada.client.get(f"{elsewhere}/").status_code == 200
+        assert "Ada" in ada.get("/work").text
 
 
 @pytest.mark.parametrize(
@@ -296,6 +308,13 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch:
         head = f"POST /answer HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nContent-Length: 1000\r\n\r\ncsrf="
         assert raw(base, head.encode()).split(b" ")[1] == b"408"
         assert raw(base, b"GET / HTTP/1.1\r\nHost: local") == b"", "the connection is closed"
+        host, port = base.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as wire:
+            wire.sendall(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(1)
+            assert wire.recv(65536).endswith(b"Not Found")
+            wire.sendall(b"GET / HTTP/1.1\r\nX: ")
+            assert wire.recv(65536) == b"", "a further request is not waited for, either"
         assert ada.get("/work").status_code == 200
 
 

@@ -106,6 +106,16 @@ def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path
     assert "failed the attention checks" in imports.told(done)[-1].message
 
 
+def test_nothing_tells_checks_apart_where_labels_are_shown(run: Path, tmp_path: Path) -> None:
+    exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=2)
+    listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+    assert {tuple(one["asked"]) for one in listed} == {("texts", "labels", "label")}
+    shown = {one["task"]: one["asked"]["label"] for one in listed}
+    assert all(shown[key] != right for key, right in known.items()), "who only agrees is found out"
+
+
 def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     with Tasks(run / "journal.db") as tasks:
@@ -242,6 +252,34 @@ def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path)
     assert 'forbid text contains "banana"' in done.wrong[0].message
 
 
+@pytest.mark.parametrize("no", [False, "FALSE", 0, "{}", None])
+def test_a_button_that_was_not_pressed_may_be_told(writing_run: Path, tmp_path: Path, no: Any) -> None:
+    with Tasks(writing_run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    text = f"{task.content['hypothesis']['triggers'][0]} and an apple too"
+    row = {"task": task.key, "worker": "W", "text-text": text, "impossible": no}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    assert dict(taken(writing_run, tmp_path / "a.jsonl").rows) == {"saved": 1}
+    with Tasks(writing_run / "journal.db") as tasks:
+        assert tasks.answers(task.key)[0].payload == {"fields": {"text": text}, "impossible": False}
+
+
+def test_signs_that_end_lines_elsewhere_and_half_signs(run: Path, tmp_path: Path) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    good = json.dumps(
+        {"task": task.key, "worker": "W", "label": "positive", "note": "a\u2028b\x85c"}, ensure_ascii=False
+    )
+    half = json.dumps({"task": task.key, "worker": "V", "label": "positive", "assignment": "\ud800"})
+    deep = '{"task": ' + "[" * 50_000 + "]" * 50_000 + "}"
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join([half, good, '{"task": "\\ud800", "worker": "W"}', deep]), encoding="utf-8"
+    )
+    done = taken(run, tmp_path / "a.jsonl")
+    assert dict(done.rows) == {"saved": 1}
+    assert [one.span.line for one in done.wrong if one.span] == [1, 3, 4]
+
+
 def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
@@ -278,6 +316,17 @@ def test_a_page_holds_everything_and_shows_an_attack_as_text(tmp_path: Path) -> 
         tasks.want("here", [Task("k", "verify", "crowd", {"texts": {"text": "=1+1"}, "labels": ["a", "b"]})], {})
         export(tmp_path, tasks, "csv", tmp_path / "t.csv")
     assert ",'=1+1," in (tmp_path / "t.csv").read_text(), "no spreadsheet takes a text for a formula"
+
+
+def test_pages_of_an_earlier_export_are_gone(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    for name in ("task-of-before.html", "mine.html"):
+        (tmp_path / "pages" / name).touch()
+    count, checks = exported(run, "html", tmp_path / "pages")
+    left = {path.name for path in (tmp_path / "pages").iterdir()}
+    assert len(left) == count + checks + 1
+    assert "mine.html" in left
+    assert "task-of-before.html" not in left
 
 
 def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
