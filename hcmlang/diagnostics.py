@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -151,8 +152,13 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(dict.fromkeys(diagnostics), key=position)
 
 
+#: Characters that a terminal obeys; line breaks and tabs are none of these here.
+CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+
+
 def render(diagnostics: Iterable[Diagnostic]) -> str:
-    return "\n".join(d.render() for d in diagnostics)
+    """Diagnostics for a terminal. What they quote may be a stranger's: signs that a terminal obeys are shown as `?`."""
+    return CONTROL.sub("?", "\n".join(d.render() for d in diagnostics))
 
 
 def render_json(diagnostics: Iterable[Diagnostic]) -> str:

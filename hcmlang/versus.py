@@ -24,7 +24,7 @@ from hcmlang.progress import SILENT, Progress
 from hcmlang.prompts import Purpose
 from hcmlang.prompts.parse import front_matter, split, text_of
 from hcmlang.spec.check import programs_of
-from hcmlang.spec.references import as_reference
+from hcmlang.spec.references import as_reference, wrong_reference
 
 #: The key of a spec that names the prompt with each purpose.
 KEYS: dict[Purpose, str] = {
@@ -81,6 +81,8 @@ def purpose_of_prompt(text: str, folder: Path) -> Purpose:
         if found is None:
             raise DiagnosticError(diagnostics, EXIT_SPEC)
         path, names = found, [reference.name]
+    elif wrong := wrong_reference(text, Path(), Span.point(Source("the command line", text), 1, 1, len(text))):
+        raise DiagnosticError(wrong, EXIT_SPEC)
     try:
         parts = split(read_file(path))
     except (OSError, ValueError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hcmlang.cli.options import json_option, set_option
+from hcmlang.diagnostics import CONTROL
 
 if TYPE_CHECKING:
     from hcmlang.packs.pack import Pack
 
-#: Characters that a terminal obeys; line breaks and tabs are none of these here.
-_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
-
 
 def _say(text: str, nl: bool = True) -> None:
     """Print what a stranger's pack says, with control characters made visible."""
-    click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=nl)
+    click.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=nl)
 
 
 _in_option = click.option(
@@ -132,12 +129,17 @@ def render(prompt: str, file: Path | None, values: tuple[str, ...], folder: Path
 def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     """Check PACK, and run its own tests: prompts with the messages that must come out, programs with texts that they must and
     must not accept."""
-    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors, render, render_json
+    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, render, render_json
     from hcmlang.files import MANIFEST
     from hcmlang.loop.packs import examine
     from hcmlang.packs.selftest import run_tests
 
-    found, diagnostics = examine(pack if (pack / MANIFEST).is_file() else _found(pack, folder).folder)
+    own = (pack / MANIFEST).is_file()
+    if update and not own:
+        # The cache and what comes with hcmlang stay as they are.
+        message, hint = f"{pack} is no folder with a pack.yaml", "only the tests of a pack of your own can be updated"
+        raise DiagnosticError(Diagnostic("no-pack", message, hint=hint), EXIT_SPEC)
+    found, diagnostics = examine(pack if own else _found(pack, folder).folder)
     if found is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
     tested = list(run_tests(found, update))
@@ -146,7 +148,7 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(render_json(told))
     elif told:
-        click.echo(_CONTROL.sub("?", render(told)), err=True)
+        click.echo(render(told), err=True)
     if not as_json:
         click.echo(f"{found.name} {found.manifest.version}: {len(tested) - len(failed)} of {len(tested)} tests passed")
     if failed:
@@ -226,7 +228,7 @@ def publish(pack: Path, target: str) -> None:
     if failed:
         raise DiagnosticError(failed, EXIT_FAILED)
     if diagnostics:
-        click.echo(_CONTROL.sub("?", render_found(diagnostics)), err=True)
+        click.echo(render_found(diagnostics), err=True)
     source = publish_pack(found, target, Path())
     click.echo(f"{found.name} {found.manifest.version} is published; others take it with")
     click.echo(f"  hcmlang prompts add {shlex.quote(source)}")

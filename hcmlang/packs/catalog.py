@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -122,8 +123,13 @@ def _prompt(text: str, folder: Path) -> tuple[Prompt, Pack | None, str]:
     if path.is_file() or path.suffix == ".prompty":
         return read_prompt(path), None, path.stem
     whole, _, wanted = text.partition("@")
-    owner, _, name = whole.rpartition("/")
+    owner, slash, name = whole.rpartition("/")
     place = Path(owner)
+    if not slash or (path / MANIFEST).is_file():
+        message = f"`{text}` names no prompt: write PACK/NAME, or a file that ends with .prompty"
+        pack_here = shlex.quote(whole.rstrip("/")) or "PACK"
+        hint = f"`hcmlang prompts show {pack_here}` shows the prompts of a pack"
+        raise DiagnosticError(Diagnostic("bad-value", message, hint=hint), EXIT_SPEC)
     if owner and (place / MANIFEST).is_file():
         pack: Pack | None = read_pack(place)
     else:

@@ -13,17 +13,18 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from packaging.version import Version
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, did_you_mean
 from hcmlang.packs.archive import unpack
 from hcmlang.packs.limits import MAX_BYTES, MAX_FILES
 from hcmlang.packs.origins import Origin
-from hcmlang.packs.versions import semantic
+from hcmlang.packs.versions import Range, semantic
 
 _SECONDS = 300
 #: Bytes of a file that is fetched: a pack is small, and its history not much larger.
@@ -32,7 +33,13 @@ _MOST_FETCHED = 256 * 1024 * 1024
 _SAFE = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never"),
     *("-c", "core.symlinks=false", "-c", "core.autocrlf=false", "-c", "submodule.recurse=false"),
+    # What is fetched goes through in pieces: a file of zeros that unpacks to gigabytes takes no memory.
+    *("-c", "core.bigFileThreshold=1m", "-c", "fetch.unpackLimit=1", "-c", "pack.threads=1"),
 )
+#: Bytes that the list of branches and tags may have: some 50,000 of them.
+_MOST_LISTED = 4_000_000
+#: Seconds of a processor that a fetch may take; a pack takes far less than one.
+_FETCH_CPU = 20
 
 
 def run_git(*args: str, folder: Path | None = None) -> str:
@@ -41,13 +48,23 @@ def run_git(*args: str, folder: Path | None = None) -> str:
 
 
 def _limited() -> None:
-    """No file that git fetches may be larger than this."""
+    """What git fetches may be no larger than this, and take no longer to unpack."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_FETCHED, _MOST_FETCHED))
+    resource.setrlimit(resource.RLIMIT_CPU, (_FETCH_CPU, _FETCH_CPU))
 
 
-def _output(*args: str, folder: Path | None = None) -> bytes:
+def _limited_list() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_LISTED, _MOST_LISTED))
+
+
+_limits: dict[str, Callable[[], None]] = {"fetch": _limited, "ls-remote": _limited_list}
+
+
+def _output(*args: str, folder: Path | None = None, stdout: IO[bytes] | None = None) -> bytes:
     program = shutil.which("git")
     if program is None:
         raise DiagnosticError(Diagnostic("no-git", "git is not installed", hint="install git, or use a zip file"))
@@ -62,10 +79,11 @@ def _output(*args: str, folder: Path | None = None) -> bytes:
             cwd=folder,
             env=env | quiet,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
             timeout=_SECONDS,
             check=False,
-            preexec_fn=_limited if args[0] == "fetch" and os.name == "posix" else None,
+            preexec_fn=_limits.get(args[0]) if os.name == "posix" else None,
         )
     except subprocess.TimeoutExpired as error:
         message = f"git {args[0]} took longer than {_SECONDS} s"
@@ -83,10 +101,21 @@ def _output(*args: str, folder: Path | None = None) -> bytes:
 def refs_of(url: str) -> dict[str, str]:
     """The branches and tags of a repository with their commits, by full name; `HEAD` among them."""
     found: dict[str, str] = {}
-    for line in run_git("ls-remote", "--", url).splitlines():
-        commit, _, name = line.partition("\t")
-        # An annotated tag has a line of its own for the commit that it names.
-        found[name.removesuffix("^{}")] = commit
+    # Into a file: what a stranger's server lists may be without end.
+    with tempfile.TemporaryFile() as listed:
+        try:
+            _output("ls-remote", "--", url, "HEAD", "refs/heads/*", "refs/tags/*", stdout=listed)
+        except DiagnosticError as error:
+            if listed.tell() < _MOST_LISTED:
+                raise
+            message = f"{url} has more branches and tags than {_MOST_LISTED:,} bytes can list"
+            hint = "use a zip file of the pack, or a repository of its own"
+            raise DiagnosticError(Diagnostic("git-failed", message, hint=hint)) from error
+        listed.seek(0)
+        for line in listed.read().decode("utf-8", "replace").splitlines():
+            commit, _, name = line.partition("\t")
+            # An annotated tag has a line of its own for the commit that it names.
+            found[name.removesuffix("^{}")] = commit
     return found
 
 
@@ -109,6 +138,12 @@ def versions_in(tags: dict[str, str], subfolder: str) -> dict[Version, str]:
     return own or plain
 
 
+def named_version(text: str, versions: Mapping[Version, str]) -> str | None:
+    """The tag of the newest version that a plain number (`1.2.0`, `1.2`) names; None where it is none."""
+    newest = Range(text).newest(versions) if re.fullmatch(r"\d{1,9}(\.\d{1,9}){1,2}", text) else None
+    return versions[newest] if newest is not None else None
+
+
 def fetch_git(origin: Origin, folder: Path) -> str:
     """Put the files of a repository at the origin's revision, or its newest version in range, into an empty folder; the commit
     that they come from. Raises :class:`DiagnosticError`."""
@@ -119,6 +154,12 @@ def fetch_git(origin: Origin, folder: Path) -> str:
         wanted = next(
             (f"{kind}{origin.revision}" for kind in _PLACES if f"{kind}{origin.revision}" in refs), origin.revision
         )
+        if wanted == origin.revision and (version := named_version(wanted, versions)):
+            wanted = f"refs/tags/{version}"
+        elif wanted not in refs and not re.fullmatch(r"refs/.*|[0-9a-f]{7,64}", wanted):
+            known = [name.split("/", 2)[2] for name in refs if name.startswith(_PLACES)]
+            message = f"{origin.where} has no tag, branch or version `{wanted}`"
+            raise DiagnosticError(Diagnostic("git-failed", message, hint=did_you_mean(wanted, known)))
     elif versions:
         newest = origin.wanted.newest(versions)
         if newest is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.packs.git import no_version, versions_in
+from hcmlang.packs.git import named_version, no_version, versions_in
 from hcmlang.packs.limits import MAX_BYTES, MAX_FILES
 from hcmlang.packs.origins import Origin
 from hcmlang.packs.pack import Pack
@@ -24,7 +24,7 @@ def fetch_hub(origin: Origin, folder: Path) -> str:
     api = HfApi()
     disable_progress_bars()
     try:
-        revision = origin.revision or _newest(api, origin)
+        revision = _revision(api, origin)
         info: Any = api.repo_info(name, repo_type=kind, revision=revision or None, files_metadata=True)
         inside = f"{origin.subfolder}/" if origin.subfolder else ""
         files = [one for one in info.siblings or () if one.rfilename.startswith(inside)]
@@ -52,11 +52,18 @@ def failures() -> tuple[type[Exception], ...]:
     return (HfHubHTTPError, OSError, ValueError, *(one.HTTPError for one in transports))
 
 
-def _newest(api: Any, origin: Origin) -> str:
-    """The tag of the newest version in range; nothing where there are no versions."""
+def _revision(api: Any, origin: Origin) -> str:
+    """The revision of the origin, or the tag of the newest version in range; nothing where there are no versions."""
+    if re.fullmatch(r"[0-9a-f]{40}", origin.revision):
+        return origin.revision
     kind, name = repository_of(origin)
-    tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(name, repo_type=kind).tags}
+    refs = api.list_repo_refs(name, repo_type=kind)
+    tags = {tag.name: tag.target_commit for tag in refs.tags}
     versions = versions_in(tags, origin.subfolder)
+    if origin.revision:
+        if origin.revision in {one.name for one in (*refs.tags, *refs.branches)}:
+            return origin.revision
+        return named_version(origin.revision, versions) or origin.revision
     newest = origin.wanted.newest(versions)
     if newest is None and versions:
         raise DiagnosticError(no_version(origin, versions))

@@ -11,7 +11,7 @@ from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.packs.versions import Range
 
 Kind = Literal["folder", "archive", "git", "hub"]
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _GIT_SCHEMES = ("https", "http", "ssh", "file", "git")
 _FORMS = (
     "FOLDER, FILE.zip, https://.../FILE.zip, git+https://HOST/REPOSITORY@REVISION#SUBFOLDER, hub:OWNER/NAME@REVISION"
@@ -63,11 +63,13 @@ def parse_origin(text: str, base: Path) -> Origin:
         return _hub(text, body.removeprefix("hub:"), subfolder)
     if body.startswith(("http://", "https://")):
         url, _, wanted = body.rpartition("@")
-        if not url.endswith(_ARCHIVES):
+        if not url.endswith(ARCHIVES):
             return Origin("archive", body, subfolder=subfolder)
         return Origin("archive", url, range=checked_range(wanted, text), subfolder=subfolder)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", body):
         raise _bad(text, "hcmlang fetches nothing by such an address")
+    if host := re.fullmatch(r"([\w.-]+@[\w.-]+):([^@]+)(@.*)?", body):
+        raise _bad(text, f"write git+ssh://{host[1]}/{host[2].lstrip('/')}{host[3] or ''}")
     return _local(text, body, base, subfolder)
 
 
@@ -98,7 +100,7 @@ def _local(text: str, body: str, base: Path, subfolder: str) -> Origin:
     if not path.exists():
         raise _bad(text, f"there is no {path}")
     kind: Kind = "folder" if path.is_dir() else "archive"
-    if kind == "archive" and not path.name.endswith(_ARCHIVES):
+    if kind == "archive" and not path.name.endswith(ARCHIVES):
         raise _bad(text, "it is no folder, and no zip or tar file by its name")
     # Here is no revision that could be meant, only versions.
     return Origin(kind, Path(body).as_posix(), "", checked_range(revision, text), subfolder)

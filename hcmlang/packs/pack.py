@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -117,7 +118,9 @@ def check_fit(pack: Pack) -> Iterator[Diagnostic]:
     """Whether the pack was made for this version of hcmlang."""
     if not fits_specifier(pack.manifest.hcmlang).contains(__version__, prereleases=True):
         message = f"the pack {pack.name} is for hcmlang {pack.manifest.hcmlang}, and this is {__version__}"
-        hint = f"install another hcmlang: pip install 'hcmlang{pack.manifest.hcmlang}'; or update the pack"
+        # A stranger wrote the range, and somebody pastes the command: PEP 440 lets `===` be followed by any sign.
+        wanted = shlex.quote(f"hcmlang{pack.manifest.hcmlang}")
+        hint = f"install another hcmlang: pip install {wanted}; or update the pack"
         yield Diagnostic("does-not-fit", message, pack.span("hcmlang"), hint)
 
 

@@ -11,7 +11,7 @@ from hcmlang.files import atomic_file, atomic_folder, reported
 from hcmlang.packs.cache import changes, check_size
 from hcmlang.packs.git import cloned, refs_of, run_git
 from hcmlang.packs.hub import publish_hub
-from hcmlang.packs.origins import Origin, parse_origin
+from hcmlang.packs.origins import ARCHIVES, Origin, parse_origin
 from hcmlang.packs.pack import Pack
 
 _TARGETS = "publish to FOLDER, FILE.zip, git+https://HOST/REPOSITORY#SUBFOLDER or hub:OWNER/NAME"
@@ -33,7 +33,7 @@ def publish(pack: Pack, target: str, base: Path) -> str:
             message = f"{target}: a version is published under its own tag"
             raise DiagnosticError(Diagnostic("bad-source", message, hint="leave out what follows @"), EXIT_SPEC)
         return _to_git(pack, origin) if origin.kind == "git" else publish_hub(pack, origin, tag_of(pack, origin))
-    if "://" in target:
+    if "://" in target or target.endswith(ARCHIVES[1:]):
         raise DiagnosticError(
             Diagnostic("bad-source", f"nothing can be published to {target}", hint=_TARGETS), EXIT_SPEC
         )

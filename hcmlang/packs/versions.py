@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 _SEMANTIC = re.compile(r"\d+\.\d+\.\d+([-+.]?[0-9A-Za-z.+-]+)?")
 _PLAIN = re.compile(r"\d+(\.\d+){0,2}")
@@ -19,7 +19,7 @@ def semantic(text: str) -> Version:
     try:
         if _SEMANTIC.fullmatch(text):
             return Version(text)
-    except InvalidVersion:
+    except ValueError:  # no version, or a number that is too long
         pass
     raise ValueError(f"must be a version of three numbers such as 1.0.0, not {text}")
 

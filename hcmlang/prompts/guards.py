@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2.utils import pass_context
 
-from hcmlang.prompts.budget import MAX_NUMBER, MAX_VALUE, made, measured, refuse, size_of, step
+from hcmlang.prompts.budget import MAX_NUMBER, MAX_PARTS, MAX_VALUE, made, measured, refuse, size_of, step
 
 #: Conversions of `%`: what may stand between the sign and the letter.
 _CONVERSION = re.compile(r"%(?:\(([^()%]*)\))?([-+ #0]*)(\d*)(?:\.(\d*))?[hlL]?(.)", re.DOTALL)
@@ -36,10 +36,13 @@ def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def apply(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
         step()
         given = [getattr(context, one) if one else context for one in first]
-        if plain and not args and not kwargs:
+        if plain and not args and not kwargs and name not in _LISTING:
             return measured(function(*given, value))
         if name == "join":
             value = counted(value)
+        elif name in _LISTING and isinstance(value, str | list | tuple) and len(value) > MAX_PARTS:
+            # A letter is one sign of a text, and a hundred bytes in a list: too many lists are refused before they are made.
+            refuse("it makes texts or lists that are too large")
         elif name in _LAZY:
             value = _stepped(value)
         before(name, (value, *args), kwargs)
@@ -54,6 +57,8 @@ _FIRST: Mapping[str, tuple[str, ...]] = {
     "eval_context": ("eval_ctx",),
     "environment": ("environment",),
 }
+#: Filters that make a list with an entry for each letter or item.
+_LISTING = frozenset(("list", "batch", "slice"))
 #: Filters that go through their values one by one when somebody asks for the next.
 _LAZY = frozenset(
     ("map", "select", "reject", "selectattr", "rejectattr", "sort", "unique", "groupby", "sum", "min", "max")

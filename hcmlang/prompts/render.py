@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean
 from hcmlang.files import pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
@@ -176,5 +177,9 @@ def _failed_at(error: BaseException) -> tuple[str | None, int]:
 
 def syntax_error(source: Source, error: Any) -> Diagnostic:
     """A :class:`jinja2.TemplateSyntaxError` in a user's terms."""
+    from hcmlang.prompts.narrow import FILTERS
+
     message = f"this is not valid Jinja2: {str(error.message).rstrip('.')}"
-    return Diagnostic("template-syntax", message, line_of(source, error.lineno), HINT)
+    unknown = re.match(r"No filter named '(\w+)'", str(error.message))
+    hint = did_you_mean(unknown[1], FILTERS) if unknown else HINT
+    return Diagnostic("template-syntax", message, line_of(source, error.lineno), hint)

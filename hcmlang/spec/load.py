@@ -413,10 +413,10 @@ def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDet
     if kind == "value_error":
         return f"`{name}` {context['error']}", None
     if kind == "string_pattern_mismatch":
-        return (
-            f"`{value}` cannot be a name",
-            "use letters, digits, `-` and `_`, beginning with a letter or digit",
-        )
+        # Names of packs are narrower than others: they are folders on every system.
+        packs = context["pattern"].startswith("^[a-z0-9]")
+        signs = "lower-case letters, digits and `-`" if packs else "letters, digits, `-` and `_`"
+        return f"`{value}` cannot be a name", f"use {signs}, beginning with a letter or digit"
     if kind == "string_type" and isinstance(value, bool):
         return f"`{name}` must be a text", f'put it in quotes: "{str(value).lower()}"'
     if kind in ("int_from_float", "int_parsing"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
+from hcmlang.packs.git import refs_of
 from hcmlang.packs.library import add
 from hcmlang.packs.scaffold import new_pack
 
@@ -69,3 +71,46 @@ def test_a_file_that_is_too_large_is_refused_unread(repository: Path, tmp_path: 
     commit(repository)
     with pytest.raises(DiagnosticError, match="more there than a pack may have"):
         add(f"git+file://{repository}", tmp_path)
+
+
+def test_a_list_of_tags_without_end_is_refused(repository: Path, tmp_path: Path) -> None:
+    commit(repository)
+    head = git(repository, "rev-parse", "HEAD")
+    tags = "".join(f"{head} refs/tags/t{number}\n" for number in range(100_000, 180_000))
+    (repository / ".git" / "packed-refs").write_text(tags, encoding="utf-8")
+    with pytest.raises(DiagnosticError, match="more branches and tags than 4,000,000 bytes can list"):
+        refs_of(f"file://{repository}")
+
+
+def test_a_file_of_zeros_takes_no_memory(repository: Path, tmp_path: Path) -> None:
+    with (repository / "zeros.txt").open("wb") as file:
+        file.truncate(150_000_000)
+    commit(repository)
+    # Packed, so that the memory of what serves it here is not counted.
+    git(repository, "-c", "core.bigFileThreshold=1m", "gc", "--quiet")
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from hcmlang.diagnostics import DiagnosticError\n"
+        "from hcmlang.packs.library import add\n"
+        "try:\n"
+        "    add(sys.argv[1], Path(sys.argv[2]))\n"
+        "except DiagnosticError as error:\n"
+        "    assert 'more there than a pack may have' in str(error), error\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n"
+    )
+    command = [sys.executable, "-c", code, f"git+file://{repository}", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100
+
+
+def test_a_plain_version_is_a_tag(repository: Path, tmp_path: Path) -> None:
+    commit(repository)
+    git(repository, "tag", "v0.1.0")
+    for text in ("0.1.0", "0.1", "v0.1.0"):
+        change = add(f"git+file://{repository}@{text}", tmp_path)
+        assert change.after is not None
+        assert change.after.version == "0.1.0"
+    with pytest.raises(DiagnosticError, match="no tag, branch or version") as caught:
+        add(f"git+file://{repository}@v0.1.1", tmp_path)
+    assert "did you mean `v0.1.0`?" in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.packs import examine
 from hcmlang.packs.catalog import described, rendered, source_text
+from hcmlang.packs.origins import parse_origin
 from hcmlang.packs.pack import read_pack
 from hcmlang.packs.resolve import shipped_packs
 from hcmlang.packs.scaffold import new_pack
@@ -271,3 +273,51 @@ def test_warnings_are_told_when_a_pack_is_published(pack: Path, tmp_path: Path, 
     done = hcmlang("prompts", "publish", str(pack), str(tmp_path / "my shelf"))
     assert "instances.prompty:6:3: warning: the input `spare` is never used [unused-input]" in done.stderr
     assert f"hcmlang prompts add '{tmp_path}/my shelf/reviews@^1.0.0'" in done.stdout
+
+
+def test_what_a_stranger_wrote_is_harmless_in_a_terminal(pack: Path, hcmlang: Hcmlang) -> None:
+    change(pack, "name: reviews", 'name: "\\e]0;title\\a"')
+    done = hcmlang("prompts", "publish", pack, "shelf")
+    assert "\x1b" not in done.stderr
+    assert "`?]0;title?` cannot be a name" in done.stderr
+    assert "use lower-case letters, digits and `-`, beginning" in done.stderr
+
+
+def test_a_command_in_a_hint_can_be_pasted_whatever_the_pack_says(pack: Path) -> None:
+    change(pack, 'hcmlang: ">=0.1,<1"', "hcmlang: \"===1'|anything|'\"")
+    (found,) = examine(pack)[1]
+    command = str(found.hint).partition("hcmlang: ")[2].partition("; or")[0]
+    assert shlex.split(command) == ["pip", "install", "hcmlang===1'|anything|'"]
+
+
+def test_only_a_pack_of_your_own_is_updated(hcmlang: Hcmlang) -> None:
+    done = hcmlang("prompts", "test", "core", "--update")
+    assert (done.returncode, "core is no folder with a pack.yaml [no-pack]" in done.stderr) == (2, True)
+
+
+def test_a_pack_is_no_prompt(pack: Path) -> None:
+    for text in (str(pack), "core"):
+        said = _failure(text, pack, [])
+        assert f"`{text}` names no prompt: write PACK/NAME" in said
+        assert f"hcmlang prompts show {text}" in said
+
+
+def test_the_short_form_of_a_git_address_is_known(tmp_path: Path) -> None:
+    with pytest.raises(DiagnosticError, match=r"write git\+ssh://git@example.org/a/b.git@\^1"):
+        parse_origin("git@example.org:a/b.git@^1", tmp_path)
+
+
+def test_a_filter_that_is_misspelt(pack: Path) -> None:
+    change(pack, "| join", "| jion", "instances.prompty")
+    assert "did you mean `join`?" in [one.hint for one in examine(pack)[1]]
+
+
+def test_only_a_zip_file_is_published(pack: Path, hcmlang: Hcmlang) -> None:
+    done = hcmlang("prompts", "publish", pack, "reviews.tar.gz")
+    assert (done.returncode, "nothing can be published to reviews.tar.gz [bad-source]" in done.stderr) == (2, True)
+
+
+def test_prompts_without_versions_cannot_be_compared(hcmlang: Hcmlang) -> None:
+    done = hcmlang("prompts", "compare", "core/judge", "core/judge@^1", "--spec", "spec.yaml")
+    assert done.returncode == 2
+    assert "write core/judge@^1.2, or core/judge@1.2.0" in done.stderr

@@ -167,6 +167,7 @@ def test_a_repository_of_the_hub(tmp_path: Path, run: Run) -> None:
     with serving(tmp_path, hub) as (url, asked):
         here = {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "hf")}
         assert f"reviews 1.0.0 added (7 files, {commit[:12]})" in run("add", "hub:me/packs@v1.0.0", **here).stdout
+        assert "1.0.0 is unchanged" in run("add", "hub:me/packs@1.0.0", **here).stdout
         assert "1.0.0 -> 1.1.0" in run("update", "reviews@^1", **here).stdout
         assert lock(tmp_path)["reviews"]["source"] == "hub:datasets/me/packs"
         assert "1.1.0 -> 2.0.0" in run("add", "hub:me/many@^2#packs/reviews", **here).stdout

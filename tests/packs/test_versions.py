@@ -44,7 +44,7 @@ def test_the_newest() -> None:
     assert Range("^3").newest(versions) is None
 
 
-@pytest.mark.parametrize("text", ["1", "1.0", "v1.0.0", "1.0.0.0.x!", "one", "01.a.0"])
+@pytest.mark.parametrize("text", ["1", "1.0", "v1.0.0", "1.0.0.0.x!", "one", "01.a.0", f"1.0.{'9' * 5000}"])
 def test_what_is_no_version(text: str) -> None:
     with pytest.raises(ValueError, match="three numbers"):
         semantic(text)
