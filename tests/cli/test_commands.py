@@ -60,7 +60,7 @@ def test_plan_shows_steps_defaults_and_guarantees(hcmlang: Hcmlang, quickstart: 
     assert (
         "by construction  require words(text) in 3..20\n                   the rules write 5 to 12 words" in done.stdout
     )
-    assert re.search(r"^texts written for them +900 +4,[\d,]+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^texts written for them +1,980 +4,[\d,]+$", done.stdout, re.MULTILINE)
     assert not (quickstart / "runs").exists()
 
 

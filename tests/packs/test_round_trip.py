@@ -88,7 +88,7 @@ def test_git_without_a_subfolder(tmp_path: Path, run: Run) -> None:
     tags = subprocess.run(["git", "-C", tmp_path / "r.git", "tag"], capture_output=True, text=True, check=True).stdout
     assert tags == "v1.0.0\n"
     assert "reviews 1.0.0 added (7 files" in run("add", f"{url}@^1").stdout
-    assert "git ls-remote" in run("add", f"{url}@nowhere", code=1).stderr
+    assert "no tag, branch or version `nowhere`" in run("add", f"{url}@nowhere", code=1).stderr
     assert "git ls-remote failed" in run("add", f"git+file://{tmp_path}/nothing.git", code=1).stderr
     assert "not a folder within" in run("add", f"{url}#../x", code=2).stderr.replace("no folder", "not a folder")
     for text in ("git+ext::sh -c touch% /tmp/evil", "git+--upload-pack=x://a", f"{url}@--help"):
