@@ -7,6 +7,8 @@ DEMO := runs/quickstart
 # OpenMP threads that spin make every job beside them slower.
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
+# Where this is set, each of the hundreds of processes that tests start compiles every module anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead bench-scoring test-browser test-cluster test-servers nightly real clean
 

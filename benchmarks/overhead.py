@@ -36,6 +36,8 @@ from hcmlang.progress import SILENT
 
 ROOT = Path(__file__).parents[1]
 MAIN = [sys.executable, "-c", "from hcmlang.cli.main import main; main()"]
+#: As on a user's machine, where compiled modules are kept between runs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def nothing(work: Work) -> None:
