@@ -48,7 +48,7 @@ def instances(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rate", type=float, default=100.0, help="rows scored in a second by a core")
+    parser.add_argument("--rate", type=float, default=50.0, help="rows scored in a second by a core")
     parser.add_argument("--cores", default="2,64,1024")
     parser.add_argument("--core-hour", type=float, default=0.04, help="US dollars")
     parser.add_argument("--row-bytes", type=float, default=200.0, help="of a row in the table, compressed")
