@@ -16,8 +16,8 @@ from typing import TypeAlias
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop import job
+from hcmlang.loop.agenda import Agenda, Task
 from hcmlang.loop.desk import Desk
-from hcmlang.loop.interpreter import Agenda, Task
 from hcmlang.loop.job import Done, Executor
 from hcmlang.loop.storage import Storage
 from hcmlang.loop.store import Store
