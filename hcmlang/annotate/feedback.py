@@ -18,9 +18,9 @@ from hcmlang.data.near_duplicates import NearDuplicates
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.loop.ask import Asker
+from hcmlang.loop.orders import in_order_of
 from hcmlang.loop.people import FORM, Check, checked, compiled, first_violated
 from hcmlang.loop.publish import SPEC
-from hcmlang.loop.teach import in_order_of
 from hcmlang.loop.work import MODEL, TABLE
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,15 +21,13 @@ from hcmlang.lang import BoundProgram, CompiledProgram, Row
 from hcmlang.lang.evaluate import compile_predicate
 from hcmlang.lang.syntax import Asked, Constant, Predicate, Predicts
 from hcmlang.loop.ask import Asker
+from hcmlang.loop.orders import Order, in_order_of
 from hcmlang.loop.vet import vet
 from hcmlang.loop.work import Work
 from hcmlang.loop.write import Written
 from hcmlang.spec.model import HumanTeacher, TeacherConfig
 from hcmlang.teachers.asked import Answer, Task, votes, votes_in_words
 from hcmlang.teachers.people import Ask
-
-if TYPE_CHECKING:
-    from hcmlang.loop.teach import Order
 
 #: What is said of a text that the rules cannot write.
 FORM = "the rules of the program"
@@ -214,8 +212,6 @@ def _writing_task(work: Work, order: Order, config: HumanTeacher) -> Task:
 
 
 def _verifying_task(work: Work, order: Order, config: HumanTeacher, fields: Mapping[str, str], author: str) -> Task:
-    from hcmlang.loop.teach import in_order_of
-
     columns = work.config["fields"]
     names = in_order_of(columns, tuple(fields))
     content: dict[str, Any] = {

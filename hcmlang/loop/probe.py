@@ -19,7 +19,8 @@ from hcmlang.hashing import derive_seed
 from hcmlang.lang.evaluate import find_any
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.learn import instances_table
-from hcmlang.loop.teach import Order, instance_of, orders_of, scopes_of, shown_rows, writing
+from hcmlang.loop.orders import Order, instance_of
+from hcmlang.loop.teach import orders_of, scopes_of, shown_rows, writing
 from hcmlang.loop.vet import vet
 from hcmlang.loop.work import GROUPS, HYPOTHESES, MODEL, PROBES, Work
 from hcmlang.teachers.generic import without_knowledge

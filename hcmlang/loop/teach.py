@@ -22,6 +22,7 @@ from hcmlang.loop.choose import best
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.loop.learn import instances_table
+from hcmlang.loop.orders import Order, in_order_of, instance_of
 from hcmlang.loop.prompt import instance_prompt, judge_prompt
 from hcmlang.loop.vet import Vetted, vet
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, PROBES, REJECTED, Work
@@ -163,18 +164,6 @@ def writing(
     engine = engine_of(work, purpose)
     wanted = [order.wanted for order in orders]
     return write(engine, wanted, work.config["attempts"], asker_of(work, errors, engine), advance)
-
-
-@dataclasses.dataclass(frozen=True)
-class Order:
-    """An instance to be written: for which hypothesis, with which label, by which program, with which examples before one's
-    eyes."""
-
-    hypothesis: Hypothesis
-    label: str
-    program: str
-    wanted: Wanted
-    examples: Sequence[Mapping[str, str]] = ()
 
 
 def orders_of(
@@ -410,20 +399,6 @@ def scope_of(hypothesis: Hypothesis, group: Group | None, labels: list[str], nam
         "group.terms": list(group.terms) if group else [],
         "group.summary": group.summary if group else "",
     }
-
-
-def in_order_of(columns: Sequence[str], fields: Sequence[str]) -> tuple[str, ...]:
-    """A program's fields in the order of the task's columns: by name, or by position where no name agrees."""
-    return tuple(columns) if set(columns) == set(fields) else tuple(fields)
-
-
-def instance_of(order: Order, written: Written, columns: list[str]) -> Instance:
-    assert written.fields is not None
-    names = in_order_of(columns, tuple(written.fields))
-    texts = {column: written.fields[name] for column, name in zip(columns, names, strict=True)}
-    guarantees = tuple(f"{g.constraint} ({g.level})" for g in written.program.guarantees)
-    hypothesis = order.hypothesis
-    return Instance(texts, order.label, hypothesis.id, order.wanted.seed, guarantees, order.program, hypothesis.teacher)
 
 
 def _why(written: Written) -> str:
