@@ -94,23 +94,21 @@ def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[
     found: list[Diagnostic] = []
     readable = [text[: statements[first][0]]]
     for begin, end in statements[first:]:
-        only = error if len(statements) == 1 else None
-        wrong = _unreadable(text[begin:end], masked[begin:end], only)
-        if wrong is not None and len(found) < _MOST_ERRORS:
+        own = error if error is not None and len(statements) == 1 else _failure(text[begin:end])
+        if own is not None and len(found) < _MOST_ERRORS:
+            wrong = explain(_statement(text[begin:end], masked[begin:end], own))
             found.append(_diagnostic(text, origin, wrong, begin))
-        readable.append(text[begin:end] if wrong is None else _stand_in(text[begin:end]))
+        readable.append(text[begin:end] if own is None else _stand_in(text[begin:end]))
     return found, "".join(readable)
 
 
-def _unreadable(text: str, masked: str, error: UnexpectedInput | None) -> Wrong | None:
-    """What is wrong with a statement, if anything is; `error` where that is known already."""
+def _failure(text: str) -> UnexpectedInput | None:
+    """Why a statement cannot be read; None where it can."""
     try:
-        if error is None:
-            _parser().parse(text)
-            return None
-    except UnexpectedInput as found:
-        error = found
-    return explain(_statement(text, masked, error))
+        _parser().parse(text)
+    except UnexpectedInput as error:
+        return error
+    return None
 
 
 def _statement(text: str, masked: str, error: UnexpectedInput) -> Statement:

@@ -14,9 +14,8 @@ from hcmlang.diagnostics import Diagnostic
 
 ROOT = Path(__file__).parents[2]
 
-#: Seconds on a processor that reading a program, or one step of compiling it, may take: twice what is promised for a quiet
-#: machine, as a neighbour on the same core halves what a second gets done.
-SECONDS = 4.0
+#: Seconds that reading a program, or one step of compiling it, may take.
+SECONDS = 2.0
 
 
 class TooSlow(BaseException):

@@ -258,5 +258,5 @@ def test_hostile_imports(folder: Path, name: str) -> None:
     text, code = IMPORTS[name]
     (folder / "program.hcm").write_text(text, encoding="utf-8")
     # A list of 20,000 words may take a little longer.
-    found = {one.code for one in examined(text, str(folder / "program.hcm"), 3 * SECONDS, not NIGHTLY)}
+    found = {one.code for one in examined(text, str(folder / "program.hcm"), 5 * SECONDS, not NIGHTLY)}
     assert not code or code in found

@@ -154,10 +154,10 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     make(file)
     inner = outer / "inner"
     inner.mkdir(parents=True)
-    started = time.process_time()
+    started = time.monotonic()
     with pytest.raises(DiagnosticError, match=why) as caught:
         unpack(file, inner)
-    assert time.process_time() - started < 2
+    assert time.monotonic() - started < 2
     assert caught.value.diagnostics[0].code == "bad-archive"
     assert [path.name for path in outer.iterdir()] == ["inner"]
     assert sum(path.stat().st_size for path in inner.rglob("*") if path.is_file()) <= 100_000

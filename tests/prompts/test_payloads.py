@@ -49,12 +49,12 @@ for path in sorted(folder.glob("*.prompty")):
     if pid == 0:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-        started = time.process_time()
+        started = time.perf_counter()
         try:
             found = tried(path)
         except BaseException as error:
             found = {"codes": [], "said": f"{type(error).__name__}: {error}"[:300]}
-        found["seconds"] = time.process_time() - started
+        found["seconds"] = time.perf_counter() - started
         found["mb"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         os.write(write, json.dumps(found).encode()[:60000])
         os._exit(0)
