@@ -48,14 +48,3 @@ def operand(predicate: Simple | Asked) -> Names | None:
     if isinstance(predicate, Similarity):
         return predicate.other
     return predicate.label if isinstance(predicate, Confidence) else None
-
-
-def fields_of(predicate: Predicate, fields: tuple[str, ...]) -> set[str]:
-    """The fields that a predicate looks at."""
-    found: set[str] = set()
-    for simple in simple_predicates(predicate):
-        found |= set(subjects(simple))
-        other = operand(simple)
-        if other is not None and other.name is not None:
-            found.add(other.name)
-    return found & set(fields)
