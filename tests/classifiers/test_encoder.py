@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from transformers import BertConfig, BertModel
 
 from hcmlang import classifiers
@@ -18,9 +19,10 @@ from tests.classifiers.conftest import accuracy, pairs, reviews
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT with random weights: even so, mean vectors of words tell labels apart."""
+    """A BERT with random weights: even so, mean vectors of words tell labels apart. Not those of every draw, so it is one."""
     path = tmp_path_factory.mktemp("encoder")
     tokenizer = tiny.tokenizer(reviews(200), 64)
+    torch.manual_seed(0)
     sizes = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(path)
     tokenizer.save_pretrained(path)
