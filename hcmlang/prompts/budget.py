@@ -13,6 +13,8 @@ from typing import Any
 #: Seconds that filling in a prompt may take, and its steps (turns of a loop, calls).
 SECONDS = 1.0
 STEPS = 300_000
+#: Characters, or parts of a list, that are gone through in one step.
+AT_ONCE = 20
 #: Characters that a prompt may have, that one value may have, and that may be made on the way.
 MAX_OUTPUT = 1_000_000
 MAX_VALUE = 500_000
@@ -80,13 +82,18 @@ def refuse(why: str) -> None:
     raise SecurityError(why)
 
 
-def step() -> None:
-    """Count a step of what is filled in; this is called so often that it is one function."""
+def step(count: int = 1) -> None:
+    """Count steps of what is filled in; this is called so often that it is one function."""
     budget = _budget.get()
     if budget is not None:
-        budget.steps -= 1
+        budget.steps -= count
         if budget.steps < 0 or monotonic() > budget.deadline:
             budget.end()
+
+
+def steps_through(value: Any) -> int:
+    """The steps that going through a value once takes."""
+    return len(value) // AT_ONCE if isinstance(value, str | list | tuple) else 0
 
 
 def made(size: int) -> None:

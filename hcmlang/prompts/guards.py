@@ -8,7 +8,17 @@ from typing import Any
 
 from jinja2.utils import pass_context
 
-from hcmlang.prompts.budget import MAX_NUMBER, MAX_PARTS, MAX_VALUE, made, measured, refuse, size_of, step
+from hcmlang.prompts.budget import (
+    MAX_NUMBER,
+    MAX_PARTS,
+    MAX_VALUE,
+    made,
+    measured,
+    refuse,
+    size_of,
+    step,
+    steps_through,
+)
 
 #: Conversions of `%`: what may stand between the sign and the letter.
 _CONVERSION = re.compile(r"%(?:\(([^()%]*)\))?([-+ #0]*)(\d*)(?:\.(\d*))?[hlL]?(.)", re.DOTALL)
@@ -34,7 +44,7 @@ def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @pass_context
     def apply(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-        step()
+        step(1 + steps_through(value))
         given = [getattr(context, one) if one else context for one in first]
         if plain and not args and not kwargs and name not in _LISTING:
             return measured(function(*given, value))

@@ -14,10 +14,13 @@ from jinja2.utils import Namespace, pass_context
 from jinja2.visitor import NodeTransformer
 
 from hcmlang.prompts import guards
-from hcmlang.prompts.budget import measured, refuse, step, write
+from hcmlang.prompts.budget import measured, refuse, step, steps_through, write
 
 #: How a traceback calls a file that is included: this and its name.
 PART = "<part>"
+#: Steps that a file which is included counts for, and a block that is called: Jinja2 makes much on the way to each.
+_STEPS_OF_PART = 10
+_STEPS_OF_CALL_BLOCK = 4
 #: Attributes besides keys of mappings, by type; those of texts, lists and mappings are methods.
 _ATTRIBUTES: tuple[tuple[type, frozenset[str]], ...] = (
     (
@@ -143,7 +146,7 @@ class Narrow(ImmutableSandboxedEnvironment):
         )
         self.globals = {"range": safe_range, "dict": dict, "namespace": _Names}
         self.filters = {name: guards.guarded(name, self.filters[name]) for name in FILTERS}
-        own = {"_made": measured, "_joined": guards.concatenated, "_step": _same}
+        own = {"_made": measured, "_joined": guards.concatenated, "_step": _stepping, "_through": _gone_through}
         self.filters |= {name: _at_run_time(function) for name, function in own.items()}
 
     concat = staticmethod(guards.joined)
@@ -208,6 +211,7 @@ class Narrow(ImmutableSandboxedEnvironment):
             return obj(context.eval_ctx, *args, **kwargs)
         owner = getattr(obj, "__self__", None) if not isinstance(obj, Undefined) else None
         if isinstance(owner, str):
+            step(steps_through(owner))
             if obj.__name__ == "join":
                 args = tuple(map(guards.counted, args))
             given = {name: value for name, value in kwargs.items() if name not in _OF_JINJA}
@@ -229,14 +233,19 @@ def _own(obj: Any, name: str) -> tuple[Any] | None:
     return (obj.__dict__[name],) if name in obj.__dict__ else None
 
 
-def _same(value: Any) -> Any:
-    step()
+def _stepping(value: Any, count: int = 1) -> Any:
+    step(count)
     return value
 
 
-def _at_run_time(function: Callable[[Any], Any]) -> Any:
+def _gone_through(value: Any) -> Any:
+    step(steps_through(value))
+    return value
+
+
+def _at_run_time(function: Callable[..., Any]) -> Any:
     """A filter that is not worked out while a template is compiled."""
-    return pass_context(lambda context, value: function(value))
+    return pass_context(lambda context, value, *args: function(value, *args))
 
 
 class _Counted(NodeTransformer):
@@ -244,7 +253,7 @@ class _Counted(NodeTransformer):
     on every list, mapping, joined text and slice that is made."""
 
     def visit_Template(self, node: nodes.Template) -> nodes.Node:
-        return self._stepped(node)
+        return self._stepped(node, _STEPS_OF_PART)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
         return self._stepped(node)
@@ -253,11 +262,11 @@ class _Counted(NodeTransformer):
         return self._stepped(node)
 
     def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
-        return self._stepped(node)
+        return self._stepped(node, _STEPS_OF_CALL_BLOCK)
 
-    def _stepped(self, node: Any) -> nodes.Node:
+    def _stepped(self, node: Any, steps: int = 1) -> nodes.Node:
         self.generic_visit(node)
-        count = self._filtered(nodes.Const(None, lineno=node.lineno), "_step")
+        count = self._filtered(nodes.Const(None, lineno=node.lineno), "_step", steps)
         node.body.insert(0, nodes.ExprStmt(count, lineno=node.lineno))
         same: nodes.Node = node
         return same
@@ -274,6 +283,9 @@ class _Counted(NodeTransformer):
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
+        for one in node.ops:
+            if one.op in ("in", "notin"):
+                one.expr = self._filtered(one.expr, "_through")
         return self._filtered(node, "_step")
 
     def visit_Test(self, node: nodes.Test) -> nodes.Node:
@@ -294,5 +306,6 @@ class _Counted(NodeTransformer):
         self.generic_visit(node)
         return self._filtered(node, "_made")
 
-    def _filtered(self, node: nodes.Expr, name: str) -> nodes.Filter:
-        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+    def _filtered(self, node: nodes.Expr, name: str, *args: int) -> nodes.Filter:
+        given = [nodes.Const(one, lineno=node.lineno) for one in args]
+        return nodes.Filter(node, name, given, [], None, None, lineno=node.lineno)
