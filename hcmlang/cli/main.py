@@ -75,8 +75,11 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except DiagnosticError as error:
+        from hcmlang.packs.places import of_cache
+
         as_json = "--json" in sys.argv
-        click.echo(render_json(error.diagnostics) if as_json else render(error.diagnostics), err=not as_json)
+        told = of_cache(error.diagnostics)
+        click.echo(render_json(told) if as_json else render(told), err=not as_json)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)

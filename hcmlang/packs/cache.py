@@ -55,7 +55,7 @@ def check_size(folder: Path) -> None:
     elif len(names) > MAX_FILES:
         why = f"it has more than {MAX_FILES:,} files"
     elif sum(sizes) > MAX_BYTES or max(sizes, default=0) > MAX_FILE:
-        why = f"it is larger than {MAX_BYTES:,} bytes, or a file than {MAX_FILE:,}"
+        why = f"it has more than {MAX_BYTES:,} bytes, or one of its files more than {MAX_FILE:,}"
     if why is not None:
         hint = "a pack is a folder of small text files"
         raise DiagnosticError(Diagnostic("bad-pack", f"{folder} is refused as a pack: {why}", hint=hint), EXIT_SPEC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,9 @@ def update(names: Sequence[str], folder: Path, offline: bool = False) -> list[Ch
         given, after = _fetch(origin, folder, offline)
         if given != name:
             message = f"{before.source} has the pack {given} now, not {name}"
-            raise DiagnosticError(Diagnostic("other-pack", message, lock.span(name), "remove the one, add the other"))
+            source = shlex.quote(before.source)
+            hint = f"`hcmlang prompts remove {name}`, then `hcmlang prompts add {source}` if you want {given} instead"
+            raise DiagnosticError(Diagnostic("other-pack", message, lock.span(name), hint), EXIT_SPEC)
         lock = lock.with_pack(name, after)
         found.append(Change(name, before, after))
     lock.write()

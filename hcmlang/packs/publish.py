@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
@@ -15,6 +16,7 @@ from hcmlang.packs.origins import ARCHIVES, Origin, parse_origin
 from hcmlang.packs.pack import Pack
 
 _TARGETS = "publish to FOLDER, FILE.zip, git+https://HOST/REPOSITORY#SUBFOLDER or hub:OWNER/NAME"
+_ELSEWHERE = "name another TARGET, a folder or FILE.zip where you may write; or change the permissions of this one"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -24,6 +26,14 @@ def publish(pack: Pack, target: str, base: Path) -> str:
 
     Raises :class:`DiagnosticError` where this version is there already with other content, or the target refuses it.
     """
+    try:
+        return _published(pack, target, base)
+    except DiagnosticError as error:
+        found = [replace(one, hint=_ELSEWHERE) if one.code == "not-writable" else one for one in error.diagnostics]
+        raise DiagnosticError(found, error.exit_code) from error
+
+
+def _published(pack: Pack, target: str, base: Path) -> str:
     check_size(pack.folder)
     if not target.strip():
         raise DiagnosticError(Diagnostic("bad-source", "the target is empty", hint=_TARGETS), EXIT_SPEC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -53,13 +53,17 @@ def shown(turns: tuple[Turn, ...]) -> str:
     return "\n\n".join(f"{turn.role}:\n{turn.content}" for turn in turns) + "\n"
 
 
+_VALUES = "a YAML file of values has `NAME: VALUE` on each line; `--value NAME=VALUE` gives one without a file"
+
+
 def read_values(path: Any) -> dict[str, Any]:
     """The values in a YAML file. Raises :class:`DiagnosticError`."""
     tree, diagnostics = read_tree(path, MAX_YAML)
     if tree is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics)
+        told = [one if one.hint and one.code != "missing-file" else replace(one, hint=_VALUES) for one in diagnostics]
+        raise DiagnosticError(told)
     if not isinstance(tree, MappingNode):
-        raise DiagnosticError(Diagnostic("wrong-type", "values are a mapping of names to values", tree.span))
+        raise DiagnosticError(Diagnostic("wrong-type", "values are a mapping of names to values", tree.span, _VALUES))
     values: dict[str, Any] = plain(tree)
     return values
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
@@ -18,6 +18,7 @@ from hcmlang.packs.hub import fetch_hub
 from hcmlang.packs.limits import MAX_BYTES
 from hcmlang.packs.origins import Origin
 from hcmlang.packs.pack import Pack, read_pack
+from hcmlang.packs.places import named
 
 _SECONDS = 60
 #: Seconds for a whole download, however slowly it trickles.
@@ -38,7 +39,7 @@ def fetched(origin: Origin, base: Path) -> Iterator[Fetched]:
 
     Raises :class:`DiagnosticError` where it cannot be had, is no pack, does not fit, or is not in the range.
     """
-    with tempfile.TemporaryDirectory(prefix="hcmlang-pack-") as work:
+    with tempfile.TemporaryDirectory(prefix="hcmlang-pack-") as work, _named(origin, Path(work)):
         folder = Path(work) / "pack"
         folder.mkdir()
         revision = ""
@@ -56,6 +57,16 @@ def fetched(origin: Origin, base: Path) -> Iterator[Fetched]:
         if pack.version not in origin.wanted:
             raise DiagnosticError(no_version(origin, {pack.version: ""}), EXIT_SPEC)
         yield Fetched(pack, revision)
+
+
+@contextmanager
+def _named(origin: Origin, work: Path) -> Iterator[None]:
+    """Whatever is wrong with the pack, in the block that uses it too, is told of its source: the folder goes away."""
+    try:
+        yield
+    except DiagnosticError as error:
+        source = replace(origin, subfolder="").text if origin.kind != "git" else origin.text
+        raise DiagnosticError(named(error.diagnostics, work / "pack", source), error.exit_code) from error
 
 
 def _archive(origin: Origin, base: Path, work: Path, folder: Path) -> str:
@@ -112,7 +123,11 @@ def _download(url: str, path: Path) -> None:
                 file.write(piece)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise DiagnosticError(
-            Diagnostic("not-fetched", f"cannot fetch {url}: {error}", hint="check the address")
+            Diagnostic(
+                "not-fetched",
+                f"cannot fetch {url}: {error}",
+                hint="check the address, and whether its server can be reached",
+            )
         ) from error
 
 

@@ -17,6 +17,7 @@ from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TEMPLATE, line_of, parts
 from hcmlang.prompts.render import HINT, Prompt, syntax_error
 from hcmlang.prompts.sandbox import environment_with
 from hcmlang.prompts.values import Purpose, examples, names_of
+from hcmlang.spec.tree import MappingNode, Node
 
 
 def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_file) -> list[Diagnostic]:
@@ -24,7 +25,7 @@ def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_
     parts, source = split(text), Source(str(path), text)
     tree, diagnostics = front_matter(parts, source)
     declared, found = declared_inputs(tree)
-    diagnostics = [*diagnostics, *found]
+    diagnostics = [*diagnostics, *found, *_unknown_keys(tree)]
     if len(text) > MAX_TEMPLATE:
         message = f"the prompt has more than {MAX_TEMPLATE:,} characters"
         return [*diagnostics, Diagnostic("too-large", message, line_of(source, 1))]
@@ -103,6 +104,23 @@ def _template(
         return [Diagnostic("template-syntax", message, line_of(source, 1), HINT)], []
     used |= {name for name, _, _ in words}
     return [], words
+
+
+#: Keys of front matter: those that are read here, and those that other readers of the layout know, old and new.
+_KEYS = ("name", "description", "version", "authors", "license", "inputs", "output", "purpose")
+_KEYS_OF_OTHERS = frozenset(
+    ("$schema", "kind", "id", "displayName", "author", "tags", "documentation", "icon", "metadata", "base", "sample")
+    + ("model", "outputs", "inputSchema", "outputSchema", "parameters", "template", "tools", "bindings", "connections")
+    + ("instructions", "additionalInstructions", "slug")
+)
+
+
+def _unknown_keys(tree: Node | None) -> Iterator[Diagnostic]:
+    """Keys of front matter that nobody knows. A warning: a file for another reader is of use here, too."""
+    for key, one in tree.entries.items() if isinstance(tree, MappingNode) else ():
+        if key not in _KEYS and key not in _KEYS_OF_OTHERS:
+            message = f"a prompt file has no key `{key}`"
+            yield Diagnostic("unknown-key", message, one.key, did_you_mean(str(key), _KEYS), "warning")
 
 
 def _unused(declared: Mapping[str, Input], used: Collection[str]) -> Iterator[Diagnostic]:

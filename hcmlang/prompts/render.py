@@ -143,6 +143,9 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
     name = name or str(path)
     try:
         text = read_file(path)
+    except FileNotFoundError as error:
+        hint = "name a file that ends with .prompty, or PACK/NAME for a prompt of a pack"
+        raise DiagnosticError(Diagnostic("missing-file", f"there is no file {path}", hint=hint), EXIT_SPEC) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
     files, diagnostics = parts_of(text, Source(name, text), pack_folder(path), read_file)

@@ -1,0 +1,50 @@
+"""What a user is told on the command line when something is wrong with a pack, its source or its lock."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hcmlang.packs.scaffold import new_pack
+from hcmlang.prompts.check import check
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+_TEXT = Path(__file__).with_name("told.txt").read_text(encoding="utf-8")
+CASES = [match.groups() for match in re.finditer(r"^## ([\w-]+): (.*)\n((?:(?!## ).*\n)*)", _TEXT, re.MULTILINE)]
+NAMES = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+_MAIN = "import sys; from hcmlang.cli.main import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize(
+    ("code", "body"), [(code, body) for code, _, body in CASES], ids=[name for _, name, _ in CASES]
+)
+def test_told(code: str, body: str, tmp_path: Path) -> None:
+    new_pack(tmp_path / "reviews")
+    before, _, after = body.replace("HERE", str(tmp_path)).partition("$ ")
+    command, *wanted = after.rstrip("\n").splitlines()
+    python = f"{sys.executable} -c '{_MAIN}'"
+    script = f'hcmlang() {{ {python} "$@"; }}; python() {{ {sys.executable} "$@"; }}\nset -e\n{before}'
+    env = os.environ | NAMES | {"HCMLANG_CACHE": str(tmp_path / "cache")}
+    shell = ["bash", "-c", f"{{ {script}\n}} >&2; echo told; {command} 2>&1"]
+    done = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    begun, _, said = done.stdout.partition("told\n")
+    assert not begun, done.stderr
+    assert f"[{code}]" in said, done.stderr + said
+    lines = said.splitlines()
+    for line in wanted:
+        pattern = line.replace("[", "[[]") + ("" if line.startswith("  hint") else "*")
+        assert any(fnmatch.fnmatchcase(one, pattern) for one in lines), f"{line}\n{said}"
+
+
+def test_keys_of_other_readers_are_let_be() -> None:
+    front = "name: a\nauthors: [b]\ntags: [c]\nmodel: {api: chat}\nsample: {x: 1}\noutputs: {}\ntemplate: jinja2\n"
+    text = f"---\n{front}tag: d\n---\nuser:\nHello"
+    found = check(Path("p.prompty"), text, {})
+    assert [(one.code, str(one.span), one.severity) for one in found] == [("unknown-key", "p.prompty:9:1", "warning")]
