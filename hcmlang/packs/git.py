@@ -38,6 +38,8 @@ _SAFE = (
 )
 #: Bytes that the list of branches and tags may have: some 50,000 of them.
 _MOST_LISTED = 4_000_000
+#: Bytes of memory that git may take for it: far more than so many take.
+_LIST_MEMORY = 80 * 1024 * 1024
 #: Seconds of a processor that a fetch may take; a pack takes far less than one.
 _FETCH_CPU = 20
 
@@ -59,6 +61,8 @@ def _limited_list() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_LISTED, _MOST_LISTED))
+    # git has the whole list in memory before it writes the first line of it.
+    resource.setrlimit(resource.RLIMIT_DATA, (_LIST_MEMORY, _LIST_MEMORY))
 
 
 _limits: dict[str, Callable[[], None]] = {"fetch": _limited, "ls-remote": _limited_list}
@@ -106,7 +110,7 @@ def refs_of(url: str) -> dict[str, str]:
         try:
             _output("ls-remote", "--", url, "HEAD", "refs/heads/*", "refs/tags/*", stdout=listed)
         except DiagnosticError as error:
-            if listed.tell() < _MOST_LISTED:
+            if listed.tell() < _MOST_LISTED and "ut of memory" not in str(error):
                 raise
             message = f"{url} has more branches and tags than {_MOST_LISTED:,} bytes can list"
             hint = "use a zip file of the pack, or a repository of its own"
