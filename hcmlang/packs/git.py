@@ -175,15 +175,16 @@ def fetch_git(origin: Origin, folder: Path) -> str:
         commit = _fetched(origin.where, wanted, Path(work))
         tree = f"{commit}:{origin.subfolder}" if origin.subfolder else commit
         archive = Path(work) / "tree.tar"
-        _pack_up(tree, Path(work), archive)
+        _pack_up(tree, wanted.removeprefix("refs/tags/").removeprefix("refs/heads/"), Path(work), archive)
         unpack(archive, folder)
     return commit
 
 
-def _pack_up(tree: str, work: Path, archive: Path) -> None:
-    """The files of a tree as a tar file. Raises :class:`DiagnosticError` for more than a pack may have, before any is read."""
+def _pack_up(tree: str, revision: str, work: Path, archive: Path) -> None:
+    """The files of a tree as a tar file; people know its commit by `revision`. Raises :class:`DiagnosticError` for more than a
+    pack may have, before any is read."""
     with tarfile.open(archive, "w") as tar:
-        for mode, kind, blob, size, name in list(_entries(tree, work)):
+        for mode, kind, blob, size, name in list(_entries(tree, revision, work)):
             info = tarfile.TarInfo(name)
             if mode == "120000" or kind != "blob":
                 # A link, or another repository: unpacking refuses it by name.
@@ -196,7 +197,7 @@ def _pack_up(tree: str, work: Path, archive: Path) -> None:
             assert info.size == size
 
 
-def _entries(tree: str, work: Path) -> Iterator[tuple[str, str, str, int, str]]:
+def _entries(tree: str, revision: str, work: Path) -> Iterator[tuple[str, str, str, int, str]]:
     """Mode, kind, object, size and name of everything in a tree; it is given up as soon as it is too much."""
     program = shutil.which("git")
     assert program is not None
@@ -227,7 +228,7 @@ def _entries(tree: str, work: Path) -> Iterator[tuple[str, str, str, int, str]]:
         process.kill()
         process.wait()
     if count == 0:
-        message = f"there is nothing at {tree.partition(':')[2] or 'its root'} in the repository"
+        message = f"there is nothing at {tree.partition(':')[2] or 'its root'} in the repository, at {revision}"
         raise DiagnosticError(Diagnostic("git-failed", message, hint="check the folder after `#`"))
 
 

@@ -38,7 +38,8 @@ class Change:
         if before is None or self.fetched:
             return f"{self.name} {after.version} {'fetched' if self.fetched else 'added'} ({files})"
         if before.files == after.files and before.version == after.version:
-            return f"{self.name} {after.version} is unchanged"
+            moved = "" if before.source == after.source else f", and comes from {after.source} now"
+            return f"{self.name} {after.version} is unchanged{moved}"
         return f"{self.name} {before.version} -> {after.version} ({files})"
 
 

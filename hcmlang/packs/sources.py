@@ -145,6 +145,9 @@ def _chosen(origin: Origin, folder: Path) -> Pack:
         return read_pack(folder)
     if not folder.is_dir() or not list(folder.glob(f"*/{MANIFEST}")):
         hint = "name the folder that has one after #, or `hcmlang prompts new FOLDER` makes a pack"
+        if shelf := sorted(path.parent.parent.name for path in folder.glob(f"*/*/{MANIFEST}")):
+            join = "/" if "#" in origin.text or origin.kind == "folder" else "#"
+            hint = f"it has versions of packs; name one of them: {origin.text}{join}{shelf[0]}"
         raise DiagnosticError(Diagnostic("no-pack", f"there is no {MANIFEST} in {origin.text}", hint=hint), EXIT_SPEC)
     packs = [read_pack(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
     names = sorted({pack.name for pack in packs})
