@@ -46,7 +46,7 @@ def test_a_prompt_is_called_by_its_name_and_version(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(DiagnosticError, match="cannot read nowhere"):
+    with pytest.raises(DiagnosticError, match="there is no file nowhere"):
         load("judge", "nowhere.prompty")
 
 
