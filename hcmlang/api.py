@@ -186,7 +186,7 @@ def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
     for one in wanted:
         counts.update(one.open_tasks)
     what = {
-        "characterize": "groups to explain",
+        "characterize": "explanations to give",
         "write": "texts to write",
         "verify": "texts to label",
         "adjudicate": "disagreements to settle",

@@ -32,6 +32,15 @@ class Problem:
     message: str
 
 
+def names_of(task: Task) -> list[str]:
+    """The names under which a form sends an answer."""
+    if task.job == "characterize":
+        return ["statement", "triggers", "evidence", "nothing"]
+    if task.job == "write":
+        return [*(f"text-{name}" for name in task.content["fields"]), "impossible"]
+    return ["label"]
+
+
 def payload_of(task: Task, form: Form) -> dict[str, Any]:
     """The answer that a form holds, not checked; as a draft it may lack anything."""
     if task.job == "characterize":
@@ -64,7 +73,7 @@ def problems_of(task: Task, payload: Mapping[str, Any], broken: Broken) -> list[
         source = broken(task, payload["fields"])
         return [] if source is None else [Problem(f"text-{task.content['fields'][0]}", f"Not kept: {source}")]
     if payload["label"] is not None and payload["label"] not in task.content["labels"]:
-        return [Problem("label", "Choose one of the labels.")]
+        return [Problem("label", f"Choose one of the labels: {', '.join(task.content['labels'])}.")]
     return []
 
 

@@ -8,14 +8,17 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from hcmlang.annotate.answers import names_of
+from hcmlang.annotate.feedback import Checker
 from hcmlang.annotate.pages import environment
-from hcmlang.annotate.views import labels_of, page_of
+from hcmlang.annotate.views import JOBS, either, labels_of, page_of
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import write_text
@@ -49,7 +52,8 @@ def export(run: Path, tasks: Tasks, form: Format, out: Path, checks: int | None 
     made = _checks(run, tasks, verifying[0], count) if verifying and count else []
     tasks.add_checks(made)
     most = max((missing for _, missing in open_tasks), default=1)
-    listed = _mixed(open_tasks, [(task, most) for task, _ in made])
+    checker = Checker(run, tasks)
+    listed = _mixed([(_with_rules(task, checker), n) for task, n in open_tasks], [(task, most) for task, _ in made])
     if form == "jsonl":
         write_text(out, "".join(json.dumps(_line(*one), ensure_ascii=False) + "\n" for one in listed))
     elif form == "csv":
@@ -61,6 +65,15 @@ def export(run: Path, tasks: Tasks, form: Format, out: Path, checks: int | None 
         for task, _ in listed:
             write_text(out / f"task-{task.key}.html", page(task))
     return len(open_tasks), len(made)
+
+
+def _with_rules(task: Task, checker: Checker) -> Task:
+    """A writing task with all that its text has to keep, which nobody tells while it is typed."""
+    if task.job != "write":
+        return task
+    begins = either(checker.beginning(task))
+    rules = [*([f"it begins with {begins}"] if begins else []), *checker.rules(task)]
+    return replace(task, content={**task.content, "rules": rules})
 
 
 def _checks(run: Path, tasks: Tasks, like: Task, count: int) -> list[tuple[Task, str]]:
@@ -94,20 +107,11 @@ def _mixed(wanted: Sequence[tuple[Task, int]], checks: Sequence[tuple[Task, int]
 
 
 def _line(task: Task, missing: int) -> dict[str, Any]:
-    return {"task": task.key, "job": task.job, "answers": missing, "asked": _shown(task), "form": _names(task)}
+    return {"task": task.key, "job": task.job, "answers": missing, "asked": _shown(task), "form": names_of(task)}
 
 
 def _shown(task: Task) -> dict[str, Any]:
     return {name: value for name, value in task.content.items() if name not in _HIDDEN}
-
-
-def _names(task: Task) -> list[str]:
-    """The names under which an answer comes back."""
-    if task.job == "characterize":
-        return ["statement", "triggers", "evidence", "nothing"]
-    if task.job == "write":
-        return [*(f"text-{name}" for name in task.content["fields"]), "impossible"]
-    return ["label"]
 
 
 def _table(listed: Sequence[tuple[Task, int]]) -> str:
@@ -118,7 +122,7 @@ def _table(listed: Sequence[tuple[Task, int]]) -> str:
     writer = csv.DictWriter(file, columns, lineterminator="\r\n")
     writer.writeheader()
     for task, missing in listed:
-        row = {"task": task.key, "job": task.job, "answers": missing, "form": " ".join(_names(task)), **_row(task)}
+        row = {"task": task.key, "job": task.job, "answers": missing, "form": " ".join(names_of(task)), **_row(task)}
         writer.writerow({name: _safe(row.get(name, "")) for name in columns})
     return file.getvalue()
 
@@ -165,7 +169,7 @@ def page(task: Task) -> str:
         f"default-src 'none'; style-src {_digest(css)}; script-src {_digest(script)}; base-uri 'none'; "
         "form-action https://www.mturk.com https://workersandbox.mturk.com"
     )
-    values = page_of(task, None, hide_label=False)
+    values = {"title": JOBS[task.job], **page_of(task, None, hide_label=False)}
     template = environment().get_template("platform.html.j2")
     return str(template.render(task=task, content=task.content, css=css, script=script, policy=policy, **values))
 

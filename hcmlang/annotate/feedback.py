@@ -51,6 +51,15 @@ class Feedback:
         return first_violated(self.checks)
 
 
+@dataclass(frozen=True)
+class _Rules:
+    """The program of a task, its constraints in words by their source, and all that people have to know of it."""
+
+    program: lang.CompiledProgram
+    words: dict[str, str]
+    told: list[str]
+
+
 class Checker:
     """Checks texts for the writing tasks of the run in a folder. Safe for several threads.
 
@@ -61,29 +70,36 @@ class Checker:
         self._run = run
         self._tasks = tasks
         self._lock = threading.Lock()
-        self._compiled: dict[str, tuple[lang.CompiledProgram, dict[str, str]]] = {}
+        self._compiled: dict[str, _Rules] = {}
         self._places: dict[str, _Place] = {}
 
     def feedback(self, task: Task, fields: Mapping[str, str]) -> Feedback:
         """What there is to say of a text; `fields` has all of the program's."""
         with self._lock:
-            (program, words), place = self._program(task), self._place(task)
+            rules, place = self._rules(task), self._place(task)
+            program = rules.program
             checks = checked(program, fields, place.asker)
             reading = program.reading(fields) if checks[0].holds is False else None
             label, confidence = place.predicted(fields)
-            return Feedback(tuple(checks), words, reading, label, confidence, place.repeated(fields))
+            return Feedback(tuple(checks), rules.words, reading, label, confidence, place.repeated(fields))
 
     def beginning(self, task: Task) -> tuple[str, ...]:
         """The words with which a text may begin; none where these are too many to name."""
         with self._lock:
-            program, _ = self._program(task)
+            program = self._rules(task).program
             reading = program.reading(dict.fromkeys(program.fields, ""))
             return reading.words if reading is not None else ()
+
+    def rules(self, task: Task) -> list[str]:
+        """What a text has to keep, a clause each; where there are no words for it, as it is written."""
+        with self._lock:
+            return self._rules(task).told
 
     def broken(self, task: Task, fields: Mapping[str, str]) -> str | None:
         """The constraint that a text does not keep, if there is one, in words and as it is written."""
         with self._lock:
-            program, words = self._program(task)
+            rules = self._rules(task)
+            program, words = rules.program, rules.words
             source = first_violated(checked(program, fields, self._place(task).asker))
             if source == FORM:
                 reading = program.reading(fields)
@@ -94,7 +110,7 @@ class Checker:
     def _programs(self) -> dict[str, lang.Program]:
         return programs_of(require_spec(self._run / SPEC))[0]
 
-    def _program(self, task: Task) -> tuple[lang.CompiledProgram, dict[str, str]]:
+    def _rules(self, task: Task) -> _Rules:
         if task.key not in self._compiled:
             program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
@@ -104,7 +120,9 @@ class Checker:
             if program is None or program.key != task.content["program_key"]:
                 raise _outdated(self._run)
             bound = program.bind(task.content["scope"])
-            self._compiled[task.key] = compiled(bound, task.content), prompts.clauses(bound)
+            self._compiled[task.key] = _Rules(
+                compiled(bound, task.content), prompts.clauses(bound), prompts.for_people(bound)
+            )
         return self._compiled[task.key]
 
     def _place(self, task: Task) -> _Place:

@@ -167,7 +167,8 @@ class Pages:
         done, needed = self.queue.progress().get(task.job, (0, 1))
         values = {"said": "", "problem": None, **values, "done": done, "needed": needed, "seconds": lent.seconds}
         values |= {"token": self.access.ticket(session, task.key)}
-        values |= {"told": self._told(task, dict(own["typed"])) if job == "write" else None}
+        if job == "write":
+            values |= {"told": self._told(task, dict(own["typed"])), "rules": self.checker.rules(task)}
         return self._page(f"{job}.html.j2", session, status, task=task, content=task.content, **own, **values)
 
     def _page(self, template: str, session: Session, status: int = 200, **values: Any) -> Response:

@@ -119,6 +119,8 @@ def _refused(host: str, port: int, error: OSError) -> Diagnostic:
         hint = "--host takes a name or address of this machine; 0.0.0.0 is all that it has"
         return Diagnostic("unknown-host", message, hint=hint)
     if error.errno == errno.EACCES:
-        return Diagnostic("address-in-use", message, hint="choose a --port from 1024 on")
+        return Diagnostic(
+            "port-not-allowed", message, hint="this user may not serve there: choose a --port from 1024 on"
+        )
     hint = "is another page served there? choose another --port, or --host"
     return Diagnostic("address-in-use", message, hint=hint)

@@ -71,7 +71,13 @@ def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
 @annotate.command(name="import")
 @run_argument
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--failures", default=0, show_default=True, type=click.IntRange(0), help="Checks that one may fail.")
+@click.option(
+    "--failures",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Checks that one may fail. What an earlier import took stays, whatever is said here.",
+)
 def take(run: Path, file: Path, failures: int) -> None:
     """Take in FILE, a CSV or JSONL file with answers from a platform. Rows that are wrong are told, the others are taken.
 

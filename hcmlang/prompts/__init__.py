@@ -2,7 +2,7 @@
 
 from hcmlang.prompts.check import check_for
 from hcmlang.prompts.render import Prompt, Turn, load
-from hcmlang.prompts.rules import clauses, in_words
+from hcmlang.prompts.rules import clauses, for_people, in_words
 from hcmlang.prompts.values import Purpose, nested, one_line
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Turn",
     "check_for",
     "clauses",
+    "for_people",
     "in_words",
     "load",
     "nested",

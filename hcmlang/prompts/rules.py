@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from math import inf
 
 from hcmlang.lang import BoundProgram
+from hcmlang.lang.build import FREE_CHARS
 from hcmlang.lang.evaluate import fill
 from hcmlang.lang.graph import rules_of
 from hcmlang.lang.syntax import (
     Combined,
+    Constant,
     Contains,
     Count,
     Edge,
@@ -21,6 +23,7 @@ from hcmlang.lang.syntax import (
     Novelty,
     Pattern,
     Predicate,
+    Predicts,
     Reference,
     Similarity,
     UsesOnly,
@@ -45,6 +48,26 @@ def in_words(program: BoundProgram) -> list[str]:
         if constraint.source in said:
             (wishes if constraint.kind == "prefer" else musts).append(said[constraint.source])
     return [*dict.fromkeys(musts), *(f"if you can, {wish}" for wish in dict.fromkeys(wishes))]
+
+
+def for_people(program: BoundProgram) -> list[str]:
+    """The same for people, who write by hand: also which characters a free text may have, and, as they are written, constraints
+    for which there are no words. What follows from the label is left out here, too."""
+    tree, scope = program.program.tree, program.scope
+    wording, rules = _Wording(tuple(field.name for field in tree.fields)), rules_of(tree)
+    letters = [wording.characters(field.name, _followed(field.pattern, rules)) for field in tree.fields]
+    said = clauses(program)
+    unsaid = [
+        f"`{one.source}`"
+        for one in tree.constraints
+        if one.kind != "prefer" and one.source not in said and not _follows(fill(one.predicate, scope))
+    ]
+    return [*filter(None, letters), *in_words(program), *dict.fromkeys(unsaid)]
+
+
+def _follows(predicate: Predicate) -> bool:
+    """Whether the values in scope decide it, or people who look at the label."""
+    return isinstance(predicate, Constant) or (isinstance(predicate, Predicts) and predicate.judge)
 
 
 def clauses(program: BoundProgram) -> dict[str, str]:
@@ -77,6 +100,12 @@ class _Wording:
             for measure, bounds in (("words", words), ("sentences", pattern.sentences), ("chars", pattern.chars)):
                 if bounds is not None:
                     yield f"{self._named(field)} has {_count(measure, *bounds)}"
+
+    def characters(self, field: str, pattern: Pattern) -> str | None:
+        """Which characters a field may have that is free text and nothing else; None where these are the usual ones."""
+        if not isinstance(pattern, FreeText) or set(FREE_CHARS) <= set(pattern.charset):
+            return None
+        return f"{self._named(field)} uses only the characters {_ranges(pattern.charset)}, and spaces"
 
     def clause(self, predicate: Predicate, holds: bool) -> str | None:
         """The predicate, or its opposite; None where there is nothing to tell."""

@@ -286,6 +286,10 @@ class Tasks:
                 _settle_disagreement(db, key)
         return "saved" if before is None else "restored"
 
+    def counts(self, token: str) -> bool:
+        """Whether the answer that was written down under a token is one that counts."""
+        return bool(self.rows("select 1 from people_answers where token = ? and state = 'counts'", token))
+
     def setting(self, name: str, default: str) -> str:
         """A remembered text; the first default that is given stays."""
         with self.writing() as db:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -17,6 +18,8 @@ import httpx
 import pytest
 
 from hcmlang.annotate.access import MOST_BYTES, POLICY, Access, is_loopback
+from hcmlang.annotate.serve import bound
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.tasks import Tasks
 from tests.annotate.served import Person, server
@@ -268,6 +271,18 @@ def test_elsewhere_a_token_is_made_and_printed(run: Path) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) in (0, 130)
+
+
+def test_a_port_that_takes_more_rights_is_no_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.bind", refuses)
+    with pytest.raises(DiagnosticError) as caught:
+        bound("127.0.0.1", 80)
+    (told,) = caught.value.diagnostics
+    assert told.code == "port-not-allowed"
+    assert "from 1024 on" in (told.hint or "")
 
 
 def raw(base: str, request: bytes) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +211,10 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
         (b"task,worker,label\n", "no-rows", "has no rows"),
         (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column says the task"),
         (b"task,label\nx,positive\n", "missing-column", "no column says who answered"),
-        ("task,worker,label\n".encode("utf-16"), "not-utf8", "is UTF-16"),
+        (b"\n\n", "no-rows", "has no rows"),
+        ("task,worker,label\n".encode("utf-16-le"), "not-utf8", "zeros between its characters"),
+        ("task,worker,label\n".encode("utf-16")[:-1], "not-utf8", "is not UTF-16, from byte"),
+        (b"PK\x03\x04\xff\xff", "not-utf8", "is a spreadsheet"),
         (b"task,worker\n\xff,W\n", "not-utf8", "is not UTF-8, from byte 12"),
     ],
 )
@@ -230,6 +235,86 @@ def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, 
         task = tasks.wanted()[0][0]
     (tmp_path / "a.csv").write_text(f"task;worker;label;seconds\n{task.key};W;positive;3\n".replace(";", sign))
     assert dict(taken(run, tmp_path / "a.csv").rows) == {"saved": 1}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda head, row: f"\ufeff{head}\n{row}\n".encode(),
+        lambda head, row: f"\n{head}\r\n\r\n{row}\r\n".encode("utf-8-sig"),
+        lambda head, row: f'sep=;\n"{head}"\n{row}\n'.replace(",", '";"', 3).replace(",", ";").encode(),
+        lambda head, row: f"{head}\n{row}\n".replace(",", "\t").encode("utf-16"),
+        lambda head, row: f"{head.upper()}\n{row}\n".encode(),
+        lambda head, row: f" {head.replace(',', ' , ')}\n{row}\n".encode(),
+        lambda head, row: f"{head.replace('worker', 'Worker ID').replace('label', 'ANSWER.label')}\n{row}\n".encode(),
+        lambda head, row: f"{head},label,comment,comment\n{row},positive,a,b\n".encode(),
+        lambda head, row: f"{head}\n{row.replace('positive', 'Positive')},,\n".encode(),
+    ],
+    ids=["mark", "blank-lines", "sep", "utf-16", "upper-case", "spaces", "names", "twice-the-same", "case-of-a-label"],
+)
+def test_what_is_meant_without_doubt_is_taken(run: Path, tmp_path: Path, written: Callable[[str, str], bytes]) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    (tmp_path / "a.csv").write_bytes(written("task,worker,label,seconds", f"{task.key},W,positive,3"))
+    done = taken(run, tmp_path / "a.csv")
+    assert done.wrong == []
+    assert dict(done.rows) == {"saved": 1}
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.answers(task.key)[-1].payload == {"label": "positive"}
+        assert tasks.answers(task.key)[-1].seconds == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("task|worker|label\nx|W|positive\n", "commas, semicolons or tabs part columns"),
+        ('[{"task": "x", "worker": "W"}]', "one JSON list"),
+        ("0123456789abcdef0123456789abcdef,W,positive\n", "put the names of the columns above it"),
+        ("Submission id,Participant id,Status,Time taken\ns,p,APPROVED,12\n", "Prolific's list of who took part"),
+        ("task,job,answers,question\nx,verify,1,Which?\n", "as `export` wrote them"),
+        ("key,who\nx,W\n", "the columns here are `key`, `who`"),
+    ],
+)
+def test_a_file_without_answers_is_told_by_what_it_is(run: Path, tmp_path: Path, content: str, hint: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(DiagnosticError) as caught:
+        taken(run, tmp_path / "a.csv")
+    (told,) = caught.value.diagnostics
+    assert hint in (told.hint or "")
+
+
+def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: Path) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    lines = ["task,worker,Label,LABEL,category", f"{task.key},W,positive,negative,", f"{task.key},W,,,positive"]
+    (tmp_path / "a.csv").write_text("\n".join([*lines, f"{task.key},W,positive,,a, and b"]))
+    done = taken(run, tmp_path / "a.csv")
+    assert dict(done.rows) == {}
+    assert [one.message for one in done.wrong] == [
+        "two columns are called `label`, and say `positive` and `negative`",
+        "the row has no answer",
+        "this row has 6 cells, and there are 5 columns",
+    ]
+    assert "an answer stands in `label`; this row has `task`" in (done.wrong[1].hint or "")
+    assert "a text that holds a comma stands in quotes" in (done.wrong[2].hint or "")
+
+
+def test_a_stricter_limit_takes_nothing_back_and_says_so(run: Path, tmp_path: Path) -> None:
+    count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
+    listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+    rows = []
+    for one in listed:
+        wrong = [label for label in one["asked"]["labels"] if label != known.get(one["task"])]
+        rows.append({"task": one["task"], "worker": "W", "label": wrong[0]})
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert taken(run, tmp_path / "a.jsonl", failures=1).rows["saved"] == count
+    done = taken(run, tmp_path / "a.jsonl")
+    assert dict(done.rows) == {"again": len(rows)}
+    (told,) = imports.told(done)
+    assert f"what an earlier import took of theirs stays ({count} answers)" in told.message
+    assert "run the spec into another folder" in (told.hint or "")
 
 
 def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path) -> None:
@@ -316,6 +401,22 @@ def test_a_page_holds_everything_and_shows_an_attack_as_text(tmp_path: Path) -> 
         tasks.want("here", [Task("k", "verify", "crowd", {"texts": {"text": "=1+1"}, "labels": ["a", "b"]})], {})
         export(tmp_path, tasks, "csv", tmp_path / "t.csv")
     assert ",'=1+1," in (tmp_path / "t.csv").read_text(), "no spreadsheet takes a text for a formula"
+
+
+def test_a_writer_is_told_every_rule_of_the_program(writing_run: Path, tmp_path: Path) -> None:
+    exported(writing_run, "html", tmp_path / "pages")
+    exported(writing_run, "csv", tmp_path / "t.csv")
+    row = next(csv.DictReader((tmp_path / "t.csv").open(newline="")))
+    shown = html.unescape((tmp_path / "pages" / f"task-{row['task']}.html").read_text())
+    for rule in (
+        'the text uses only the characters "\',.a-z", and spaces',
+        "the text has 3 to 14 words",
+        'the text does not contain "banana"',
+        "if you can, the text has 4 to 8 words",
+    ):
+        assert rule in row["rules"]
+        assert f"<li>{rule[0].upper()}{rule[1:]}.</li>" in shown
+    assert "judge" not in row["rules"], "that is the label, which others look at"
 
 
 def test_pages_of_an_earlier_export_are_gone(run: Path, tmp_path: Path) -> None:

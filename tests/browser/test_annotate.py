@@ -118,7 +118,7 @@ def test_a_group_is_explained_with_the_keyboard_alone(run: Path, open_page: Any)
     page.keyboard.press("Space")
     page.get_by_label("Your explanation").focus()
     page.keyboard.type("Too short")
-    page.get_by_text("Write a sentence of 20 to 300").wait_for()
+    page.locator("#feedback").get_by_text("Write a sentence of 20 to 300").wait_for()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("Praise that a negation turns around is read as praise.")
     page.keyboard.press("Tab")
@@ -145,7 +145,7 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     broken.wait_for()
     assert "banana" in broken.inner_text()
     assert "not kept" in broken.inner_text()
-    page.get_by_text("The classifier says").wait_for()
+    page.locator("#feedback").get_by_text("The classifier says").wait_for()
     page.get_by_role("button", name="Save and go on").click()
     assert "Not kept" in page.get_by_role("alert").inner_text()
     box.fill("")
@@ -160,7 +160,7 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     page.get_by_role("button", name="Save and go on").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     page.get_by_label("Your text").type(f"{trigger} and a red apple")
-    page.get_by_text("Nearly the same text is there already").wait_for()
+    page.locator("#feedback").get_by_text("Nearly the same text is there already").wait_for()
 
 
 def enough_labels(run: Path, count: int) -> None:
@@ -195,6 +195,24 @@ def test_ten_labels_by_keyboard_and_one_taken_back(run: Path, open_page: Any) ->
     page.keyboard.press("1")
     page.wait_for_timeout(300)
     assert task_of(page) == before, "single keys can be turned off"
+
+
+@pytest.mark.parametrize("run", ["labelling"], indirect=True)
+def test_going_back_after_an_undo_says_nothing_of_what_was_taken_back(run: Path, open_page: Any) -> None:
+    page = open_page("Grace")
+    first = task_of(page)
+    for key in "1u":
+        with page.expect_navigation():
+            page.keyboard.press(key)
+    assert task_of(page) == first
+    page.go_back()
+    page.wait_for_load_state()
+    assert task_of(page) == first, "the task that was taken back"
+    assert page.get_by_text("Saved.", exact=True).count() == 0
+    with page.expect_navigation():
+        page.keyboard.press("2")
+    assert page.get_by_text("Saved.", exact=True).is_visible()
+    assert [one[4] for one in answers(run) if one[0] == "Grace"] == ["undone", "counts"]
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)

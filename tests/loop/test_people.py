@@ -26,7 +26,7 @@ def _crowd(**changes: object) -> dict[str, object]:
 def test_a_run_stops_for_explanations_texts_and_labels_and_then_finishes(spec: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     said = people.waits(spec, run)
-    assert "groups to explain" in said
+    assert "explanations to give" in said
     assert f"hcmlang annotate {run}" in said
     (state,) = runs_in(run)
     assert state.state.startswith("waits for people")

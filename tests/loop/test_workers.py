@@ -158,12 +158,12 @@ def test_people_stop_a_run_when_the_other_arms_are_done(quickstart: Path, tmp_pa
     generate = {"per_hypothesis": 3, "program": people.RULES}
     spec = people.project(tmp_path / "project", quickstart, teachers=teachers, generate=generate)
     run = tmp_path / "run"
-    with pytest.raises(DiagnosticError, match="groups to explain") as caught:
+    with pytest.raises(DiagnosticError, match="explanations to give") as caught:
         hcmlang.load(spec, ["arms=[none, crowd, miner]"]).run(run, workers=2)
     assert caught.value.exit_code == EXIT_WAITING
     made = [path.name.partition("-")[0] for path in (run / "steps").iterdir()]
     assert "retrain" in made, "the miner's arm is done"
-    with pytest.raises(DiagnosticError, match="groups to explain"):
+    with pytest.raises(DiagnosticError, match="explanations to give"):
         hcmlang.load(spec, ["arms=[none, crowd, miner]"]).run(run)
     assert sorted(path.name.partition("-")[0] for path in (run / "steps").iterdir()) == sorted(made)
 

@@ -6,7 +6,7 @@ import pytest
 
 from hcmlang import lang
 from hcmlang.diagnostics import Origin, Source
-from hcmlang.prompts import in_words
+from hcmlang.prompts import for_people, in_words
 from tests.lang.programs import SCOPE, bound
 
 
@@ -85,3 +85,16 @@ def test_long_lists_are_cut() -> None:
     assert program is not None
     (told,) = in_words(program.bind(SCOPE | {"hypothesis.triggers": words}))
     assert told.endswith('"w39", and the like')
+
+
+def test_people_are_told_what_only_a_machine_would_see() -> None:
+    text = 'text := text_of(words: 2..9, charset: "a-z,.")\nrequire predicts(text) != target\nrequire judge(text) == target'
+    program = bound(text + '\nprefer text contains "so"\nprefer confidence(text, target) >= 0.9')
+    assert for_people(program) == [
+        'the text uses only the characters ",.a-z", and spaces',
+        "the text has 2 to 9 words",
+        'if you can, the text contains "so"',
+        "`require predicts(text) != target`",
+    ]
+    assert for_people(bound("text := text_of(words: 2..9)")) == ["the text has 2 to 9 words"]
+    assert for_people(bound('text := "so" text_of(words: 2..3)')) == []

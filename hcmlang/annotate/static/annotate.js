@@ -2,8 +2,11 @@
 // says when the server does not answer.
 "use strict";
 
-// A form that was refused is shown again at its own address; a reload must not send it a second time.
-if (window.location.pathname === "/answer") window.history.replaceState(null, "", "/work");
+// A form that was refused is shown again at its own address; a reload must not send it a second time. And what was just done is
+// said once: whoever reloads, or comes back, has not done it again.
+const { pathname, search } = window.location;
+if (pathname === "/answer") window.history.replaceState(null, "", "/work");
+else if (search) window.history.replaceState(null, "", pathname);
 
 const IDLE = 60; // seconds without a sign of somebody
 const BEAT = 60; // seconds between two signs to the server
@@ -29,6 +32,17 @@ const reach = async () => {
   }
   return there;
 };
+
+// What is heard of a text: a summary, once nothing has been typed for a second, and only where it says something new.
+let pause = 0;
+const tell = () => {
+  const told = document.querySelector("#feedback [data-heard]");
+  const heard = document.getElementById("heard");
+  const text = told ? told.dataset.heard : "";
+  if (heard.textContent !== text) heard.textContent = text;
+};
+document.addEventListener("input", () => clearTimeout(pause));
+
 for (const event of ["htmx:sendError", "htmx:timeout"]) document.body.addEventListener(event, reach);
 document.body.addEventListener("htmx:responseError", event =>
   say("What you typed could not be kept on the server (" + event.detail.xhr.status + "): it is still here. Reload the page, or tell whoever runs the server."));
@@ -39,22 +53,24 @@ document.body.addEventListener("htmx:afterSwap", () => {
     if (broken) text.setAttribute("aria-invalid", "true");
     else text.removeAttribute("aria-invalid");
   }
+  clearTimeout(pause);
+  pause = setTimeout(tell, 1000);
 });
 
 // A form is sent only to a server that is there: a browser's own page about one that is not would take the place of this one.
-let sent = false;
-document.addEventListener("submit", event => {
-  if (event.defaultPrevented) return;
-  if (sent === "now") return;
+let asking = false;
+const send = async event => {
   event.preventDefault();
-  if (sent) return;
-  sent = true;
+  if (asking) return;
+  asking = true;
   const { target, submitter } = event;
-  reach().then(there => {
-    sent = there ? "now" : false;
-    if (there) target.requestSubmit(submitter);
-  });
-});
+  if (await reach()) {
+    document.removeEventListener("submit", send);
+    target.requestSubmit(submitter);
+  }
+  asking = false;
+};
+document.addEventListener("submit", send);
 
 const counter = document.querySelector("input[name=active]");
 if (counter) {
