@@ -67,7 +67,7 @@ def _hand_out(
                     home.put(task)
                     continue
                 for artifact in task.inputs.values():
-                    storage.share(artifact.name, artifact.digest)
+                    storage.share(artifact)
                 executor.submit(task.job).add_done_callback(partial(_report, ended, task))
             if not under_way:
                 break

@@ -54,7 +54,7 @@ def test_results_travel_through_s3(
 
     files = s3fs.S3FileSystem()
     run = start("--storage", f"{s3}/killed")
-    while len([path for path in _listed(files, "results/killed") if path.endswith(".json")]) < 25:
+    while len([path for path in _listed(files, "results/killed") if path.endswith(".json")]) < 50:
         assert run.poll() is None, (tmp_path / "output").read_text()
     run.kill()
     run.wait()
