@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_after_an_error_no_further_step_asks_anybody(tmp_path: Path, monkeypatch
         asked.append(work.config["number"])
         begun.set()
         failed.wait(60)
+        time.sleep(1)  # until the other thread has heard of it
         (work.out / "file").write_text("", encoding="utf-8")
 
     monkeypatch.setitem(ACTIONS, "ask", Action(ask))
