@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.graph import Step
     from hcmlang.loop.results import Results
-    from hcmlang.loop.store import Artifact, Store
+    from hcmlang.loop.storage import Artifact
+    from hcmlang.loop.store import Store
     from hcmlang.teachers.asked import PeopleWanted
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,10 @@ _ADVICE = {
     errno.EISDIR: ("not-writable", "a folder stands where a file is needed; move it away"),
 }
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NUMBERS = "|".join(map(str, _FULL))
+#: What shutil says of all files that it could not copy, safetensors, and numpy.
+_SAID_FULL = re.compile(rf"\[Errno ({_NUMBERS})\]|\(os error ({_NUMBERS})\)|requested and \d+ written$")
 
 #: What a pack of prompts is known by; a program or prompt in its folder reads no file outside it.
 MANIFEST = "pack.yaml"
@@ -42,40 +47,60 @@ def pack_folder(path: Path) -> Path | None:
 
 
 @contextmanager
-def reported(path: Path) -> Iterator[None]:
+def reported(path: Path | str) -> Iterator[None]:
     """Turn an operating system's refusal to write at `path` into a :class:`DiagnosticError`; other errors pass."""
     try:
         yield
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0)
-        if advice is None:
+    except Exception as error:
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        if number not in _ADVICE and is_full(error):
+            number = errno.ENOSPC
+        if number not in _ADVICE:
             raise
-        code, hint = advice
-        reason = (error.strerror or str(error)).lower()
-        raise DiagnosticError(Diagnostic(code, f"cannot write {path}: {reason}", hint=hint)) from error
+        code, hint = _ADVICE[number]
+        message = f"cannot write {path}: {os.strerror(number).lower()}"
+        raise DiagnosticError(Diagnostic(code, message, hint=hint)) from error
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a disk, or a quota, has no room left; libraries say so in words of their own."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    return not isinstance(error, DiagnosticError) and _SAID_FULL.search(str(error)) is not None
 
 
 @contextmanager
-def atomic_folder(target: Path, *, replace: bool = True) -> Iterator[Path]:
-    """A new folder to fill; it takes the place of `target` when the block ends, and is removed when it fails. Without
-    `replace`, a `target` that somebody else has made by then stays."""
-    with reported(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+def new_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A new folder to fill, hidden in `parent` until :func:`settle` gives it a place; removed at the end if none did."""
+    with reported(parent / name):
+        parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
         try:
             yield work
-            _sync_tree(work)
-            if replace and target.exists():
-                shutil.rmtree(target)
-            work.chmod(0o755)
-            try:
-                work.replace(target)
-            except OSError as error:
-                if replace or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-            _sync(target.parent)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def settle(work: Path, target: Path) -> None:
+    """Give a filled folder its place beside it; a `target` that somebody else has made by then stays."""
+    _sync_tree(work)
+    work.chmod(0o755)
+    try:
+        work.replace(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    _sync(target.parent)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """A new folder to fill; it takes the place of `target` when the block ends, and is removed when it fails."""
+    with new_folder(target.parent, target.name) as work:
+        yield work
+        if target.exists():
+            shutil.rmtree(target)
+        settle(work, target)
 
 
 def write_text(path: Path, text: str) -> None:

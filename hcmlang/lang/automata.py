@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from hcmlang.lang.machines import Machine, State, kind
+from hcmlang.lang.characters import kind
+from hcmlang.lang.machines import Machine, State
 from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
 
 #: States that an automaton, or a walk, may have before it is given up.

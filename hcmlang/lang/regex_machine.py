@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import regex as library
 
-from hcmlang.lang.machines import CLASSES, Machine, State, spellings
+from hcmlang.lang.characters import CLASSES, spellings
 
 #: States of the regex's own automaton before it is given up.
 _MOST = 400
 
+State = Hashable
 Accepts = Callable[[str], bool]
 _parser = importlib.import_module("re._parser")
 
@@ -22,10 +23,10 @@ class Unsupported(ValueError):
     """The regex needs more than a machine, or a mask, can do."""
 
 
-def regex_machine(regex: str, ignore_case: bool) -> Machine | None:
+def regex_machine(regex: str, ignore_case: bool) -> RegexMachine | None:
     """A machine that accepts texts in which the regex matches somewhere; None where the regex needs more than that."""
     try:
-        return _Search(regex, ignore_case)
+        return RegexMachine(regex, ignore_case)
     except (Unsupported, re.error, RecursionError, OverflowError):
         return None
 
@@ -38,7 +39,7 @@ def parsed(regex: str) -> Any:
     return found
 
 
-class _Search:
+class RegexMachine:
     """A state is the set of places that the regex may be at, and whether nothing was read yet; `True` once it matched."""
 
     def __init__(self, regex: str, ignore_case: bool) -> None:

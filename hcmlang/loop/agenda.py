@@ -12,7 +12,8 @@ from hcmlang.loop.graph import Step
 from hcmlang.loop.job import Done, Job
 from hcmlang.loop.schedule import Schedule
 from hcmlang.loop.steps import ACTIONS
-from hcmlang.loop.store import Artifact, Store, named
+from hcmlang.loop.storage import Artifact
+from hcmlang.loop.store import Store, named
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Task:
 
     @property
     def job(self) -> Job:
-        return Job(self.step, named(self.step, self.key), {role: one.name for role, one in self.inputs.items()})
+        return Job(self.step, named(self.step, self.key), self.inputs)
 
 
 class Agenda:
@@ -78,7 +79,8 @@ class Agenda:
     def finish(self, task: Task, done: Done) -> None:
         """Enter the result of a step that was taken."""
         self._made.add(task.key)
-        self._keep(task.step, self._store.enter(task.key, task.step, task.inputs, done.digest, done.seconds))
+        self._store.enter(task.key, task.step, task.inputs, done.result, done.seconds)
+        self._keep(task.step, done.result)
         self._release(task.key)
 
     def hold(self, task: Task, why: AnswersWanted | BudgetSpent) -> None:

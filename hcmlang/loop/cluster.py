@@ -6,7 +6,9 @@ import logging
 import os
 import socket
 import tempfile
+import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,11 @@ from hcmlang.progress import SILENT, Progress
 CACHE = "hcmlang-results"
 #: Seconds in which the head of a cluster must take a connection.
 _PATIENCE = 10.0
+#: Seconds after which is looked again whether there are machines.
+_PERIOD = 10.0
+#: What Ray raises where a step has lost its worker too often.
+_LOSSES = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
+_STATUS = "`ray status` on its head tells whether it runs"
 #: The hosts' own settings stand; what is set here holds for the processes that run steps.
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -50,23 +57,28 @@ class Cluster:
                 ray.init(address, **options)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise _unreached(address, error) from error
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        cores = int(min(node.get("CPU", 0) for node in nodes if node.get("CPU")) if nodes else 1)
+        nodes = _nodes()
+        cores = [int(node["CPU"]) for node in nodes if node.get("CPU")]
         self._gpus = max((int(node.get("GPU", 0)) for node in nodes), default=0)
-        self._cores = max(1, cores // workers) if workers is not None else 1
-        count = sum(int(node.get("CPU", 0)) // self._cores for node in nodes)
+        self._cores = max(1, min(cores, default=1) // workers) if workers is not None else 1
+        count = sum(own // self._cores for own in cores)
         progress.note(f"a Ray cluster of {len(nodes)} machines runs up to {count} steps at once")
         self._perform = ray.remote(_perform)
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=_watch, args=(self._over, progress), name="hcmlang-cluster", daemon=True)
 
     def __enter__(self) -> Cluster:
+        self._watch.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._watch.join(_PATIENCE)
         ray.shutdown()
 
     def submit(self, job: Job) -> Future[Done]:
         wanted = min(jobs.accelerators(job.step), self._gpus)
-        task = self._perform.options(name=job.step.name, num_cpus=self._cores, num_gpus=wanted, max_retries=LOSSES)
+        task = self._perform.options(name=job.step.name, num_cpus=self._cores, num_gpus=wanted, max_retries=LOSSES - 1)
         folder = None if self._storage.url is not None else self._storage.folder
         found: Future[Any] = task.remote(job, folder, self._storage.url).future()
         result: Future[Done] = Future()
@@ -85,9 +97,24 @@ def _reach(address: str) -> None:
             raise _unreached(place, error) from error
 
 
+def _nodes() -> list[dict[str, float]]:
+    """What each machine has that is there."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _watch(over: threading.Event, progress: Progress) -> None:
+    """Tell where no machine runs steps: Ray waits for one without a word, as one that grows with its work should."""
+    waits = False
+    while not over.wait(_PERIOD):
+        with suppress(Exception):  # what cannot be asked now can be asked later
+            if (none := not any(node.get("CPU") for node in _nodes())) and not waits:
+                progress.note("no machine of the cluster runs steps: the run waits for one (Ctrl-C ends it)")
+            waits = none
+
+
 def _unreached(address: str, error: Exception) -> DiagnosticError:
     message = f"cannot reach the cluster `{address}`: {error}"
-    hint = "`ray status` on its head tells whether it runs; `--on ray` without RAY_ADDRESS starts one on this machine"
+    hint = f"{_STATUS}; `--on ray` without RAY_ADDRESS starts one on this machine"
     return DiagnosticError(Diagnostic("no-cluster", message, hint=hint))
 
 
@@ -102,8 +129,12 @@ def _settle(result: Future[Done], found: Future[Any], job: Job) -> None:
             result.set_exception(value)
     elif isinstance(error, ray.exceptions.RayTaskError):
         result.set_exception(jobs.StepFailed(f"the step `{job.step.title}` failed on the cluster:\n{error}"))
-    else:
+    elif isinstance(error, _LOSSES):
         result.set_exception(lost(job, f"ended ({type(error).__name__})"))
+    else:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        message = f"the cluster gave up the step `{job.step.title}`: {type(error).__name__}: {reason}"
+        result.set_exception(DiagnosticError(Diagnostic("no-cluster", message, hint=_STATUS)))
 
 
 def _perform(job: Job, folder: Path | None, url: str | None) -> Done | DiagnosticError:

@@ -13,7 +13,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.graph import Step
 from hcmlang.loop.steps import ACTIONS
-from hcmlang.loop.storage import Storage
+from hcmlang.loop.storage import Artifact, Storage
 from hcmlang.loop.work import Work
 from hcmlang.progress import Progress
 from hcmlang.version import __version__
@@ -29,19 +29,19 @@ class Job:
     """A step and where its inputs and its result lie. It can be pickled."""
 
     step: Step
-    result: str
-    """The name of its result in the storage."""
-    inputs: Mapping[str, str]
-    """The names of its inputs' results, by role."""
+    key: str
+    """What its result is named after."""
+    inputs: Mapping[str, Artifact]
+    """By role."""
     version: str = __version__
     """Of hcmlang, where the job was made."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """The result of a step lies in the storage: its digest, and the seconds that it took."""
+    """The result of a step lies in the storage; the seconds that it took."""
 
-    digest: str
+    result: Artifact
     seconds: float
 
 
@@ -71,13 +71,13 @@ def run(job: Job, storage: Storage, progress: Progress, desk: Desk) -> Done:
         hint = "install the same version on every machine"
         raise DiagnosticError(Diagnostic("other-version", message, hint=hint))
     step, started = job.step, time.perf_counter()
-    inputs = {role: storage.path(name) for role, name in job.inputs.items()}
+    inputs = {role: storage.path(one) for role, one in job.inputs.items()}
 
     def work(out: Path) -> None:
         ACTIONS[step.action].run(Work(step.config, inputs, step.handles, out, progress, desk))
 
-    digest = storage.make(job.result, work)
-    return Done(digest, time.perf_counter() - started)
+    result = storage.make(job.key, work)
+    return Done(result, time.perf_counter() - started)
 
 
 def asks(step: Step) -> bool:

@@ -67,7 +67,7 @@ def _hand_out(
                     home.put(task)
                     continue
                 for artifact in task.inputs.values():
-                    storage.share(artifact.name, artifact.digest)
+                    storage.share(artifact)
                 executor.submit(task.job).add_done_callback(partial(_report, ended, task))
             if not under_way:
                 break
@@ -84,6 +84,9 @@ def _hand_out(
             else:
                 raise result
     except BaseException as error:  # noqa: BLE001  it is raised where the run was started
+        with suppress(queue.Empty):  # nobody is to be asked in vain
+            while True:
+                home.get_nowait()
         home.put(error)
         _finish(agenda, ended)
     else:

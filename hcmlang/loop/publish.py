@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from hcmlang.files import atomic_file, atomic_folder, write_text
 from hcmlang.hashing import content_key
 from hcmlang.loop.arms import model_step
-from hcmlang.loop.store import Artifact, Store
+from hcmlang.loop.storage import Artifact
+from hcmlang.loop.store import Store
 from hcmlang.loop.work import MODEL
 from hcmlang.spec.dump import to_yaml
 from hcmlang.spec.model import Spec

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from hcmlang.data.table import Table
 from hcmlang.files import reported, write_bytes
@@ -20,20 +21,39 @@ SHARD = 65_536
 def predicted(table: Table, predict: Callable[[Table], np.ndarray], unfinished: Path, target: Path) -> None:
     """Write what `predict` says of a table's rows, float32, shape (rows, labels), to the npy file `target`.
 
-    Shards that an earlier call left in the folder `unfinished` are taken as they are; the folder is removed at the end.
+    Shards that an earlier call left in the folder `unfinished` are taken as they are; the folder is removed at the end. Where
+    another process is at work in it, this one keeps its shards beside `target`.
     """
+    with reported(unfinished):
+        unfinished.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(unfinished / ".lock", timeout=0)
+        folder = unfinished if _taken(lock) else target.with_name("unfinished")
+    try:
+        _predict(table, predict, folder, target)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def _taken(lock: FileLock) -> bool:
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    return True
+
+
+def _predict(table: Table, predict: Callable[[Table], np.ndarray], unfinished: Path, target: Path) -> None:
     files = []
     for number, shard in enumerate(table.blocks(SHARD)):
         files.append(file := unfinished / f"{number:06}.npy")
         # A file is written as a whole or not at all, so that one that is there is done.
         if not file.is_file():
-            unfinished.mkdir(parents=True, exist_ok=True)
             write_bytes(file, _as_npy(predict(shard)))
     if files:
         join(files, target)
     else:
         np.save(target, np.zeros((0, len(table.labels)), dtype=np.float32))
-    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def join(files: Sequence[Path], target: Path) -> None:
@@ -41,13 +61,12 @@ def join(files: Sequence[Path], target: Path) -> None:
     time is in memory."""
     parts = [np.load(file, mmap_mode="r") for file in files]
     shape = (sum(map(len, parts)), parts[0].shape[1])
-    with reported(target):
-        whole = np.lib.format.open_memmap(target, mode="w+", dtype=np.float32, shape=shape)
-        begin = 0
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    # Not into a file that is mapped: a full disk would end the process without a word.
+    with reported(target), target.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
-            whole[begin : begin + len(part)] = part
-            begin += len(part)
-        whole.flush()
+            file.write(part.data)
 
 
 def _as_npy(scores: np.ndarray) -> bytes:

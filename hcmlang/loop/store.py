@@ -13,7 +13,6 @@ import platform
 import shutil
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +23,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import reported, write_text
 from hcmlang.hashing import content_key
 from hcmlang.loop.graph import Step
-from hcmlang.loop.storage import Storage
+from hcmlang.loop.storage import Artifact, Storage
 
 JOURNAL = "journal.db"
 #: What a run that was stopped at its very beginning leaves.
@@ -40,16 +39,8 @@ create table if not exists facts (name text primary key, value text not null);
 """
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """The result of a step: its name in the storage, and the SHA-256 of its content."""
-
-    name: str
-    digest: str
-
-
 def named(step: Step, key: str) -> str:
-    """The name of a step's result."""
+    """What the results of a step are named after."""
     return f"{step.action}-{key[:16]}"
 
 
@@ -130,19 +121,17 @@ class Store:
         row = self._journal.execute("select folder, digest from steps where key = ?", (key,)).fetchone()
         if row is None:
             return None
-        name = Path(row[0]).name
-        there = (self._steps / name).is_dir() or self.storage.digest(name) == row[1]
-        return Artifact(name, row[1]) if there else None
+        artifact = Artifact(Path(row[0]).name, row[1])
+        return artifact if self.storage.has(artifact) else None
 
-    def enter(self, key: str, step: Step, inputs: Mapping[str, Artifact], digest: str, seconds: float) -> Artifact:
+    def enter(self, key: str, step: Step, inputs: Mapping[str, Artifact], made: Artifact, seconds: float) -> None:
         """Enter a result that lies in the storage."""
-        name = named(step, key)
         record = (
             key,
             step.name,
             step.action,
-            f"{self._steps.name}/{name}",
-            digest,
+            f"{self._steps.name}/{made.name}",
+            made.digest,
             json.dumps(dict(step.config), ensure_ascii=False),
             json.dumps({role: artifact.digest for role, artifact in inputs.items()}),
             time.time(),
@@ -150,16 +139,17 @@ class Store:
         )
         with written(self._path), self._journal:
             self._journal.execute("insert or replace into steps values (?, ?, ?, ?, ?, ?, ?, ?, ?)", record)
-        return Artifact(name, digest)
 
     def adopt(self, key: str, step: Step, inputs: Mapping[str, Artifact]) -> Artifact | None:
         """Enter the result under this key that lies at the URL of the storage: a run that was lost had it made."""
-        digest = self.storage.digest(named(step, key))
-        return None if digest is None else self.enter(key, step, inputs, digest, 0.0)
+        made = self.storage.made(named(step, key))
+        if made is not None:
+            self.enter(key, step, inputs, made, 0.0)
+        return made
 
     def path(self, artifact: Artifact) -> Path:
         """The folder of a result; it is fetched where it is not on this machine."""
-        return self.storage.path(artifact.name)
+        return self.storage.path(artifact)
 
     def fact(self, name: str) -> str | None:
         """A remembered text, such as what was last published."""

@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from threading import Lock
+from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.loop.job import Done, Job, StepFailed
@@ -62,9 +63,10 @@ class Workers:
         self._progress = progress
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="hcmlang-worker")
         there = gpus()
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._workers = [_Worker(share_of(number, count, cores(), there)) for number in range(count)]
-        for worker in self._workers:
+        # The one that worked last comes first, so that no more processes are started than steps run at once.
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        for worker in reversed(self._workers):
             self._idle.put(worker)
 
     def __enter__(self) -> Workers:
@@ -84,8 +86,8 @@ class Workers:
             for _ in range(LOSSES):
                 try:
                     return worker.run(job, self._storage, self._progress)
-                except (EOFError, OSError):
-                    how = worker.ended()
+                except _WorkerLost as error:
+                    how = str(error)
                     self._progress.note(f"{job.step.title}: its worker {how}; the step is run again")
         finally:
             self._idle.put(worker)
@@ -99,6 +101,10 @@ def lost(job: Job, how: str) -> DiagnosticError:
     return DiagnosticError(Diagnostic("lost-worker", message, hint=hint))
 
 
+class _WorkerLost(Exception):
+    """A worker ended over a job; the message says how."""
+
+
 class _Worker:
     """A process that runs one job after another."""
 
@@ -110,11 +116,8 @@ class _Worker:
         self._closed = False
 
     def run(self, job: Job, storage: Storage, progress: Progress) -> Done:
-        """Run a job; :class:`EOFError` or :class:`OSError` where the process ends over it."""
-        line = self._started(storage)
-        line.send(job)
-        while True:
-            kind, value = line.recv()
+        """Run a job. Raises :class:`_WorkerLost` where the process ends over it."""
+        for kind, value in self._answers(job, storage):
             if kind == "note":
                 progress.note(value)
             elif kind == "done":
@@ -124,12 +127,25 @@ class _Worker:
                 raise value
             else:
                 raise StepFailed(f"the step `{job.step.title}` failed in a worker:\n{value}")
+        raise AssertionError("a worker answers until it is done")
 
-    def ended(self) -> str:
+    def _answers(self, job: Job, storage: Storage) -> Iterator[tuple[str, Any]]:
+        try:
+            line = self._started(storage)
+            line.send(job)
+            while True:
+                yield line.recv()
+        except (EOFError, OSError) as error:
+            raise _WorkerLost(self._ended(error)) from error
+
+    def _ended(self, error: Exception) -> str:
         """How the process came to its end, in words."""
-        process, self._process = self._process, None
+        with self._lock:
+            if self._closed:
+                raise StepFailed("the run is over")
+            process, self._process = self._process, None
         if process is None:
-            return "was not there"
+            return f"could not be started: {error}"
         self._kill(process)
         code = process.wait()
         return f"was ended by the signal {signal.Signals(-code).name}" if code < 0 else f"ended with the code {code}"

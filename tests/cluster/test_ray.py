@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_results_travel_through_s3(
 
     files = s3fs.S3FileSystem()
     run = start("--storage", f"{s3}/killed")
-    while len([path for path in _listed(files, "results/killed") if path.endswith(".json")]) < 25:
+    while len([path for path in _listed(files, "results/killed") if path.endswith(".json")]) < 50:
         assert run.poll() is None, (tmp_path / "output").read_text()
     run.kill()
     run.wait()
@@ -86,6 +87,22 @@ def test_a_step_that_fails_is_told_as_in_one_process(nodes: Any, quickstart: Pat
             hcmlang.load(quickstart / "spec.yaml", overrides).run(tmp_path / f"run-{on}", on=on)
         said.append((caught.value.diagnostics, caught.value.exit_code))
     assert said[0] == said[1]
+
+
+def test_a_run_waits_for_machines_and_says_so(
+    alone: dict[str, bytes], nodes: Any, start: Started, tmp_path: Path
+) -> None:
+    for node in nodes.list_all_nodes()[1:]:
+        nodes.remove_node(node)
+    run, output = start(), tmp_path / "output"
+    deadline = time.monotonic() + 60
+    while "no machine of the cluster runs steps: the run waits for one" not in output.read_text():
+        assert run.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.1)
+    nodes.add_node(num_cpus=2, object_store_memory=STORE)
+    assert run.wait(timeout=240) == 0, output.read_text()
+    assert results(tmp_path / "run") == alone
 
 
 @pytest.mark.parametrize("address", ["ray", "ray://127.0.0.1:1"])

@@ -14,10 +14,11 @@ from llguidance import LLMatcher
 from hcmlang.diagnostics import Source, Span
 from hcmlang.lang import syntax
 from hcmlang.lang.automata import Effort, automaton, representatives, search
+from hcmlang.lang.characters import kind, spellings
 from hcmlang.lang.emit.masks import NoMask, mask
 from hcmlang.lang.emit.trial import bytes_tokenizer
 from hcmlang.lang.evaluate import compile_predicate
-from hcmlang.lang.machines import Machine, kind, machine, spellings
+from hcmlang.lang.machines import Machine, machine
 from hcmlang.lang.plain import Definitions, Unknown
 from tests.lang.predicates import holds
 

@@ -78,10 +78,27 @@ def test_a_killed_process_loses_one_shard(tmp_path: Path) -> None:
     assert (tmp_path / "scores.npy").read_bytes() == (tmp_path / "undisturbed.npy").read_bytes()
 
 
+def test_two_processes_at_one_prediction_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Of two runs that share a cache, or a step that Ray runs again while the first one is not lost after all."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+
+    def slow(table: Table) -> np.ndarray:
+        if table.columns[0][0] == "row 20":
+            shards.predicted(rows(37), predict, tmp_path / "unfinished", tmp_path / "second" / "scores.npy")
+        return predict(table)
+
+    shards.predicted(rows(37), slow, tmp_path / "unfinished", tmp_path / "first" / "scores.npy")
+    first, second = (tmp_path / name / "scores.npy" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    assert [path.name for path in (tmp_path / "second").iterdir()] == ["scores.npy"]
+    assert not (tmp_path / "unfinished").exists()
+
+
 def test_what_is_no_number_is_not_kept(tmp_path: Path) -> None:
     def astray(table: Table) -> np.ndarray:
         return finite(np.full((len(table), 2), np.nan, dtype=np.float32))
 
     with pytest.raises(DiagnosticError, match="not-a-number"):
         shards.predicted(rows(5), astray, tmp_path / "unfinished", tmp_path / "scores.npy")
-    assert not list((tmp_path / "unfinished").iterdir())
+    assert not list((tmp_path / "unfinished").glob("*.npy"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop.storage import Storage
+from hcmlang.loop.storage import Artifact, Storage
 
 
 def write(folder: Path) -> None:
@@ -25,10 +28,12 @@ def url(tmp_path: Path) -> str:
 
 def test_a_result_goes_from_one_machine_to_another(tmp_path: Path, url: str) -> None:
     here, there = Storage(tmp_path / "here", url), Storage(tmp_path / "there", url)
-    digest = here.make("train-1", write)
-    assert there.digest("train-1") == digest
-    folder = there.path("train-1")
-    assert folder == tmp_path / "there" / "train-1"
+    made = here.make("train-1", write)
+    assert made.name.startswith("train-1-")
+    assert there.made("train-1") == made
+    assert there.has(made)
+    folder = there.path(made)
+    assert folder == tmp_path / "there" / made.name
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == [
         "model",
         "model/weights",
@@ -37,77 +42,151 @@ def test_a_result_goes_from_one_machine_to_another(tmp_path: Path, url: str) -> 
     assert (folder / "model" / "weights").read_bytes() == b"\0" * 1000
 
 
+def test_results_of_one_step_that_differ_are_kept_apart(tmp_path: Path, url: str) -> None:
+    """Of two runs of one spec whose model on a server wrote other texts, each reads its own, wherever its steps run."""
+    made = [Storage(tmp_path / run, url).make("generate-1", _texts(run)) for run in ("one", "two")]
+    machine = Storage(tmp_path / "machine", url)
+    assert [(machine.path(one) / "texts").read_text("utf-8") for one in made] == ["one", "two"]
+    assert machine.made("generate-1") == made[1]
+
+
+def _texts(text: str) -> Callable[[Path], None]:
+    def fill(folder: Path) -> None:
+        (folder / "texts").write_text(text, encoding="utf-8")
+
+    return fill
+
+
+def test_a_result_that_is_made_again_does_not_disturb_who_reads_it(tmp_path: Path) -> None:
+    """By a step that Ray runs again while the first one is not lost after all."""
+    storage = Storage(tmp_path / "here")
+    made = storage.make("train-1", write)
+    before = (storage.path(made) / "table").stat().st_ino
+    assert storage.make("train-1", write) == made
+    assert (storage.path(made) / "table").stat().st_ino == before
+    assert [path.name for path in (tmp_path / "here").iterdir()] == [made.name]
+
+
 def test_of_two_that_fetch_at_once_the_first_is_not_disturbed(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Storage(tmp_path / "here", url).make("train-1", write)
+    made = Storage(tmp_path / "here", url).make("train-1", write)
     files, seen = fsspec.filesystem("file"), []
     fetch = files.get_file
 
     def other_first(*arguments: str) -> None:
         if not seen:
             seen.append(None)
-            folder = Storage(tmp_path / "there", url).path("train-1")
+            folder = Storage(tmp_path / "there", url).path(made)
             seen[0] = (folder / "table").stat().st_ino
         fetch(*arguments)
 
     monkeypatch.setattr(files, "get_file", other_first)
-    assert (Storage(tmp_path / "there", url).path("train-1") / "table").stat().st_ino == seen[0]
-    assert [path.name for path in (tmp_path / "there").iterdir()] == ["train-1"]
+    assert (Storage(tmp_path / "there", url).path(made) / "table").stat().st_ino == seen[0]
+    assert [path.name for path in (tmp_path / "there").iterdir()] == [made.name]
 
 
 def test_machines_that_share_a_folder_need_no_url(tmp_path: Path) -> None:
     storage = Storage(tmp_path / "here")
-    storage.make("train-1", write)
-    storage.share("train-1", "digest")
-    assert storage.path("train-1") == tmp_path / "here" / "train-1"
-    assert storage.digest("train-1") is None
+    made = storage.make("train-1", write)
+    storage.share(made)
+    assert storage.path(made) == tmp_path / "here" / made.name
+    assert storage.made("train-1") is None
 
 
 def test_what_was_made_before_there_was_a_url_is_brought_there_once(tmp_path: Path, url: str) -> None:
-    digest = Storage(tmp_path / "here").make("train-1", write)
+    made = Storage(tmp_path / "here").make("train-1", write)
     storage = Storage(tmp_path / "here", url)
-    assert storage.digest("train-1") is None
-    storage.share("train-1", digest)
-    note = tmp_path / "shared" / "train-1.json"
+    storage.share(made)
+    note = tmp_path / "shared" / f"{made.name}.json"
     before = note.stat().st_mtime_ns
     for one in (storage, Storage(tmp_path / "here", url)):
-        one.share("train-1", digest)
+        one.share(made)
     assert note.stat().st_mtime_ns == before
-    assert Storage(tmp_path / "there", url).path("train-1").is_dir()
+    assert Storage(tmp_path / "there", url).path(made).is_dir()
 
 
-def test_a_result_whose_writer_was_lost_is_not_there(tmp_path: Path, url: str) -> None:
-    Storage(tmp_path / "here", url).make("train-1", write)
-    (tmp_path / "shared" / "train-1.json").unlink()
-    there = Storage(tmp_path / "there", url)
-    assert there.digest("train-1") is None
+def test_what_is_not_here_is_not_said_to_be_there(tmp_path: Path, url: str) -> None:
+    storage = Storage(tmp_path / "here", url)
     with pytest.raises(DiagnosticError, match="lost-result"):
-        there.path("train-1")
-    assert not (tmp_path / "there" / "train-1").exists()
+        storage.share(Artifact("train-1-0", "0"))
+    assert not storage.has(Artifact("train-1-0", "0"))
 
 
-def test_files_that_were_changed_are_refused(tmp_path: Path, url: str) -> None:
-    Storage(tmp_path / "here", url).make("train-1", write)
-    (tmp_path / "shared" / "train-1" / "table").write_text("other", encoding="utf-8")
-    with pytest.raises(DiagnosticError, match="are not what was written there"):
-        Storage(tmp_path / "there", url).path("train-1")
-    assert not (tmp_path / "there" / "train-1").exists()
+@pytest.mark.parametrize(
+    "note", [None, "", '{"digest": "1', "[]", "{}", '{"digest": "1"}', '{"digest": "1", "files": 3}']
+)
+def test_a_result_whose_note_is_lost_is_not_there(note: str | None, tmp_path: Path, url: str) -> None:
+    made = Storage(tmp_path / "here", url).make("train-1", write)
+    for path in (tmp_path / "shared").glob("*.json"):
+        path.unlink() if note is None else path.write_text(note, encoding="utf-8")
+    there = Storage(tmp_path / "there", url)
+    assert there.made("train-1") is None
+    with pytest.raises(DiagnosticError, match="lost-result"):
+        there.path(made)
+    assert not (tmp_path / "there").exists()
+    assert Storage(tmp_path / "again", url).make("train-1", write) == made
+    assert there.path(made).is_dir()
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "missing", "all missing"])
+def test_files_that_were_changed_are_refused_and_made_anew(damage: str, tmp_path: Path, url: str) -> None:
+    made = Storage(tmp_path / "here", url).make("train-1", write)
+    file = tmp_path / "shared" / made.name / "model" / "weights"
+    if damage == "all missing":
+        shutil.rmtree(tmp_path / "shared" / made.name)
+    elif damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(b"\0" * 999 + b"\1" * (damage == "changed"))
+    there = Storage(tmp_path / "there", url)
+    with pytest.raises(DiagnosticError, match=r"are not what was written there \[lost-result\]"):
+        there.path(made)
+    assert list((tmp_path / "there").iterdir()) == []
+    assert there.made("train-1") is None
+    there.make("train-1", write)
+    assert (Storage(tmp_path / "third", url).path(made) / "model" / "weights").read_bytes() == b"\0" * 1000
 
 
 def test_a_note_does_not_reach_out_of_its_folder(tmp_path: Path, url: str) -> None:
-    Storage(tmp_path / "here", url).make("train-1", write)
-    note = tmp_path / "shared" / "train-1.json"
-    note.write_text(json.dumps({"digest": "0", "files": ["../../outside"]}), encoding="utf-8")
+    made = Storage(tmp_path / "here", url).make("train-1", write)
+    note = tmp_path / "shared" / f"{made.name}.json"
+    note.write_text(json.dumps({"digest": made.digest, "files": ["../../outside"]}), encoding="utf-8")
     (tmp_path / "outside").write_text("secret", encoding="utf-8")
     with pytest.raises(DiagnosticError, match="lost-result"):
-        Storage(tmp_path / "a" / "b" / "there", url).path("train-1")
+        Storage(tmp_path / "a" / "b" / "there", url).path(made)
     assert not (tmp_path / "a" / "b" / "outside").exists()
 
 
-def test_a_storage_that_cannot_be_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["nothing://here", "", "github://no/repository", "file:///proc/here"])
+def test_a_storage_that_cannot_be_used(place: str, tmp_path: Path) -> None:
     with pytest.raises(DiagnosticError, match="no-storage"):
-        Storage(tmp_path, "nothing://here").digest("train-1")
+        Storage(tmp_path, place).make("train-1", write)
+
+
+def test_a_storage_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(DiagnosticError, match="no-storage"):
         Storage(tmp_path / "here", f"file://{tmp_path}/file").make("train-1", write)
+
+
+class _Refused(Exception):
+    """As the libraries of storages raise it: no error of Python's own."""
+
+
+def test_what_a_library_raises_becomes_a_diagnostic(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise _Refused("no credentials")
+
+    monkeypatch.setattr(fsspec.filesystem("file"), "put_file", refuse)
+    with pytest.raises(DiagnosticError, match=r"cannot reach the storage .*: no credentials \[no-storage\]"):
+        Storage(tmp_path / "here", url).make("train-1", write)
+
+
+def test_a_storage_without_room(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fsspec.filesystem("file"), "put_file", full)
+    with pytest.raises(DiagnosticError, match=r"cannot write file://.*: no space left on device \[disk-full\]"):
+        Storage(tmp_path / "here", url).make("train-1", write)

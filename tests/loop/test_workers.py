@@ -105,6 +105,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(started: subprocess.Popen[str]) -> 
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130
     assert errors.endswith("interrupted; finished steps are kept, the same command goes on from here\n")
+    assert "run again" not in errors, "nothing is"
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
@@ -134,6 +135,21 @@ def test_a_step_that_no_worker_survives_is_given_up(tmp_path: Path) -> None:
         future = workers.submit(Job(step, "read-1", {}))
         with pytest.raises(DiagnosticError, match=r"`read, train` lost its worker 3 times: .* SIGKILL \[lost-worker\]"):
             future.result(timeout=120)
+
+
+def test_no_more_workers_are_started_than_steps_run_at_once(tmp_path: Path) -> None:
+    job = Job(Step("read/train", "read", {}), "read-1", {}, version="0.0.1")
+    with Workers(50, Storage(tmp_path), SILENT) as workers:
+        for _ in range(3):
+            assert isinstance(workers.submit(job).exception(timeout=120), DiagnosticError)
+        assert len(psutil.Process().children()) == 1
+
+
+def test_a_worker_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with Workers(1, Storage(tmp_path), SILENT) as workers:
+        error = workers.submit(Job(Step("read/train", "read", {}), "read-1", {})).exception(timeout=120)
+    assert "it could not be started: [Errno 2] No such file or directory" in str(error)
 
 
 def test_an_error_of_ours_comes_with_its_traceback(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from hcmlang.lang.machines import is_word
+from hcmlang.lang.characters import is_word
 from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import regex as library
 
+from hcmlang.lang.characters import spellings
 from hcmlang.lang.emit.classes import rust, rust_class, space_chars, text, word_chars
-from hcmlang.lang.machines import spellings
 from hcmlang.lang.regex_machine import Unsupported, parsed
 from hcmlang.lang.syntax import (
     Combined,
