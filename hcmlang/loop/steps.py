@@ -13,7 +13,7 @@ ACTIONS: dict[str, Action] = {
     "join": Action(learn.join),
     "fold": Action(mitigate.fold),
     "unfold": Action(learn.unfold),
-    "detect": Action(teach.detect, version=2),
+    "detect": Action(teach.detect, version=3),
     "characterize": Action(teach.characterize),
     "generic": Action(teach.generic),
     "probe": Action(probe.probe),

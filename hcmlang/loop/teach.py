@@ -55,7 +55,7 @@ def detect(work: Work) -> None:
     if config.features == "classifier" and len(rows):
         model = classifiers.load(work.classifier, work.inputs["model"] / MODEL, pool.labels)
         embeddings = model.embed(pool.take(rows), work.progress)
-    groups = group_errors(pool, scores, rows, config, embeddings=embeddings, seed=work.seed)
+    groups = group_errors(pool, scores, rows, config, embeddings=embeddings, seed=work.seed, progress=work.progress)
     write_jsonl(work.out / GROUPS, [dataclasses.replace(one, id=in_round(work, one.id)) for one in groups])
 
 
@@ -81,24 +81,30 @@ def in_round(work: Work, name: str) -> str:
 def characterize(work: Work) -> None:
     """A teacher's hypotheses about the groups."""
     groups = read_records(work.inputs["groups"] / GROUPS, Group)
-    pool, held_out = work.table("pool"), work.held_out(work.config["near_duplicate"])
-    texts = pool.texts()
+    pool = work.table("pool")
     case = Case(
         pool,
         work.scores("scores"),
         work.config["confidence"],
         tuple(groups),
         work.seed,
-        may_show=lambda row: held_out.within(texts[row]) is None,
+        may_show=lambda rows: _may_show(work, pool, rows),
     )
     config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
-    ask = people.vetted(work.desk.people("characterize", {}), held_out)
+    ask = people.vetted(work.desk.people("characterize", {}), work.kept_for)
     teacher = teachers.make(
-        config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), held_out), ask
+        config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), work.kept_for), ask
     )
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
     write_jsonl(work.out / HYPOTHESES, [dataclasses.replace(one, id=in_round(work, one.id)) for one in hypotheses])
+
+
+def _may_show(work: Work, pool: Table, rows: Sequence[int]) -> list[int]:
+    """Those of some rows of the pool that a teacher may see."""
+    texts = dict(zip(rows, pool.take(rows).texts(), strict=True))
+    held_out = work.kept_for(texts.values())
+    return [row for row, text in texts.items() if held_out.within(text) is None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +142,7 @@ def generate(work: Work) -> None:
             if count and not orders:
                 unwritten.append(Unwritten(hypothesis.id, "no program", "; ".join(dict.fromkeys(refused))))
                 break
-    vet([order.wanted.messages for order in wanted.values()], work.held_out(work.config["near_duplicate"]))
+    vet([order.wanted.messages for order in wanted.values()], work.kept_for)
     accepted: dict[str, Instance] = {}
     with work.progress.task(f"{work.config['teacher']} writes instances", len(wanted)) as advance:
         errors = [row for group in groups.values() for row in group.rows]

@@ -58,6 +58,10 @@ class Work:
         roles = [role for role in self.inputs if role.startswith("held_out:")]
         return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate, asked)
 
+    def kept_for(self, asked: Iterable[Sequence[str]]) -> HeldOut:
+        """The same at the near-duplicate threshold of the step, for rows that will be `asked` about."""
+        return self.held_out(self.config["near_duplicate"], asked)
+
     def scores(self, role: str) -> np.ndarray:
         """The probabilities that steps such as `predict` wrote, float32, shape (rows, labels); they stay in the file."""
         return np.asarray(np.load(self.inputs[role] / SCORES, mmap_mode="r"))

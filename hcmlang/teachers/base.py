@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,8 +26,8 @@ class Case:
     confidence: float
     groups: tuple[Group, ...]
     seed: int = 0
-    may_show: Callable[[int], bool] = lambda row: True
-    """Whether a row of the pool may be shown: not where it repeats a row that is kept for evaluation."""
+    may_show: Callable[[Sequence[int]], Iterable[int]] = lambda rows: rows
+    """Of some rows of the pool those that may be shown: not those that repeat a row which is kept for evaluation."""
 
 
 class Teacher(Protocol):

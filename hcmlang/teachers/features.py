@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -57,21 +58,21 @@ class Described:
 
 def describe(table: Table) -> Described:
     """The features of all rows of a non-empty table."""
-    from scipy.sparse import csc_matrix
+    from scipy.sparse import csr_matrix
 
-    counts = [sum(len(words_of(text)) for text in row) for row in table.texts()]
+    counts = array("i", (sum(len(words_of(text)) for text in row) for row in table.texts()))
     low, high = np.quantile(counts, [0.2, 0.8], method="nearest")
     lengths = (int(low), int(high))
     number: dict[Feature, int] = {}
-    rows: list[int] = []
-    columns: list[int] = []
-    for row, texts in enumerate(table.texts()):
+    # Numbers of four bytes, as there are dozens of features in a row.
+    columns, ends = array("i"), array("q", [0])
+    for texts in table.texts():
         # In order, as the numbers of features must not depend on Python's hash seed.
         found = [number.setdefault(f, len(number)) for f in sorted(features_of(texts, table.fields, lengths))]
-        rows.extend([row] * len(found))
         columns.extend(found)
-    shape = (len(table), len(number))
-    return Described(tuple(number), csc_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape), lengths)
+        ends.append(len(columns))
+    has = csr_matrix((np.ones(len(columns), dtype=bool), columns, ends), (len(table), len(number)))
+    return Described(tuple(number), has.tocsc(), lengths)
 
 
 def runs_of(text: str) -> list[list[str]]:

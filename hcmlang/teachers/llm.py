@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from hcmlang.lang.imports import read_file
 from hcmlang.spec.model import Characterize
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
+from hcmlang.teachers.nearest import right_like
 
 #: Mistakes of a group that are shown, and texts that rightly got the same label.
 SHOWN, RIGHT = 20, 8
@@ -145,14 +145,9 @@ def answer_program() -> lang.Program:
 def _questions(case: Case, config: Characterize) -> list[_Question]:
     """`per_group` questions for each group. They depend on the pool, the scores and the groups alone."""
     prompt, program = prompts.load("characterize", config.prompt), answer_program()
-    words = [frozenset(words_of(text)) for text in case.pool.joined("\n")]
-    right = {
-        predicted: sorted(rightly(case, predicted), key=lambda row: (-case.scores[row].max(), row))
-        for predicted in {group.predicted for group in case.groups}
-    }
     found = []
-    for group in case.groups:
-        shown = central(group.rows, group, words)[:SHOWN]
+    for group, right in zip(case.groups, right_like(case, RIGHT), strict=True):
+        shown = central(case, group)[:SHOWN]
         numbers = [str(number) for number in range(1, len(shown) + 1)]
         scope: dict[str, lang.Value] = {
             "group.gold": group.gold,
@@ -160,14 +155,13 @@ def _questions(case: Case, config: Characterize) -> list[_Question]:
             "group.numbers": numbers,
         }
         bound = program.bind(scope)
-        near = central(right[group.predicted], group, words)
         values = {
             "labels": list(case.pool.labels),
             "fields": list(case.pool.fields),
             "gold": group.gold,
             "predicted": group.predicted,
             "mistakes": [{"number": n, **as_shown(case, row)} for n, row in enumerate(shown, start=1)],
-            "right": [as_shown(case, row) for row in islice(filter(case.may_show, near), RIGHT)],
+            "right": [as_shown(case, row) for row in right],
             "group": {"terms": list(group.terms), "summary": group.summary},
         }
         for sample in range(1, config.per_group + 1):
@@ -177,16 +171,18 @@ def _questions(case: Case, config: Characterize) -> list[_Question]:
     return found
 
 
-def central(rows: Iterable[int], group: Group, words: Sequence[frozenset[str]]) -> list[int]:
-    """Rows with most of the group's telling words first; among equals in the order given."""
+def central(case: Case, group: Group) -> list[int]:
+    """The group's rows, those with most of its telling words first; among equals in the group's order."""
     terms = frozenset(group.terms)
-    return sorted(rows, key=lambda row: -len(terms & words[row]))
+    texts = case.pool.take(group.rows).joined("\n")
+    count = {row: len(terms.intersection(words_of(text))) for row, text in zip(group.rows, texts, strict=True)}
+    return sorted(group.rows, key=lambda row: -count[row])
 
 
-def rightly(case: Case, predicted: str) -> list[int]:
+def rightly(case: Case, predicted: str) -> np.ndarray:
     """The pool rows that rightly got this prediction."""
     label = case.pool.labels.index(predicted)
-    return [int(row) for row in np.flatnonzero((case.scores.argmax(axis=1) == label) & (case.pool.y == label))]
+    return np.flatnonzero((case.scores.argmax(axis=1) == label) & (case.pool.y == label))
 
 
 def as_shown(case: Case, row: int) -> dict[str, object]:
@@ -268,7 +264,6 @@ class Counted:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._texts = case.pool.joined("\n")
 
     def checked(self, hypothesis: Hypothesis) -> Hypothesis:
         """The hypothesis with its group, that with most of its evidence, and how often its triggers occur: in the HCMs of
@@ -297,7 +292,7 @@ class Counted:
             }
         return replace(hypothesis, group=home.id, statistics=statistics)
 
-    def _with(self, hypothesis: Hypothesis, rows: Iterable[int]) -> int:
+    def _with(self, hypothesis: Hypothesis, rows: Sequence[int] | np.ndarray) -> int:
         """How many of the rows contain a trigger."""
         find = find_any(hypothesis.triggers)
-        return sum(find(self._texts[row]) for row in rows)
+        return sum(map(find, self._case.pool.take(rows).joined("\n")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Protocol
 
 from hcmlang import lang, prompts
@@ -15,7 +14,6 @@ from hcmlang.lang.evaluate import find_any
 from hcmlang.spec.model import Characterize, HumanTeacher
 from hcmlang.teachers.asked import Answer, PeopleWanted, Task
 from hcmlang.teachers.base import Case
-from hcmlang.teachers.features import words_of
 from hcmlang.teachers.llm import (
     MOST_TRIGGERS,
     RIGHT,
@@ -25,8 +23,8 @@ from hcmlang.teachers.llm import (
     as_shown,
     central,
     merged,
-    rightly,
 )
+from hcmlang.teachers.nearest import right_like
 
 #: Characters of a hypothesis, and of a word or phrase that points to it.
 STATEMENT = (20, 300)
@@ -71,12 +69,9 @@ class People:
         ]
 
     def _questions(self, case: Case, per_group: int) -> list[_Question]:
-        words = [frozenset(words_of(text)) for text in case.pool.joined("\n")]
         found = []
-        for group in case.groups:
-            shown = central(group.rows, group, words)[:SHOWN]
-            right = sorted(rightly(case, group.predicted), key=lambda row: (-case.scores[row].max(), row))
-            near = central(right, group, words)
+        for group, right in zip(case.groups, right_like(case, RIGHT), strict=True):
+            shown = central(case, group)[:SHOWN]
             content: dict[str, Any] = {
                 "labels": list(case.pool.labels),
                 "fields": list(case.pool.fields),
@@ -85,7 +80,7 @@ class People:
                 "size": len(group.rows),
                 "terms": list(group.terms),
                 "mistakes": [{"number": n, **as_shown(case, row)} for n, row in enumerate(shown, start=1)],
-                "right": [as_shown(case, row) for row in islice(filter(case.may_show, near), RIGHT)],
+                "right": [as_shown(case, row) for row in right],
                 "of": per_group,
             }
             for sample in range(1, per_group + 1):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hcmlang.data.leakage import HeldOut
 from hcmlang.data.table import Table
+from hcmlang.diagnostics import DiagnosticError
+from hcmlang.engines.base import Message
+from hcmlang.loop.vet import vet
 
 LONG = "The plot, though thin, never once loses its footing in the second half."
 SHORT = "never dull"
@@ -92,6 +97,41 @@ def test_what_is_asked_about_is_all_that_is_needed(fields: int, data: st.DataObj
     for one in asked:
         assert narrow.like(one) == whole.like(one)
         assert narrow.within(one) == whole.within(one)
+
+
+@given(st.integers(1, 2), st.data())
+def test_prompts_are_looked_at_with_what_is_like_their_lines(fields: int, data: st.DataObject) -> None:
+    """The guard of prompts, which keeps only such rows, refuses what one that keeps all refuses, and names the same row."""
+    row = st.tuples(*[WORDS] * fields)
+    rows = data.draw(st.lists(row, min_size=1, max_size=8))
+    tables = {"test": Table.of(["a", "b"][:fields], ("no", "yes"), rows, [0] * len(rows))}
+    line = (
+        WORDS
+        | st.sampled_from(rows).map(" | ".join)
+        | st.sampled_from(rows).map(lambda one: f"x {one[0]} y {one[-1]} z")
+    )
+    told = data.draw(st.lists(st.lists(line, max_size=3).map("\n".join), max_size=3))
+    leak = HeldOut(tables, 0.7).told(told)
+    message = None
+    try:
+        vet([[Message("user", text) for text in told]], lambda asked: HeldOut(tables, 0.7, asked))
+    except DiagnosticError as error:
+        message = error.diagnostics[0].message
+    assert message == (leak and f"a prompt for the teacher holds a row that is kept for evaluation: {leak}")
+
+
+def test_the_guard_of_prompts_keeps_what_is_like_them() -> None:
+    texts = [[f"number {row} of a long list of rows"] for row in range(100)]
+    table, kept = Table.of(["text"], ("no", "yes"), texts, [0] * 100), []
+
+    def kept_for(asked: Iterable[Sequence[str]]) -> HeldOut:
+        kept.append(HeldOut({"test": table}, 0.9, asked))
+        return kept[-1]
+
+    vet([[Message("user", "Write something else entirely.\nNothing of it.")]] * 3, kept_for)
+    assert [len(one._rows["test"]._sets) for one in kept] == [0], "gone through once, nothing held"
+    vet([()], kept_for)
+    assert len(kept) == 1, "where nothing is told, nothing is looked for"
 
 
 def test_what_nobody_asks_about_is_not_kept() -> None:

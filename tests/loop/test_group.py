@@ -7,20 +7,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from sklearn.cluster import HDBSCAN
 
 from hcmlang.data.records import Group
 from hcmlang.data.table import Table
+from hcmlang.loop import group
 from hcmlang.loop.group import group_errors
+from hcmlang.progress import SILENT, Progress, Silent
 from hcmlang.spec import model as spec
 
 
-def grouped(wrong: Sequence[str], right: Sequence[str] = (), method: str = "hdbscan") -> list[Group]:
+def grouped(
+    wrong: Sequence[str], right: Sequence[str] = (), method: str = "hdbscan", progress: Progress = SILENT
+) -> list[Group]:
     """Groups of the negative rows `wrong`, taken for positive beside the positive rows `right`."""
     texts = [(text,) for text in (*wrong, *right)]
     pool = Table.of(["text"], ["negative", "positive"], texts, [0] * len(wrong) + [1] * len(right))
     scores = np.tile(np.array([[0.03, 0.97]], dtype=np.float32), (len(texts), 1))
     config = spec.Group.model_validate({"method": method})
-    return group_errors(pool, scores, np.arange(len(wrong)), config, seed=0)
+    return group_errors(pool, scores, np.arange(len(wrong)), config, seed=0, progress=progress)
 
 
 @pytest.mark.parametrize("method", ["hdbscan", "kmeans"])
@@ -57,3 +62,33 @@ def test_outliers_are_a_group_of_their_own_and_last() -> None:
 
 def test_no_errors_are_no_groups() -> None:
     assert grouped([], ["fine"]) == []
+
+
+def test_of_too_many_hcms_a_sample_is_clustered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDBSCAN sees no more than it can, the run says so, and every mistake is in the group of its like."""
+    monkeypatch.setattr(group, "_MOST", 40)
+    seen, said = [], []
+    whole = HDBSCAN.fit_predict
+
+    def fit_predict(self: HDBSCAN, vectors: np.ndarray) -> np.ndarray:
+        seen.append(len(vectors))
+        return np.asarray(whole(self, vectors))
+
+    monkeypatch.setattr(HDBSCAN, "fit_predict", fit_predict)
+
+    class Noted(Silent):
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    words = [f"{a}{b}" for a in "bdfg" for b in ("an", "en", "in", "on", "un")]
+    calls = [f"i could not call the {word} witty" for word in words * 3]
+    films = [f"this horror film is {word} and dark" for word in words * 3]
+    groups = grouped([*calls, *films], progress=Noted())
+    assert seen == [40]
+    assert [line.partition(",")[0] for line in said] == [
+        "120 HCMs of negative taken for positive: groups are found in 40 of them"
+    ]
+    assert sorted(row for one in groups for row in one.rows) == list(range(120))
+    for one in groups:
+        assert len({row < 60 for row in one.rows}) == 1 or one is groups[-1]
+    assert grouped([*calls, *films]) == groups
