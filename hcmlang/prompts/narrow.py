@@ -18,9 +18,9 @@ from hcmlang.prompts.budget import measured, refuse, step, steps_through, write
 
 #: How a traceback calls a file that is included: this and its name.
 PART = "<part>"
-#: Steps that a file which is included counts for, and a block that is called: Jinja2 makes much on the way to each.
+#: Steps that a part counts for: a file that is included, a macro, the block of a call, a turn of a recursive loop. Jinja2 makes
+#: much on the way to each.
 _STEPS_OF_PART = 10
-_STEPS_OF_CALL_BLOCK = 4
 #: Attributes besides keys of mappings, by type; those of texts, lists and mappings are methods.
 _ATTRIBUTES: tuple[tuple[type, frozenset[str]], ...] = (
     (
@@ -249,20 +249,20 @@ def _at_run_time(function: Callable[..., Any]) -> Any:
 
 
 class _Counted(NodeTransformer):
-    """Puts the counting into a template: a step for each turn of a loop, call of a macro and part of a file, and a measure
+    """Puts the counting into a template: steps for each turn of a loop and for each part, and a measure
     on every list, mapping, joined text and slice that is made."""
 
     def visit_Template(self, node: nodes.Template) -> nodes.Node:
         return self._stepped(node, _STEPS_OF_PART)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
-        return self._stepped(node)
+        return self._stepped(node, _STEPS_OF_PART if node.recursive else 1)
 
     def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
-        return self._stepped(node)
+        return self._stepped(node, _STEPS_OF_PART)
 
     def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
-        return self._stepped(node, _STEPS_OF_CALL_BLOCK)
+        return self._stepped(node, _STEPS_OF_PART)
 
     def _stepped(self, node: Any, steps: int = 1) -> nodes.Node:
         self.generic_visit(node)
