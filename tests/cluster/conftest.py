@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -79,6 +80,18 @@ def start(quickstart: Path, tmp_path: Path) -> Iterator[Started]:
     for process in processes:
         process.kill()
         process.wait()
+
+
+def wait_for_port(port: int) -> None:
+    """Until something of this machine listens there."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, "the cluster takes no clients"
+            time.sleep(0.1)
 
 
 def wait_for_steps(run: Path, count: int) -> None:

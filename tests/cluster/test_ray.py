@@ -10,7 +10,8 @@ import pytest
 
 import hcmlang
 from hcmlang.diagnostics import DiagnosticError
-from tests.cluster.conftest import SPEC, STORE, Started, results, wait_for_steps
+from tests.cluster.conftest import SPEC, STORE, Started, results, wait_for_port, wait_for_steps
+from tests.servers.process import free_port
 
 pytest.importorskip("ray", reason="Ray is not installed here: make test-cluster")
 
@@ -116,8 +117,6 @@ def test_a_cluster_that_is_not_there(
 
 def test_a_client_joins_from_outside(alone: dict[str, bytes], nodes: Any, quickstart: Path, tmp_path: Path) -> None:
     """`ray://HOST:PORT`, the way from a machine that is none of the cluster's."""
-    from tests.servers.process import free_port
-
     nodes.shutdown()
     port = free_port()
     from ray.cluster_utils import Cluster
@@ -125,6 +124,7 @@ def test_a_client_joins_from_outside(alone: dict[str, bytes], nodes: Any, quicks
     head = {"num_cpus": 2, "object_store_memory": STORE, "include_dashboard": False, "ray_client_server_port": port}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
+        wait_for_port(port)
         run = hcmlang.load(quickstart / "spec.yaml", SPEC).run(tmp_path / "run", on=f"ray://127.0.0.1:{port}")
     finally:
         cluster.shutdown()
