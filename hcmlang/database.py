@@ -17,8 +17,8 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     """A connection that writes ahead (WAL) and syncs with every commit, so that what was committed survives a crash of the
     machine; the tables of `schema` are made where they are missing.
 
-    Raises :class:`DiagnosticError`: `disk-full`, or `broken-journal` for a file that is damaged; what is left of its rows is
-    saved in a new file first, and the damaged one is kept beside it.
+    Raises :class:`DiagnosticError`: as :func:`written`, or `broken-journal` for a file that is damaged; what is left of its
+    rows is saved in a new file first, and the damaged one is kept beside it.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
     try:
@@ -38,14 +38,30 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     return connection
 
 
+#: What is done about SQLite's refusals, by how their names begin; whatever else it says is taken for want of space.
+_ADVICE = {
+    ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (
+        "not-writable",
+        "give yourself the right to write in this folder, or copy the folder to where you have it",
+    ),
+    ("SQLITE_BUSY", "SQLITE_LOCKED"): (
+        "run-in-use",
+        "another program writes there and does not come to an end; wait for it, or end it, then run the same command again",
+    ),
+    ("",): ("disk-full", "free some space or quota there and run the same command again; what was finished is kept"),
+}
+
+
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Turn SQLite's refusal to write into a :class:`DiagnosticError`; damage passes."""
+    """Turn SQLite's refusal to write, or to open what it can only read while it writes beside it, into a
+    :class:`DiagnosticError`; damage passes."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        hint = "free some space or quota there and run the same command again; what was finished is kept"
-        raise DiagnosticError(Diagnostic("disk-full", f"cannot write {path}: {error}", hint=hint)) from error
+        name = getattr(error, "sqlite_errorname", "")
+        code, hint = next(advice for begins, advice in _ADVICE.items() if name.startswith(begins))
+        raise DiagnosticError(Diagnostic(code, f"cannot write {path}: {error}", hint=hint)) from error
 
 
 def _damaged(path: Path, error: sqlite3.DatabaseError) -> DiagnosticError:

@@ -88,6 +88,11 @@ def first(form: Form, name: str) -> str:
     return form.get(name, [""])[0]
 
 
+def sent_texts(form: Form) -> list[str]:
+    """What somebody has typed into a form, for whoever wants it back."""
+    return [form[name][0] for name in form if name in ("statement", "triggers") or name.startswith("text-")]
+
+
 def is_name(text: str) -> bool:
     """Whether a text can be somebody's name."""
     name = " ".join(text.split())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from hcmlang.annotate.access import Guard, Session, TooLarge, TooSlow
-from hcmlang.annotate.answers import Form, first
+from hcmlang.annotate.answers import Form, first, sent_texts
 from hcmlang.annotate.pages import Pages, redirect
 from hcmlang.diagnostics import DiagnosticError
 
@@ -83,7 +83,7 @@ def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoin
         if not _same_origin(request):
             return PlainTextResponse("this form comes from another page", 403)
         try:
-            form = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=500)
+            form = _parsed(await request.body())
         except ClientDisconnect:
             return PlainTextResponse("", 400)  # nobody is there to read it
         except ValueError:
@@ -95,6 +95,10 @@ def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoin
         return await run_in_threadpool(handler, session, form)
 
     return endpoint
+
+
+def _parsed(body: bytes) -> Form:
+    return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=500)
 
 
 def _same_origin(request: Request) -> bool:
@@ -130,7 +134,11 @@ def _refused() -> Response:
 async def _told_off(request: Request, error: Exception) -> Response:
     from starlette.responses import PlainTextResponse
 
-    return PlainTextResponse(f"The work cannot go on; tell whoever runs this server.\n\n{error}", 503)
+    typed = ""
+    if request.method == "POST" and (sent := sent_texts(_parsed(await request.body()))):
+        shown = "\n".join(sent)
+        typed = f"\n\nNothing was saved. This is what you sent, for you to keep:\n\n{shown}"
+    return PlainTextResponse(f"The work cannot go on; tell whoever runs this server.{typed}\n\n{error}", 503)
 
 
 async def _too_large(request: Request, error: Exception) -> Response:

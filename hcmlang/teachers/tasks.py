@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from hcmlang.database import connect, written
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.journal import NANO
 from hcmlang.teachers.asked import Answer, Task, adjudication_key
 
@@ -64,10 +65,10 @@ create table if not exists people_settings (name text primary key, value text no
 
 
 def has_tasks(journal: Path) -> bool:
-    """Whether people were ever asked in a run."""
+    """Whether people were ever asked in a run. Raises :class:`DiagnosticError` where its journal cannot be opened."""
     if not journal.is_file():
         return False
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+    with written(journal), closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
         query = "select 1 from sqlite_master where name = 'people_tasks'"
         return connection.execute(query).fetchone() is not None
 
@@ -85,12 +86,13 @@ class Tasks:
     """The tasks and answers of a run. Safe for several threads, and for several processes on one journal. Use as a context
     manager, or close it.
 
-    Raises :class:`DiagnosticError` where the journal cannot be written, or is damaged.
+    Raises :class:`DiagnosticError` where the journal cannot be written, is damaged, or is no longer where it was.
     """
 
     def __init__(self, journal: Path) -> None:
         self._path = journal
         self._connection = connect(journal, _SCHEMA)
+        self._file = _file_at(journal)
         # Who reads does not wait for those who write.
         self._reader = sqlite3.connect(journal, timeout=60, check_same_thread=False)
         self._reader.execute("pragma query_only = on")
@@ -115,11 +117,14 @@ class Tasks:
         with self._writing, written(self._path), self._connection:
             self._connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._connection.execute("begin immediate")
+            # A file that was removed or moved can be written still, and nobody would ever find what it holds.
+            if _file_at(self._path) != self._file:
+                raise _gone(self._path)
             yield self._connection
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query finds, of all that is saved."""
-        with self._reading:
+        with self._reading, written(self._path):
             return self._reader.execute(query, values).fetchall()
 
     # ------------------------------------------------------------------------------------------------- the run's side
@@ -296,6 +301,21 @@ class Tasks:
             db.execute("insert or ignore into people_settings values (?, ?)", (name, default))
             (value,) = db.execute("select value from people_settings where name = ?", (name,)).fetchone()
         return str(value)
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _gone(journal: Path) -> DiagnosticError:
+    message = f"{journal} is not the file any more that was opened: the run was removed, moved or replaced"
+    hint = "nothing is saved now; put the run back where it was, or end this command and start it where the run is"
+    return DiagnosticError(Diagnostic("no-run", message, hint=hint))
 
 
 def _json(value: Mapping[str, Any]) -> str:

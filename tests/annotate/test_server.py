@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,18 @@ def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_the
         assert "then comes \u201cnot\u201d, not its end" in told("the film is")
         refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": "the film isnt good"})
         assert "Not kept: the rules of the program: up to \u201cthe film\u201d it fits" in refused.text
+
+
+@pytest.mark.parametrize("copy", ["writing"], indirect=True)
+@pytest.mark.parametrize("gone", [shutil.rmtree, lambda run: run.rename(run.with_name("elsewhere"))])
+def test_nothing_is_said_to_be_saved_once_the_run_is_gone(copy: Path, gone: Callable[[Path], object]) -> None:
+    """A file that was removed can be written still: without a look at its place, what is sent is lost and called saved."""
+    with server(copy) as base, Person(base, "Ada") as ada:
+        ada.get("/work")
+        ada.client.post("/draft", data={**ada.hidden(), "text-text": "not a text"})
+        gone(copy)
+        told = ada.send("/answer", **{"text-text": "what i wrote with care", "active": "3"})
+        assert told.status_code == 503
+        assert "removed, moved or replaced" in told.text
+        assert "what i wrote with care" in told.text, "it can be kept by hand"
+    assert not copy.exists()

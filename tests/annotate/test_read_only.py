@@ -1,0 +1,28 @@
+"""A run on a disk that cannot be written: one is mounted for a process of its own, where the system lets users do that."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROGRAM
+
+_WITH = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+
+
+@pytest.mark.parametrize("command", [["annotate"], ["annotate", "export", "--format", "csv"]])
+def test_a_run_that_cannot_be_written_is_told_with_what_to_do(
+    labelling: Path, tmp_path: Path, command: list[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(labelling / "run", run)
+    own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _WITH, "sh", str(run)]
+    if shutil.which("unshare") is None or subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    done = subprocess.run([*own, *PROGRAM, *command, str(run)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done
+    assert "[not-writable]" in done.stderr, done
+    assert "copy the folder" in done.stderr, done
