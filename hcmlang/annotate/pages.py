@@ -113,6 +113,9 @@ class Pages:
             return self._task(session, replace(held, draft=payload, seconds=seconds), 422, problem=problems[0])
         token = f"{session.name}/{task.key}/{ticket}"
         receipt = self.tasks.record(task.key, session.name, payload, seconds=seconds, token=token)
+        counted = [one.payload for one in self.tasks.answers(task.key) if one.annotator == session.name]
+        if receipt == "again" and counted and payload not in counted:
+            return redirect("/work?said=other")
         return redirect(f"/work?said={receipt}")
 
     def draft(self, session: Session, form: Form) -> Response:

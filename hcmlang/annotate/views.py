@@ -24,6 +24,7 @@ JOBS = {
 SAID = {
     "saved": "Saved.",
     "again": "This was saved before; it counts once.",
+    "other": "You had answered this task already, perhaps in another window. That answer counts; this one was not saved.",
     "late": "Saved. Enough others had answered by then, so it is kept but not used.",
     "foreign": "This task was not given to you, so nothing was saved. Here is one that is yours.",
     "unknown": "This task is not there any more.",

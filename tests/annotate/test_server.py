@@ -110,6 +110,20 @@ def test_the_same_form_sent_twice_counts_once(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
+def test_another_answer_from_a_second_window_is_not_called_saved(copy: Path) -> None:
+    with server(copy) as base, Person(base, "Grace") as grace:
+        grace.get("/work")
+        first = dict(grace.hidden())
+        grace.get("/work")
+        grace.send("/answer", label="negative")
+        same = grace.client.post("/answer", data={**first, "label": "negative"}).text
+        assert "This was saved before; it counts once." in same
+        other = grace.client.post("/answer", data={**first, "label": "positive"}).text
+        assert "That answer counts; this one was not saved." in other
+        assert "saved before" not in other
+
+
+@pytest.mark.parametrize("copy", ["labelling"], indirect=True)
 def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         grace.get("/work")

@@ -215,6 +215,22 @@ def test_going_back_after_an_undo_says_nothing_of_what_was_taken_back(run: Path,
     assert [one[4] for one in answers(run) if one[0] == "Grace"] == ["undone", "counts"]
 
 
+@pytest.mark.parametrize("run", ["writing"], indirect=True)
+def test_going_back_brings_no_text_into_another_task(run: Path, open_page: Any) -> None:
+    """Browsers put what was typed before into the fields of whatever page is there now."""
+    page = open_page("Ada")
+    trigger = content_of(run, page)["hypothesis"]["triggers"][0]
+    page.locator("textarea").fill(f"{trigger} and no apple of bridge")
+    before = task_of(page)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save and go on").click()
+    assert task_of(page) != before
+    page.go_back()
+    page.wait_for_load_state()
+    assert task_of(page) != before
+    assert page.locator("textarea").input_value() == ""
+
+
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
 def test_two_people_at_once_and_a_server_that_is_killed(run: Path, served: Served, open_page: Any) -> None:
     enough_labels(run, 6)
