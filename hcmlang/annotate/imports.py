@@ -35,6 +35,10 @@ _STATUS = ("AssignmentStatus", "Status")
 _VOID = ("rejected", "returned", "timed-out", "timed out")
 #: What says that a button was not pressed: platforms and tables of one's own write something in every cell.
 _NO = ("0", "0.0", "false", "no", "off", "none", "null", "{}")
+#: Characters of a name or id.
+_LONGEST_WORKER = 100
+#: What may stand beside a number of US dollars.
+_DOLLARS = re.compile(r"^(US)?\s*\$|^USD\b|\b\s*USD$", re.IGNORECASE)
 #: More seconds, or US dollars, are a mistake in the file.
 _MOST_SECONDS, _MOST_USD = 24 * 3600, 1000
 
@@ -80,15 +84,29 @@ class _Row:
     token: str
 
 
-def read(path: Path, tasks: Tasks, broken: Broken, failures: int = 0) -> Imported:
-    """Take in a file of answers (CSV, or JSON lines). Whoever fails more than `failures` attention checks is refused with all
-    rows of the file. The same file a second time changes nothing, but that people who were refused are taken after all
-    where they may fail more.
+def read(paths: Sequence[Path], tasks: Tasks, broken: Broken, failures: int = 0) -> Imported:
+    """Take in files of answers (CSV, or JSON lines) as if they were one. Whoever fails more than `failures` attention checks is
+    refused with all rows of these files. The same files a second time change nothing, but that people who were refused are
+    taken after all where they may fail more.
 
-    Raises :class:`DiagnosticError` where the file cannot be read.
+    Raises :class:`DiagnosticError` where a file cannot be read; then nothing is taken.
     """
+    done, checks = Imported(), tasks.checks()
+    rows = [row for path in paths for row in _rows(path, tasks, broken, done)]
+    missed: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.task.key in checks and row.payload["label"] != checks[row.task.key]:
+            missed[row.worker].add(row.task.key)  # once, however often the row is there
+    done.failed = tuple(sorted(worker for worker, keys in missed.items() if len(keys) > failures))
+    for row in rows:
+        _take(row, tasks, checks, row.worker in done.failed, done)
+    return done
+
+
+def _rows(path: Path, tasks: Tasks, broken: Broken, done: Imported) -> list[_Row]:
+    """The rows of a file that can be taken; what is wrong with the others goes to `done`."""
     source = source_of(path)
-    done, rows, checks = Imported(), [], tasks.checks()
+    rows: list[_Row] = []
     empty = True
     for number, cells in rows_of(source, {"the task": _TASK, "who answered": _WORKER}):
         empty = False
@@ -103,14 +121,7 @@ def read(path: Path, tasks: Tasks, broken: Broken, failures: int = 0) -> Importe
             rows += [row] if row is not None else []
     if empty:
         raise DiagnosticError(Diagnostic("no-rows", f"{path} has no rows"), EXIT_SPEC)
-    missed: defaultdict[str, int] = defaultdict(int)
-    for row in rows:
-        if row.task.key in checks:
-            missed[row.worker] += row.payload["label"] != checks[row.task.key]
-    done.failed = tuple(sorted(worker for worker, count in missed.items() if count > failures))
-    for row in rows:
-        _take(row, tasks, checks, row.worker in done.failed, done)
-    return done
+    return rows
 
 
 def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], failed: bool, done: Imported) -> None:
@@ -146,8 +157,12 @@ def _row(cells: Cells, tasks: Tasks, broken: Broken) -> _Row | None:
     task = tasks.task(key)
     if task is None:
         raise RowError(f"this run has no task `{key[:80]}`", "is the file of another run?")
-    if not worker or len(worker) > 100 or not worker.isprintable():
+    if not worker:
         raise RowError("the row does not say who answered", f"it stands in a column {listed(_WORKER)}")
+    if len(worker) > _LONGEST_WORKER or not worker.isprintable():
+        shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in worker[:40])
+        hint = f"a name or id has at most {_LONGEST_WORKER} characters, and none that cannot be seen"
+        raise RowError(f"`{shown}` is no name of who answered", hint)
     form = _form(task, cells)
     if not form:
         hint = f"an answer stands in {listed(names_of(task))}; this row has {listed(cells.names[:12])}"
@@ -166,7 +181,8 @@ def _row(cells: Cells, tasks: Tasks, broken: Broken) -> _Row | None:
     if problems:
         raise RowError(f"{problems[0].part}: {problems[0].message}")
     seconds = _number(cells.first(*_SECONDS), _MOST_SECONDS, "time that one answer takes", "seconds are")
-    usd = _number(cells.first(*_PAY), _MOST_USD, "pay in US dollars for one answer", "pay is")
+    pay = "with a point before the cents; turn other currencies into US dollars; pay is"
+    usd = _number(cells.first(*_PAY), _MOST_USD, "pay in US dollars for one answer", pay)
     assignment = cells.first(*_ASSIGNMENT)
     worker = Assignments(tasks).join(worker)
     token = f"import/{assignment or content_key(payload)}/{worker}/{key}"
@@ -180,6 +196,12 @@ def _form(task: Task, cells: Cells) -> dict[str, list[str]]:
     for button in ("nothing", "impossible"):
         if button in form and form[button][0].strip().casefold() in _NO:
             del form[button]
+    if "triggers" in form:
+        form["triggers"] = [", ".join(form["triggers"])]
+    for name, values in form.items():
+        if name != "evidence" and len(values) > 1:
+            shown = " and ".join(f"`{one[:40]}`" for one in values[:2])
+            raise RowError(f"{name}: there is one answer, and this row says {shown}", "leave one of them")
     if "evidence" in form:
         form["evidence"] = [part for one in form["evidence"] for part in re.split(r"[|,;\s]+", one) if part]
     if "label" in form:
@@ -194,11 +216,12 @@ def _label(task: Task, said: str) -> str:
 
 
 def _number(said: str, most: float, what: str, which: str) -> float | None:
-    """A number from 0 to `most`, with or without a dollar sign; None where nothing is said. Raises :class:`RowError`."""
+    """A number from 0 to `most`, with or without a sign for US dollars; None where nothing is said. Raises
+    :class:`RowError`."""
     if not said:
         return None
     try:
-        found = float(said.lstrip("$"))
+        found = float(_DOLLARS.sub("", said))
     except ValueError:
         found = math.nan
     if not 0 <= found <= most:

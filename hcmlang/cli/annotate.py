@@ -70,7 +70,7 @@ def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
 
 @annotate.command(name="import")
 @run_argument
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--failures",
     default=0,
@@ -78,10 +78,11 @@ def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
     type=click.IntRange(0),
     help="Checks that one may fail. What an earlier import took stays, whatever is said here.",
 )
-def take(run: Path, file: Path, failures: int) -> None:
-    """Take in FILE, a CSV or JSONL file with answers from a platform. Rows that are wrong are told, the others are taken.
+def take(run: Path, files: tuple[Path, ...], failures: int) -> None:
+    """Take in FILEs, CSV or JSONL, with answers from a platform. Rows that are wrong are told, the others are taken.
 
-    The same file a second time changes nothing.
+    Give files together where people sent one for each task: attention checks are counted over all of them. The same
+    files a second time change nothing.
     """
     from hcmlang.annotate import imports
     from hcmlang.annotate.feedback import Checker
@@ -89,7 +90,7 @@ def take(run: Path, file: Path, failures: int) -> None:
     from hcmlang.diagnostics import render
 
     with opened(run) as tasks:
-        done = imports.read(file, tasks, Checker(run, tasks).broken, failures)
+        done = imports.read(files, tasks, Checker(run, tasks).broken, failures)
     if found := imports.told(done):
         click.echo(render(found), err=True)
     click.echo(done.summary())

@@ -36,9 +36,9 @@ def writing_run(writing: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy" / "run"
 
 
-def taken(run: Path, file: Path, failures: int = 0) -> imports.Imported:
+def taken(run: Path, *files: Path, failures: int = 0) -> imports.Imported:
     with Tasks(run / "journal.db") as tasks:
-        return imports.read(file, tasks, Checker(run, tasks).broken, failures)
+        return imports.read(files, tasks, Checker(run, tasks).broken, failures)
 
 
 def exported(run: Path, form: Any, out: Path, checks: int | None = None) -> tuple[int, int]:
@@ -125,6 +125,67 @@ def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path
     row = {"task": check, "worker": "W", "label": "negative" if right == "positive" else "positive"}
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
     assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
+
+
+def test_a_check_that_stands_there_twice_is_missed_once(run: Path, tmp_path: Path) -> None:
+    exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
+    with Tasks(run / "journal.db") as tasks:
+        ((check, right),) = tasks.checks().items()
+    row = json.dumps({"task": check, "worker": "W", "label": "negative" if right == "positive" else "positive"})
+    (tmp_path / "a.jsonl").write_text(f"{row}\n{row}\n")
+    assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
+
+
+def test_a_file_for_each_task_is_as_good_as_one_for_all(run: Path, tmp_path: Path) -> None:
+    """Exported pages make a file each: a missed check in one of them speaks of all that this person sent."""
+    count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
+    with Tasks(run / "journal.db") as tasks:
+        known = tasks.checks()
+    files = []
+    for line in (tmp_path / "tasks.jsonl").read_text().splitlines():
+        key = json.loads(line)["task"]
+        files.append(tmp_path / f"answer-{key}.jsonl")
+        label = next(one for one in ("negative", "positive") if one != known.get(key))
+        files[-1].write_text(json.dumps({"task": key, "worker": "W", "label": label}))
+    done = taken(run, *files)
+    assert done.failed == ("W",)
+    assert done.rows["refused"] == count
+
+
+def test_what_a_row_says_twice_or_in_another_currency_is_told(run: Path, tmp_path: Path) -> None:
+    with Tasks(run / "journal.db") as tasks:
+        good = {"task": tasks.wanted()[0][0].key, "worker": "W", "label": "positive"}
+    rows = [
+        {**good, "label": ["positive", "negative"]},
+        {**good, "worker": "x" * 101},
+        {**good, "worker": "Cy\u202eevil"},
+        {**good, "usd": "0.10 GBP"},
+        {**good, "usd": "0,10"},
+        {**good, "usd": "USD 0.25"},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = taken(run, tmp_path / "a.jsonl")
+    assert (dict(done.rows), done.usd) == ({"saved": 1}, 0.25)
+    assert [one.message for one in done.wrong] == [
+        "label: there is one answer, and this row says `positive` and `negative`",
+        f"`{'x' * 40}` is no name of who answered",
+        "`Cy\ufffdevil` is no name of who answered",
+        "`0.10 GBP` is no pay in US dollars for one answer",
+        "`0,10` is no pay in US dollars for one answer",
+    ]
+    assert "turn other currencies into US dollars" in (done.wrong[3].hint or "")
+
+
+def test_words_may_come_as_a_list(explaining: Path, tmp_path: Path) -> None:
+    shutil.copytree(explaining, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    with Tasks(run / "journal.db") as tasks:
+        task = tasks.wanted()[0][0]
+    row = {"task": task.key, "worker": "W", "statement": "A negation turns the word of praise around."}
+    (tmp_path / "a.jsonl").write_text(json.dumps({**row, "triggers": ["not", "never"], "evidence": ["1"]}))
+    assert dict(taken(run, tmp_path / "a.jsonl").rows) == {"saved": 1}
+    with Tasks(run / "journal.db") as tasks:
+        assert tasks.answers(task.key)[0].payload["triggers"] == ["not", "never"]
 
 
 def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path) -> None:
