@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+import unicodedata
 from collections.abc import Iterator, Sequence
 from math import inf
 
@@ -38,12 +40,24 @@ def in_words(program: BoundProgram) -> list[str]:
     asked for (`judge`) and what a writer cannot know (`predicts`, `confidence`) is left out."""
     tree = program.program.tree
     wording = _Wording(tuple(field.name for field in tree.fields))
-    musts: list[str] = []
-    wishes: list[str] = []
     rules = rules_of(tree)
-    for field in tree.fields:
-        musts += wording.lengths(field.name, _followed(field.pattern, rules))
+    lengths = {
+        (field.name, measure): bounds
+        for field in tree.fields
+        for measure, bounds in _lengths(_followed(field.pattern, rules))
+    }
     said = clauses(program)
+    # A length that both the rules and a constraint bound is told once: what both leave.
+    for constraint in tree.constraints:
+        count = fill(constraint.predicate, program.scope)
+        if isinstance(count, Count) and constraint.kind == "require" and (count.subject, count.measure) in lengths:
+            low, high = lengths[count.subject, count.measure]
+            both = max(low, count.low), min(high, count.high)
+            if both[0] <= both[1]:
+                lengths[count.subject, count.measure] = both
+                said.pop(constraint.source, None)
+    musts = [wording.length(field, measure, *bounds) for (field, measure), bounds in lengths.items()]
+    wishes: list[str] = []
     for constraint in tree.constraints:
         if constraint.source in said:
             (wishes if constraint.kind == "prefer" else musts).append(said[constraint.source])
@@ -87,25 +101,30 @@ def _followed(pattern: Pattern, rules: dict[str, Pattern]) -> Pattern:
     return pattern
 
 
+def _lengths(pattern: Pattern) -> Iterator[tuple[str, tuple[float, float]]]:
+    """How long a text may be that is free text and nothing else: measures with their bounds."""
+    if isinstance(pattern, FreeText):
+        words = pattern.words if pattern.chars is None else None
+        for measure, bounds in (("words", words), ("sentences", pattern.sentences), ("chars", pattern.chars)):
+            if bounds is not None:
+                yield measure, bounds
+
+
 class _Wording:
     """Predicates about these fields as clauses."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self._fields = fields
 
-    def lengths(self, field: str, pattern: Pattern) -> Iterator[str]:
-        """How long a field may be that is free text and nothing else."""
-        if isinstance(pattern, FreeText):
-            words = pattern.words if pattern.chars is None else None
-            for measure, bounds in (("words", words), ("sentences", pattern.sentences), ("chars", pattern.chars)):
-                if bounds is not None:
-                    yield f"{self._named(field)} has {_count(measure, *bounds)}"
+    def length(self, field: str, measure: str, low: float, high: float) -> str:
+        """How long a field is."""
+        return f"{self._named(field)} has {_count(measure, low, high)}"
 
     def characters(self, field: str, pattern: Pattern) -> str | None:
         """Which characters a field may have that is free text and nothing else; None where these are the usual ones."""
         if not isinstance(pattern, FreeText) or set(FREE_CHARS) <= set(pattern.charset):
             return None
-        return f"{self._named(field)} uses only the characters {_ranges(pattern.charset)}, and spaces"
+        return f"{self._named(field)} uses only {_characters(pattern.charset + ' ')}"
 
     def clause(self, predicate: Predicate, holds: bool) -> str | None:
         """The predicate, or its opposite; None where there is nothing to tell."""
@@ -135,7 +154,7 @@ class _Wording:
             verb = self._verb(predicate.subject, "contains", holds)
             return f"{verb} a match of the regular expression {predicate.regex}{case}"
         if isinstance(predicate, UsesOnly):
-            return f"{self._verb(predicate.subject, 'uses', holds)} only the characters {_ranges(predicate.charset)}"
+            return f"{self._verb(predicate.subject, 'uses', holds)} only {_characters(predicate.charset)}"
         if isinstance(predicate, Similarity):
             low, high = f"{max(0.0, predicate.low):.0%}", f"{min(1.0, predicate.high):.0%}"
             verb = self._verb(predicate.subject, "shares", holds)
@@ -182,16 +201,57 @@ def _count(measure: str, low: float, high: float) -> str:
     return f"{text} {unit.removesuffix('s') if last == 1 else unit}"
 
 
-def _ranges(charset: str) -> str:
-    """Characters as in a class of a regular expression: `a-z ,.`."""
+#: What characters are called, by their kind (:func:`_kind`), in the order in which they are told.
+_KINDS = {
+    "small": "small letters",
+    "capital": "capital letters",
+    "letter": "the letters",
+    "digit": "digits",
+    "unseen": "the characters",
+    "sign": "the signs",
+}
+_KEYBOARD = frozenset(string.punctuation)
+
+
+def _characters(charset: str) -> str:
+    """Characters as people call them: `small letters a to z, the signs ' , . and spaces`."""
+    kinds: dict[str, list[int]] = {}
+    for char in sorted(set(charset)):
+        kinds.setdefault(_kind(char), []).append(ord(char))
+    found = {kind: f"{_KINDS[kind]} {', '.join(_runs(kinds[kind]))}" for kind in _KINDS if kind in kinds}
+    if "sign" in kinds:
+        found["sign"] = _signs(kinds["sign"])
+    # Words stand last: the full stop of a sentence would be taken for one of the signs.
+    parts = [*found.values(), "spaces" if "space" in kinds else "no spaces"]
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def _kind(char: str) -> str:
+    if char == " ":
+        return "space"
+    if not char.isprintable() or char.isspace() or unicodedata.category(char).startswith("M"):
+        return "unseen"
+    if char.isascii() and char.isalpha():
+        return "small" if char.islower() else "capital"
+    return "letter" if char.isalpha() else "digit" if char.isdecimal() else "sign"
+
+
+def _signs(codes: Sequence[int]) -> str:
+    """Signs one by one: nobody knows the order in which those of a keyboard stand."""
+    own = {chr(code) for code in codes if code < 128}
+    known = own >= _KEYBOARD
+    runs = [*([] if known else sorted(own)), *_runs([code for code in codes if code >= 128])]
+    parts = (["all signs of an English keyboard"] if known else []) + (["the signs " + " ".join(runs)] if runs else [])
+    return ", ".join(parts)
+
+
+def _runs(codes: Sequence[int]) -> list[str]:
+    """Sorted characters, more than two in a row as `a to z`; those that cannot be seen by themselves as `U+0301`."""
     runs: list[list[int]] = []
-    for code in sorted(set(map(ord, charset))):
-        if runs and code == runs[-1][1] + 1:
-            runs[-1][1] = code
+    for code in codes:
+        if runs and code == runs[-1][-1] + 1:
+            runs[-1].append(code)
         else:
-            runs.append([code, code])
-    pieces = []
-    for low, high in runs:
-        letters = [chr(code) for code in range(low, high + 1)]
-        pieces.append(f"{letters[0]}-{letters[-1]}" if len(letters) > 2 else "".join(letters))
-    return f'"{"".join(pieces)}"'
+            runs.append([code])
+    named = [[f"U+{code:04X}" if _kind(chr(code)) == "unseen" else chr(code) for code in run] for run in runs]
+    return [one for run in named for one in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else run)]

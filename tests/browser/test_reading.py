@@ -108,7 +108,7 @@ def test_what_is_typed_is_spoken_of_in_the_pauses(run: Path, open_page: Any) -> 
     page = open_page("Ada")
     nodes = check(page)
     assert focused(page) == "h1"
-    assert "The text has 3 to 14 words".lower() in node_of(nodes, "textbox", "Your text")["description"].lower()
+    assert "The text has 4 to 12 words".lower() in node_of(nodes, "textbox", "Your text")["description"].lower()
     assert [node["live"] for node in nodes if node.get("live")].count("polite") == 2, "what was done, and the text"
     page.keyboard.press("Tab")
     assert focused(page) == "text-text", "nothing is between the task and its field"
@@ -166,5 +166,5 @@ def test_exported_pages_are_read_in_order(run: Path, browser: Browser, tmp_path:
     nodes = check(page)
     node_of(nodes, "textbox", "Your name or id")
     if task.job == "write":
-        assert "The text has 3 to 14 words." in node_of(nodes, "textbox", "Your text")["description"]
+        assert "The text has 4 to 12 words." in node_of(nodes, "textbox", "Your text")["description"]
     page.close()

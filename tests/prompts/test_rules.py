@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hcmlang import lang
@@ -27,7 +29,7 @@ from tests.lang.programs import SCOPE, bound
         ('require text starts with "so"', 'the text begins with "so"'),
         ('forbid text ends with "!"', 'the text does not end with "!"'),
         ("require text matches /is (so|hardly)/i", "regular expression is (so|hardly), in any case"),
-        ('require text uses only "a-z ,."', 'the text uses only the characters " ,.a-z"'),
+        ('require text uses only "a-z ,."', "the text uses only small letters a to z, the signs , . and spaces"),
         ('forbid text in ["fine", "bad"]', 'the text is not exactly one of: "fine", "bad"'),
         ('require text != "fine"', 'the text is not exactly: "fine"'),
         ("require novelty(text, train) >= 0.3", "the text is worded unlike texts that exist already"),
@@ -72,6 +74,61 @@ def test_the_length_of_free_text_is_a_rule_too() -> None:
     assert in_words(bound('text := "so" text_of(words: 2..3)')) == []
 
 
+@pytest.mark.parametrize(
+    ("bounds", "constraints", "told"),
+    [
+        ("3..14", ["words(text) in 4..12"], ["the text has 4 to 12 words"]),
+        ("6..10", ["words(text) in 4..12"], ["the text has 6 to 10 words"]),
+        ("3..10", ["words(text) in 5..12", "words(text) <= 8"], ["the text has 5 to 8 words"]),
+        ("3..14", ["chars(text) <= 80"], ["the text has 3 to 14 words", "the text has at most 80 characters"]),
+    ],
+)
+def test_two_lengths_are_told_as_the_narrower(bounds: str, constraints: list[str], told: list[str]) -> None:
+    requires = "".join(f"\nrequire {one}" for one in constraints)
+    assert in_words(bound(f"text := text_of(words: {bounds}){requires}")) == told
+
+
+def test_a_wish_or_a_ban_narrows_no_length() -> None:
+    assert in_words(bound("text := text_of(words: 3..14)\nprefer words(text) in 4..8\nforbid words(text) in 5..6")) == [
+        "the text has 3 to 14 words",
+        "the text does not have 5 to 6 words",
+        "if you can, the text has 4 to 8 words",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("charset", "told"),
+    [
+        ("a-z ,.'", "small letters a to z, the signs ' , . and spaces"),
+        ("a-zA-Z0-9 ", "small letters a to z, capital letters A to Z, digits 0 to 9 and spaces"),
+        ("aeiou", "small letters a, e, i, o, u and no spaces"),
+        ("a-z.", "small letters a to z, the signs . and no spaces"),
+        (".", "the signs . and no spaces"),
+        (
+            "a-z\u00e0-\u00ff",
+            "small letters a to z, the letters \u00e0 to \u00f6, \u00f8 to \u00ff, the signs \u00f7 and no spaces",
+        ),
+        ("\u0430-\u044f ", "the letters \u0430 to \u044f and spaces"),
+        ("\U0001f600-\U0001f64f ", "the signs \U0001f600 to \U0001f64f and spaces"),
+        (
+            "a-c\u200b\u0300-\u0303\u202e",
+            "small letters a to c, the characters U+0300 to U+0303, U+200B, U+202E and no spaces",
+        ),
+    ],
+)
+def test_characters_are_told_as_people_call_them(charset: str, told: str) -> None:
+    text = f'text := text_of(words: 1..1, charset: "{charset}")\nrequire text uses only "{charset}"'
+    assert in_words(bound(text)) == ["the text has exactly 1 word", f"the text uses only {told}"]
+
+
+def test_all_signs_of_a_keyboard_are_told_as_such() -> None:
+    charset = "a-z !-/:-@[-`{-~\u2019"
+    text = f"text := text_of(words: 2..9)\nrequire text uses only {json.dumps(charset, ensure_ascii=False)}"
+    assert "the text uses only small letters a to z, all signs of an English keyboard, the signs \u2019 and spaces" in (
+        in_words(bound(text))
+    )
+
+
 def test_fields_of_a_record_are_named() -> None:
     text = 'pair := record { one := "a man" | "a girl", two := {one} "sings" }\nrequire two contains one\nrequire one != two'
     assert in_words(bound(text)) == ["`two` contains `one`", "`one` is not exactly: `two`"]
@@ -91,7 +148,7 @@ def test_people_are_told_what_only_a_machine_would_see() -> None:
     text = 'text := text_of(words: 2..9, charset: "a-z,.")\nrequire predicts(text) != target\nrequire judge(text) == target'
     program = bound(text + '\nprefer text contains "so"\nprefer confidence(text, target) >= 0.9')
     assert for_people(program) == [
-        'the text uses only the characters ",.a-z", and spaces',
+        "the text uses only small letters a to z, the signs , . and spaces",
         "the text has 2 to 9 words",
         'if you can, the text contains "so"',
         "`require predicts(text) != target`",
