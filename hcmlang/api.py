@@ -184,23 +184,27 @@ def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
     from hcmlang.teachers.asked import JOBS
 
     counts: Counter[str] = Counter()
+    seconds = 0
     for one in wanted:
         counts.update(one.open_tasks)
+        seconds += sum(PEOPLE_SECONDS[job] * one.answers[job] for job in JOBS if job in one.answers)
     what = {
-        "characterize": "explanations to give",
-        "write": "texts to write",
-        "verify": "texts to label",
-        "adjudicate": "disagreements to settle",
+        "characterize": ("explanation", "to give"),
+        "write": ("text", "to write"),
+        "verify": ("text", "to label"),
+        "adjudicate": ("disagreement", "to settle"),
     }
-    listed = ", ".join(f"{counts[job]:,} {name}" for job, name in what.items() if counts[job])
-    hours = sum(PEOPLE_SECONDS[job] * counts[job] for job in JOBS) / 3600
+    listed = ", ".join(
+        f"{counts[job]:,} {name}{'s' if counts[job] > 1 else ''} {rest}"
+        for job, (name, rest) in what.items()
+        if counts[job]
+    )
+    time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(2, round(seconds / 60))} minutes"
     hint = (
-        f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder}`: for a "
-        f"crowdsourcing platform); then go on with: hcmlang resume {folder}"
+        f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder} --format html`: "
+        f"for a crowdsourcing platform); then go on with: hcmlang resume {folder}"
     )
-    return Diagnostic(
-        "people-wanted", f"the run waits for people: {listed}, some {hours:.1f} hours of work", None, hint, "note"
-    )
+    return Diagnostic("people-wanted", f"the run waits for people: {listed}, some {time} of work", None, hint, "note")
 
 
 def _files_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic:

@@ -89,7 +89,7 @@ class Desk:
             missing = self.tasks.open(place)
             if missing:
                 self._places.append(place)
-                raise PeopleWanted(missing)
+                raise PeopleWanted(missing, self.tasks.missing(place))
             return answers
 
         return ask

@@ -41,11 +41,12 @@ class Answer:
 
 
 class PeopleWanted(AnswersWanted):
-    """The run cannot go on before people have answered: so many tasks of each job."""
+    """The run cannot go on before people have answered: so many tasks of each job, and so many answers to them."""
 
-    def __init__(self, open_tasks: Mapping[str, int]) -> None:
+    def __init__(self, open_tasks: Mapping[str, int], answers: Mapping[str, int]) -> None:
         super().__init__((), sum(open_tasks.values()))
         self.open_tasks = dict(open_tasks)
+        self.answers = dict(answers)
 
 
 def adjudication_key(key: str) -> str:

@@ -178,6 +178,14 @@ class Tasks:
             self.rows(f"{query} and key in (select task from people_wanted where place = ?) group by job", place)
         )
 
+    def missing(self, place: str) -> dict[str, int]:
+        """How many answers the tasks of a place still want, for each job."""
+        query = """
+            select job, sum(needed - answered) from people_tasks where wanted and answered < needed
+            and key in (select task from people_wanted where place = ?) group by job
+        """
+        return dict(self.rows(query, place))
+
     def verdict(self, key: str) -> tuple[str | None, list[Answer]] | None:
         """The label that people agree on for the text of a verifying task, None for "cannot tell", with the answers; None where
         answers are missing, or a disagreement is not settled."""
