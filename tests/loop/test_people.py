@@ -150,7 +150,6 @@ def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) 
     people.do_everything(run)
     assert "24 texts to label, some 12 minutes of work" in people.waits(spec, run), "three people label each"
     with Tasks(run / "journal.db") as tasks:
-        task, _ = tasks.wanted()[0]
         for one, _ in tasks.wanted()[1:]:
             for name in ("Ada", "Bo", "Cy"):
                 tasks.record(one.key, name, people.good_answer(one), seconds=1, token=f"{one.key}-{name}")
