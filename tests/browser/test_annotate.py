@@ -362,7 +362,7 @@ def test_an_exported_page_makes_a_file_that_can_be_imported(run: Path, browser: 
             page.get_by_role("button", name="positive").click()
         downloaded.value.save_as(tmp_path / "answer.jsonl")
         assert errors == []
-        done = imports.read(tmp_path / "answer.jsonl", tasks, lambda task, fields: None)
+        done = imports.read([tmp_path / "answer.jsonl"], tasks, lambda task, fields: None)
         assert dict(done.rows) == {"saved": 1}
         assert tasks.rows("select annotator from people_answers where source = 'import'") == [("p1",)]
         page.goto(f"{file.as_uri()}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
@@ -487,7 +487,7 @@ def test_exported_pages_can_be_used_by_everybody(run: Path, browser: Browser, tm
         with page.expect_download() as downloaded:
             page.get_by_role("button", name="Send").click()
         downloaded.value.save_as(tmp_path / "answer.jsonl")
-        done = imports.read(tmp_path / "answer.jsonl", tasks, lambda task, fields: None)
+        done = imports.read([tmp_path / "answer.jsonl"], tasks, lambda task, fields: None)
         assert done.wrong == []
         assert dict(done.rows) == {"saved": 1}
         page.screenshot(path=tmp_path / "page.png", full_page=True)
