@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,8 @@ def test_what_is_typed_is_spoken_of_in_the_pauses(run: Path, open_page: Any) -> 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
 def test_labels_are_read_with_their_text_and_keys(run: Path, open_page: Any) -> None:
+    from playwright.sync_api import expect
+
     page = open_page("Grace")
     for _ in range(2):
         nodes = check(page)
@@ -147,7 +150,7 @@ def test_labels_are_read_with_their_text_and_keys(run: Path, open_page: Any) -> 
         assert buttons == expected
         with page.expect_navigation():
             page.keyboard.press("1")
-        assert page.title().startswith("Saved. Label a text")
+        expect(page).to_have_title(re.compile("^Saved. Label a text"))
     while page.locator(".labels").count():
         with page.expect_navigation():
             page.keyboard.press("1")
