@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Literal
@@ -100,7 +100,10 @@ def find_pack(folder: Path) -> tuple[Pack | None, list[Diagnostic]]:
         return None, [Diagnostic("no-pack", f"there is no {MANIFEST} in {folder}", hint=hint)]
     tree, diagnostics = read_tree(path, MAX_YAML)
     if tree is None:
-        return None, diagnostics
+        hint = "`hcmlang prompts new FOLDER` makes a pack, whose pack.yaml shows what belongs there"
+        return None, [
+            replace(one, hint=hint) if one.code in ("empty-file", "too-large") else one for one in diagnostics
+        ]
     if not isinstance(tree, MappingNode):
         hint = "a pack begins with `pack: 1` and has one `key: value` on each line"
         return None, [*diagnostics, Diagnostic("no-pack", "the file describes no pack", tree.span, hint)]
