@@ -103,6 +103,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         settle(work, target)
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder to oneself: others that want it so wait until the block ends. Windows cannot, and lets all in."""
+    if os.name != "posix" or not folder.is_dir():
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) atomically."""
     write_bytes(path, text.encode("utf-8"))

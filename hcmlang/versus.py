@@ -85,6 +85,9 @@ def purpose_of_prompt(text: str, folder: Path) -> Purpose:
         raise DiagnosticError(wrong, EXIT_SPEC)
     try:
         parts = split(read_file(path))
+    except FileNotFoundError as error:
+        hint = "name a file that ends with .prompty, or PACK/NAME@^1.2 for a prompt of a pack"
+        raise DiagnosticError(Diagnostic("missing-file", f"there is no file {path}", hint=hint), EXIT_SPEC) from error
     except (OSError, ValueError) as error:
         raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
     tree, _ = front_matter(parts, Source(str(path), ""))

@@ -27,7 +27,7 @@ _in_option = click.option(
     "folder",
     default=".",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="The folder of the specs, where hcmlang.lock is.",
 )
 _offline_option = click.option(

@@ -103,7 +103,7 @@ def _word_list(one: Import, path: Path, read: Reader, found: _Found) -> None:
     phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     if text is not None and not phrases:
         hint = "one word or phrase on each line; lines that begin with # are comments"
-        found.diagnostics.append(Diagnostic("empty-list", f"{path} holds no words", one.span, hint))
+        found.diagnostics.append(Diagnostic("empty-list", f"{one.path} holds no words", one.span, hint))
     words = len(phrases) + sum(map(len, found.lists.values()))
     if words > MAX_WORDS:
         message = f"with {one.path} the word lists of this program have {words:,} words; {MAX_WORDS:,} are allowed"

@@ -116,7 +116,7 @@ def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
         try:
             text = read(Path(name))
         except FileNotFoundError:
-            hint = "paths are relative to the spec; without this key, hcmlang's own prompt is used"
+            hint = "a file, relative to the spec, or PACK/NAME@^1.2; without this key, hcmlang's own prompt is used"
             yield Diagnostic("missing-file", f"there is no prompt {name}", file.span(*key), hint)
         except (OSError, ValueError) as error:
             yield Diagnostic("unreadable-file", f"cannot read {name}: {error}", file.span(*key))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import stat
 import tarfile
 import tempfile
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,17 +23,17 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.packs.limits import MAX_BYTES, MAX_DEPTH, MAX_FILE, MAX_FILES, MAX_NAME
+from hcmlang.packs.limits import MAX_BYTES, MAX_FILE, MAX_FILES
+from hcmlang.packs.names import BadNameError, Places, parts_of, shown
 
 #: How much larger than the archive its content may be; text is rarely packed to less than a twentieth.
 MAX_RATIO = 100
 _CHUNK = 65_536
+#: Bytes by which a compressed file may be larger than its content.
+_MAX_WASTE = 1_000_000
 #: Bytes that the headers of a tar file may have before its first entry, and for each entry: its own, and a name that is long.
 _HEADERS = 200_000
 _HEADERS_OF_ONE = 1_536
-#: What Windows takes for devices, with any ending.
-_DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))))
-_BAD_SIGNS = frozenset('<>:"|?*\\')
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,43 @@ def _check_list(archive: Path) -> None:
 
 def _unpacked(archive: Path, plain: IO[bytes]) -> None:
     """The tar file within its compression, as far as it may be large."""
-    with archive.open("rb") as file:
-        start = file.read(6)
-    reader: Callable[[Path], IO[bytes]] = next(
-        (kind for sign, kind in _COMPRESSIONS.items() if start.startswith(sign)), lambda path: path.open("rb")
-    )
-    left = MAX_BYTES
-    with reader(archive) as source:
-        while piece := source.read(_CHUNK):
-            left -= len(piece)
-            if left < 0:
-                _refuse(archive, f"its content has more than {MAX_BYTES:,} bytes")
-            plain.write(piece)
+    with archive.open("rb") as packed:
+        start = packed.read(6)
+        packed.seek(0)
+        kind = next((kind for sign, kind in _COMPRESSIONS.items() if start.startswith(sign)), None)
+        with _Packed(archive, packed, plain) as counted, kind(counted) if kind is not None else counted as source:
+            while piece := source.read(_CHUNK):
+                if plain.tell() + len(piece) > MAX_BYTES:
+                    _refuse(archive, f"its content has more than {MAX_BYTES:,} bytes")
+                plain.write(piece)
     plain.seek(0)
 
 
-_COMPRESSIONS: Mapping[bytes, Callable[[Path], Any]] = {
+class _Packed(io.RawIOBase):
+    """A compressed file that is refused where it is far larger than what comes out of it: it may be many files in one, with
+    nothing in each, and every one takes time."""
+
+    def __init__(self, archive: Path, file: IO[bytes], plain: IO[bytes]) -> None:
+        self._archive, self._file, self._plain = archive, file, plain
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        if self._file.tell() > _MAX_WASTE + 1.1 * self._plain.tell():
+            _refuse(self._archive, "it is larger than what is in it")
+        piece = self._file.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+_COMPRESSIONS: Mapping[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
@@ -125,11 +146,11 @@ def _zipped(archive: Path, pack: zipfile.ZipFile) -> Iterator[_Entry]:
         name = info.orig_filename
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.flag_bits & 0x1:
-            _refuse(archive, f"{_shown(name)} is encrypted")
+            _refuse(archive, f"{shown(name)} is encrypted")
         if kind == stat.S_IFLNK:
-            _refuse(archive, f"{_shown(name)} is a link")
+            _refuse(archive, f"{shown(name)} is a link")
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            _refuse(archive, f"{_shown(name)} is no plain file")
+            _refuse(archive, f"{shown(name)} is no plain file")
         if name.endswith("/"):
             yield _Entry(name, 0, None)
         else:
@@ -160,9 +181,9 @@ def _tarred(archive: Path, tar: tarfile.TarFile, headers: _Headers) -> Iterator[
         if number > MAX_FILES:
             _refuse(archive, f"it has more than {MAX_FILES:,} files")
         if info.issym() or info.islnk():
-            _refuse(archive, f"{_shown(info.name)} is a link")
+            _refuse(archive, f"{shown(info.name)} is a link")
         if not (info.isreg() or info.isdir()) or info.sparse is not None:
-            _refuse(archive, f"{_shown(info.name)} is no plain file")
+            _refuse(archive, f"{shown(info.name)} is no plain file")
         yield _Entry(info.name, info.size, None if info.isdir() else _reader(tar, info))
 
 
@@ -178,17 +199,16 @@ def _reader(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[byte
 
 def _check(archive: Path, entries: list[_Entry]) -> None:
     """Refuse an archive by its list: names, sizes as it says them, and what they would make together."""
-    places = _Places(archive)
+    places = Places()
     total = 0
     for entry in entries:
-        parts = _parts(archive, entry.name)
-        for depth in range(1, len(parts)):
-            places.take("/".join(parts[:depth]), is_file=False)
-        if parts:
-            places.take("/".join(parts), is_file=entry.read is not None)
+        try:
+            places.take(entry.name, is_file=entry.read is not None)
+        except BadNameError as error:
+            _refuse(archive, str(error))
         total += entry.size
         if entry.size > MAX_FILE:
-            _refuse(archive, f"{_shown(entry.name)} has more than {MAX_FILE:,} bytes")
+            _refuse(archive, f"{shown(entry.name)} has more than {MAX_FILE:,} bytes")
     if total > MAX_BYTES:
         _refuse(archive, f"its content has more than {MAX_BYTES:,} bytes")
     packed = max(archive.stat().st_size, 1)
@@ -196,52 +216,11 @@ def _check(archive: Path, entries: list[_Entry]) -> None:
         _refuse(archive, f"its content is {total / packed:,.0f} times as large as the archive")
 
 
-def _parts(archive: Path, name: str) -> list[str]:
-    """The parts of a name that is the same place within the folder on every system."""
-    if name.startswith("/"):
-        _refuse(archive, f"{_shown(name)} is an absolute path")
-    if len(name) > MAX_NAME:
-        _refuse(archive, f"the name {_shown(name)} is too long")
-    parts = name.removeprefix("./").removesuffix("/").split("/")
-    if len(parts) > MAX_DEPTH:
-        _refuse(archive, f"{_shown(name)} lies more than {MAX_DEPTH} folders deep")
-    if parts in ([""], ["."]):
-        return []  # the folder itself
-    for part in parts:
-        if part == "..":
-            _refuse(archive, f"{_shown(name)} leads out of the folder")
-        stem = part.split(".")[0].rstrip(" ").lower()
-        odd = part in ("", ".") or part[-1] in ". " or stem in _DEVICES
-        if odd or any(sign in _BAD_SIGNS or ord(sign) < 32 for sign in part):
-            _refuse(archive, f"{_shown(name)} is no name on every system")
-    return parts
-
-
-class _Places:
-    """The places that an archive takes in the folder."""
-
-    def __init__(self, archive: Path) -> None:
-        self._archive = archive
-        self._spelt: dict[str, str] = {}
-        self._files: set[str] = set()
-        self._folders: set[str] = set()
-
-    def take(self, path: str, is_file: bool) -> None:
-        """Note a place. Two that some system takes for the same are refused, and a file where a folder is."""
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
-        known = self._spelt.setdefault(folded, path)
-        if known != path or (is_file and path in self._files):
-            _refuse(self._archive, f"{_shown(path)} and {_shown(known)} are the same name on some systems")
-        if path in (self._folders if is_file else self._files):
-            _refuse(self._archive, f"{_shown(path)} is a file and a folder")
-        (self._files if is_file else self._folders).add(path)
-
-
 def _write(archive: Path, entries: list[_Entry], folder: Path) -> None:
     """Write the files, counting what really comes out of the archive rather than what it says."""
     left = MAX_BYTES
     for entry in entries:
-        target = folder.joinpath(*_parts(archive, entry.name))
+        target = folder.joinpath(*parts_of(entry.name))
         if entry.read is None:
             target.mkdir(parents=True, exist_ok=True)
             continue
@@ -253,15 +232,10 @@ def _write(archive: Path, entries: list[_Entry], folder: Path) -> None:
                 size += len(piece)
                 left -= len(piece)
                 if left < 0 or size > MAX_FILE or size > entry.size:
-                    _refuse(archive, f"{_shown(entry.name)} is larger than it says, or too large")
+                    _refuse(archive, f"{shown(entry.name)} is larger than it says, or too large")
                 file.write(piece)
 
 
 def _refuse(archive: Path, why: str) -> NoReturn:
     hint = "nothing was kept of it; ask for a plain zip file of the pack's folder"
     raise DiagnosticError(Diagnostic("bad-archive", f"{archive.name} is refused: {why}", hint=hint))
-
-
-def _shown(name: str) -> str:
-    text = name if len(name) <= 80 else f"{name[:77]}..."
-    return ascii(text)

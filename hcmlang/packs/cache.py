@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
-from hcmlang.files import atomic_folder
+from hcmlang.files import atomic_folder, held, reported
 from hcmlang.hashing import content_key, file_digest
 from hcmlang.packs.limits import MAX_BYTES, MAX_FILE, MAX_FILES
 from hcmlang.packs.pack import Pack, files_in, links_in
@@ -36,13 +38,28 @@ def store(pack: Pack) -> tuple[Path, dict[str, str]]:
     check_size(pack.folder)
     files = pack.digests()
     place = place_of(pack.name, pack.manifest.version, files)
-    if not place.is_dir() or list(changes(place, files)):
-        with atomic_folder(place) as work:
-            for name in files:
-                target = work / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(pack.folder / name, target)
+    with _writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with held(place.parent):
+            if not place.is_dir() or list(changes(place, files)):
+                with atomic_folder(place) as work:
+                    for name in files:
+                        target = work / name
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(pack.folder / name, target)
     return place, files
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """A refusal to write into the cache, with what helps there."""
+    try:
+        with reported(place):
+            yield
+    except DiagnosticError as error:
+        hint = "packs are kept in the user's cache folder; HCMLANG_CACHE=FOLDER names another, where you may write"
+        found = [replace(one, hint=hint) if one.code == "not-writable" else one for one in error.diagnostics]
+        raise DiagnosticError(found, error.exit_code) from error
 
 
 def check_size(folder: Path) -> None:

@@ -151,7 +151,7 @@ def _prompt(text: str, folder: Path) -> tuple[Prompt, Pack | None, str]:
 def _value(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     node, diagnostics = parse_tree(Source(f"--value {text}", value or "''"))
-    if not equals or node is None or has_errors(diagnostics):
+    if not equals or not name.strip() or node is None or has_errors(diagnostics):
         hint = "write it as --value sample=2, --value labels=[no,yes]"
         raise DiagnosticError(Diagnostic("bad-value", f"`{text}` is not of the form NAME=VALUE", hint=hint), EXIT_SPEC)
     return name.strip(), plain(node)

@@ -171,10 +171,15 @@ def fetch_git(origin: Origin, folder: Path) -> str:
         wanted = f"refs/tags/{versions[newest]}"
     else:
         wanted = "HEAD"
+        if wanted not in refs:
+            message = f"{origin.where} has no default branch with a commit"
+            known = [name.split("/", 2)[2] for name in refs if name.startswith(_PLACES)]
+            hint = f"name one of its branches or tags after @: {', '.join(known[:8])}" if known else "it is empty"
+            raise DiagnosticError(Diagnostic("git-failed", message, hint=hint))
     with tempfile.TemporaryDirectory(prefix="hcmlang-git-") as work:
         commit = _fetched(origin.where, wanted, Path(work))
         tree = f"{commit}:{origin.subfolder}" if origin.subfolder else commit
-        archive = Path(work) / "tree.tar"
+        archive = Path(work) / "the repository"  # what a refusal calls it
         _pack_up(tree, wanted.removeprefix("refs/tags/").removeprefix("refs/heads/"), Path(work), archive)
         unpack(archive, folder)
     return commit

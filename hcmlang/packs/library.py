@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean
-from hcmlang.files import write_text
+from hcmlang.files import held, write_text
 from hcmlang.hashing import content_key
 from hcmlang.packs.cache import cache_folder, changes, place_of, store
 from hcmlang.packs.lock import Lock, Locked, read_lock
@@ -37,6 +37,10 @@ class Change:
         files = f"{len(after.files)} files, {_revision(after)}"
         if before is None or self.fetched:
             return f"{self.name} {after.version} {'fetched' if self.fetched else 'added'} ({files})"
+        if before.version == after.version and before.files != after.files:
+            both = {*before.files, *after.files}
+            other = ", ".join(sorted(one for one in both if before.files.get(one) != after.files.get(one)))
+            return f"{self.name} {after.version} is not what it was, though its version is the same: {other} ({files})"
         if before.files == after.files and before.version == after.version:
             moved = "" if before.source == after.source else f", and comes from {after.source} now"
             return f"{self.name} {after.version} is unchanged{moved}"
@@ -56,13 +60,22 @@ def is_offline(flag: bool = False) -> bool:
 def add(text: str, folder: Path, offline: bool = False) -> Change:
     """Fetch the pack at a source, cache it, and lock it for the specs in `folder`. A file name is relative to the current
     folder; the lock has it relative to its own. Raises :class:`DiagnosticError`."""
-    lock, origin = read_lock(folder), parse_origin(text, Path())
+    read_lock(folder)  # a broken one is told before anything is fetched
+    origin = parse_origin(text, Path())
     if origin.kind in ("folder", "archive") and not origin.remote and not Path(origin.where).expanduser().is_absolute():
         origin = replace(origin, where=Path(os.path.relpath(origin.where, folder)).as_posix())
     name, locked = _fetch(origin, folder, offline)
-    before = lock.packs.get(name)
-    lock.with_pack(name, locked).write()
-    return Change(name, before, locked)
+    return Change(name, _lock_as(folder, {name: locked}).packs.get(name), locked)
+
+
+def _lock_as(folder: Path, packs: Mapping[str, Locked]) -> Lock:
+    """Put packs into the lock of a folder, beside what others have put there by now; the lock as it was."""
+    with held(folder):
+        before = lock = read_lock(folder)
+        for name, pack in packs.items():
+            lock = lock.with_pack(name, pack)
+        lock.write()
+    return before
 
 
 def restore(folder: Path, offline: bool = False) -> list[Change]:
@@ -86,8 +99,7 @@ def restore(folder: Path, offline: bool = False) -> list[Change]:
             # The files say the version; one that was changed in the lock alone is put right.
             if again.version != locked.version:
                 mended = locked.model_copy(update={"version": again.version})
-                lock = lock.with_pack(name, mended)
-                lock.write()
+                _lock_as(folder, {name: mended})
                 found.append(Change(name, locked, mended))
                 continue
         found.append(Change(name, locked, locked, fetched=lacks))
@@ -133,17 +145,17 @@ def update(names: Sequence[str], folder: Path, offline: bool = False) -> list[Ch
             source = shlex.quote(before.source)
             hint = f"`hcmlang prompts remove {name}`, then `hcmlang prompts add {source}` if you want {given} instead"
             raise DiagnosticError(Diagnostic("other-pack", message, lock.span(name), hint), EXIT_SPEC)
-        lock = lock.with_pack(name, after)
         found.append(Change(name, before, after))
-    lock.write()
+    _lock_as(folder, {one.name: one.after for one in found if one.after is not None})
     return found
 
 
 def remove(name: str, folder: Path) -> Change:
     """Take a pack out of the lock. The cache keeps it: other folders may use it. Raises :class:`DiagnosticError`."""
-    lock = read_lock(folder)
-    before = locked_as(lock, name)
-    lock.without(name).write()
+    with held(folder):
+        lock = read_lock(folder)
+        before = locked_as(lock, name)
+        lock.without(name).write()
     return Change(name, before, None)
 
 

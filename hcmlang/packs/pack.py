@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from packaging.version import Version
@@ -16,6 +16,7 @@ from hcmlang.files import MANIFEST
 from hcmlang.hashing import file_digest
 from hcmlang.packs.limits import MAX_YAML
 from hcmlang.packs.manifest import Manifest
+from hcmlang.packs.names import wrong_name
 from hcmlang.packs.versions import fits_specifier
 from hcmlang.spec.load import validate, value_span
 from hcmlang.spec.tree import MappingNode, Node, read_tree
@@ -29,8 +30,8 @@ _ENDINGS: dict[Section, tuple[str, ...]] = {
     "lists": (".txt",),
     "templates": (".yaml", ".yml"),
 }
-#: What is no part of a pack, wherever it lies in the folder.
-_LEFT_OUT = (".git", ".hg", ".svn", "__pycache__", ".DS_Store", ".cache")
+#: What is no part of a pack, wherever it lies in the folder, and however it is spelt: some systems do not tell cases apart.
+_LEFT_OUT = (".git", ".hg", ".svn", "__pycache__", ".ds_store", ".cache")
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,18 @@ def files_in(folder: Path) -> list[str]:
     found = []
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
-        if path.is_file() and not path.is_symlink() and not any(part in _LEFT_OUT for part in relative.parts):
+        if path.is_file() and not path.is_symlink() and not _left_out(relative):
             found.append(relative.as_posix())
     return sorted(found)
 
 
+def _left_out(path: PurePath) -> bool:
+    return any(part.lower() in _LEFT_OUT for part in path.parts)
+
+
 def links_in(folder: Path) -> list[Path]:
     """Links in a folder: a pack has none."""
-    return sorted(path for path in folder.rglob("*") if path.is_symlink())
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() and not _left_out(path.relative_to(folder)))
 
 
 def find_pack(folder: Path) -> tuple[Pack | None, list[Diagnostic]]:
@@ -95,7 +100,10 @@ def find_pack(folder: Path) -> tuple[Pack | None, list[Diagnostic]]:
         return None, [Diagnostic("no-pack", f"there is no {MANIFEST} in {folder}", hint=hint)]
     tree, diagnostics = read_tree(path, MAX_YAML)
     if tree is None:
-        return None, diagnostics
+        hint = "`hcmlang prompts new FOLDER` makes a pack, whose pack.yaml shows what belongs there"
+        return None, [
+            replace(one, hint=hint) if one.code in ("empty-file", "too-large") else one for one in diagnostics
+        ]
     if not isinstance(tree, MappingNode):
         hint = "a pack begins with `pack: 1` and has one `key: value` on each line"
         return None, [*diagnostics, Diagnostic("no-pack", "the file describes no pack", tree.span, hint)]
@@ -129,6 +137,9 @@ def check_files(pack: Pack) -> Iterator[Diagnostic]:
     for path in links_in(pack.folder):
         message = f"{path.relative_to(pack.folder).as_posix()} is a link; a pack has files only"
         yield Diagnostic("pack-link", message, pack.span("name"), "put the file itself there")
+    if why := wrong_name(pack.files):
+        hint = "give the file another name: letters, digits, `-`, `_`, and one spelling for each"
+        yield Diagnostic("pack-name", f"{why}; others could not take the pack", pack.span("name"), hint)
     tests = pack.manifest.tests
     for section in SECTIONS:
         for name, file in pack.names(section).items():
@@ -138,7 +149,7 @@ def check_files(pack: Pack) -> Iterator[Diagnostic]:
     for number, render in enumerate(tests.renders):
         place = ("tests", "renders", number, "expect")
         named = Path(render.expect)
-        if named.is_absolute() or ".." in named.parts or named.suffix != ".txt" or set(named.parts) & set(_LEFT_OUT):
+        if named.is_absolute() or ".." in named.parts or named.suffix != ".txt" or _left_out(named):
             hint = "a text file of the pack, such as tests/NAME.txt"
             yield Diagnostic("wrong-ending", f"{render.expect} cannot hold expected messages", pack.span(*place), hint)
     for number, render in enumerate(tests.renders):
@@ -156,7 +167,7 @@ def _file(pack: Pack, place: Sequence[str | int], file: str, endings: Sequence[s
         return
     if not inside:
         yield Diagnostic("outside-pack", f"{file} lies outside the pack", span)
-    elif any(part in _LEFT_OUT for part in Path(file).parts):
+    elif _left_out(Path(file)):
         yield Diagnostic("outside-pack", f"{file} is left out of packs, as {', '.join(_LEFT_OUT)} are", span)
     elif not there:
         close = did_you_mean(file, pack.files)

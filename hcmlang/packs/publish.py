@@ -62,6 +62,11 @@ def tag_of(pack: Pack, origin: Origin) -> str:
 def _to_folder(pack: Pack, target: str, base: Path) -> str:
     """Into TARGET/NAME/VERSION, so that a folder has every version that was published to it."""
     place = base / Path(target).expanduser() / pack.name / pack.manifest.version
+    if place.resolve().is_relative_to(pack.folder.resolve()):
+        message = f"{target} lies within the pack, which would hold itself then"
+        raise DiagnosticError(
+            Diagnostic("bad-source", message, hint="name a TARGET outside the pack's folder"), EXIT_SPEC
+        )
     if place.exists():
         if not list(changes(place, pack.digests())):
             return f"{target}/{pack.name}@^{pack.manifest.version}"

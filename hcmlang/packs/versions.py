@@ -17,11 +17,11 @@ _PLAIN = re.compile(r"\d+(\.\d+){0,2}")
 def semantic(text: str) -> Version:
     """A version of three numbers, with a pre-release after them if it likes. Raises `ValueError`."""
     try:
-        if _SEMANTIC.fullmatch(text):
+        if _SEMANTIC.fullmatch(text) and len(Version(text).release) == 3:
             return Version(text)
     except ValueError:  # no version, or a number that is too long
         pass
-    raise ValueError(f"must be a version of three numbers such as 1.0.0, not {text}")
+    raise ValueError(f"must be a version of three numbers such as 1.0.0, not {text[:40]}")
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,21 @@ def _set(text: str) -> SpecifierSet:
         raise ValueError(f"`{text}` is no range of versions") from error
 
 
-def _numbers(text: str) -> list[int]:
-    if not _PLAIN.fullmatch(text.strip()):
-        raise ValueError(f"`{text}` is no version")
-    return [int(part) for part in text.split(".")]
+def _numbers(text: str) -> tuple[str, list[int]]:
+    """The version from which a range begins, a pre-release perhaps, and its numbers."""
+    text = text.strip().partition("+")[0]
+    if not _PLAIN.fullmatch(text):
+        try:
+            version = semantic(text)
+        except ValueError as error:
+            raise ValueError(f"`{text}` is no version") from error
+        return str(version), list(version.release)
+    return text, [int(part) for part in text.split(".")]
 
 
 def _caret(text: str) -> str:
     """Up to the next version that may break what uses it: the first number that is not 0 stays."""
-    numbers = _numbers(text)
+    text, numbers = _numbers(text)
     place = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
     upper = [*numbers[:place], numbers[place] + 1]
     return f">={text},<{'.'.join(map(str, upper))}"
@@ -82,7 +88,7 @@ def _caret(text: str) -> str:
 
 def _tilde(text: str) -> str:
     """Up to the next minor version."""
-    numbers = _numbers(text)
+    text, numbers = _numbers(text)
     upper = [numbers[0], numbers[1] + 1] if len(numbers) > 1 else [numbers[0] + 1]
     return f">={text},<{'.'.join(map(str, upper))}"
 
@@ -92,4 +98,4 @@ def fits_specifier(text: str) -> SpecifierSet:
     try:
         return SpecifierSet(text)
     except InvalidSpecifier as error:
-        raise ValueError(f'must be a range of versions such as ">=0.1,<1", not {text}') from error
+        raise ValueError(f'must be a range of versions such as ">=0.1,<1", not {text[:40]}') from error

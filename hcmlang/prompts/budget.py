@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
@@ -22,7 +22,8 @@ MAX_MADE = 8_000_000
 #: Parts that a list or mapping may have, all within it counted; what one counts for among the characters that are made.
 MAX_PARTS = 50_000
 PART = 16
-_FUNCTIONS = (types.BuiltinFunctionType, types.FunctionType, types.MethodType, type)
+#: What has no text: Python's own would show where it lies in memory, another place each time.
+_TEXTLESS = (types.BuiltinFunctionType, types.FunctionType, types.MethodType, type, Iterator)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: Numbers above this are no counts or widths that a prompt needs.
 MAX_NUMBER = 10_000
@@ -93,7 +94,7 @@ def step(count: int = 1) -> None:
 
 def steps_through(value: Any) -> int:
     """The steps that going through a value once takes."""
-    return len(value) // AT_ONCE if isinstance(value, str | list | tuple) else 0
+    return len(value) // AT_ONCE if isinstance(value, str | list | tuple | range) else 0
 
 
 def made(size: int) -> None:
@@ -107,9 +108,7 @@ def made(size: int) -> None:
 
 def write(value: Any) -> str:
     """A value as it is written into a prompt."""
-    if isinstance(value, _FUNCTIONS):
-        refuse("it writes a function, not what the function gives")
-    text = value if type(value) is str else str(value)
+    text = text_of(value)
     if not text.isascii() and _SURROGATE.search(text):
         refuse("it writes half a character")
     budget = _budget.get()
@@ -118,6 +117,22 @@ def write(value: Any) -> str:
         if text is not value:
             budget.make(len(text))
     return text
+
+
+def text_of(value: Any) -> str:
+    """A value as a text, which is the same whenever it is made."""
+    if isinstance(value, str):
+        return value
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, _TEXTLESS):
+            refuse("it writes a function or a list that is not made yet; write what the function gives, or `| list`")
+        elif isinstance(one, Mapping):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, Collection) and not isinstance(one, str | range):
+            waiting += one
+    return str(value)
 
 
 def measured(value: Any) -> Any:

@@ -12,7 +12,7 @@ from hcmlang.files import pack_folder
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.scope import Kind
 from hcmlang.prompts.inputs import Input, declared_inputs
-from hcmlang.prompts.parse import Section, front_matter, split
+from hcmlang.prompts.parse import Section, front_matter, lost_front, split
 from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TEMPLATE, line_of, parts_of
 from hcmlang.prompts.render import HINT, Prompt, syntax_error
 from hcmlang.prompts.sandbox import environment_with
@@ -26,6 +26,8 @@ def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_
     tree, diagnostics = front_matter(parts, source)
     declared, found = declared_inputs(tree)
     diagnostics = [*diagnostics, *found, *_unknown_keys(tree)]
+    if lost := lost_front(text, source):
+        return [*diagnostics, lost]
     if len(text) > MAX_TEMPLATE:
         message = f"the prompt has more than {MAX_TEMPLATE:,} characters"
         return [*diagnostics, Diagnostic("too-large", message, line_of(source, 1))]

@@ -18,6 +18,7 @@ from hcmlang.prompts.budget import (
     size_of,
     step,
     steps_through,
+    text_of,
 )
 
 #: Conversions of `%`: what may stand between the sign and the letter.
@@ -44,12 +45,16 @@ def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @pass_context
     def apply(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-        step(1 + steps_through(value))
+        step((1 + steps_through(value)) * _STEPS.get(name, 1))
+        if name in _OF_TEXTS:
+            value, args = text_of(value), tuple(text_of(one) if _has_text(one) else one for one in args)
         given = [getattr(context, one) if one else context for one in first]
         if plain and not args and not kwargs and name not in _LISTING:
             return measured(function(*given, value))
         if name == "join":
             value = counted(value)
+            for one in value if not isinstance(value, str) else ():
+                text_of(one)
         elif name in _LISTING and isinstance(value, str | list | tuple) and len(value) > MAX_PARTS:
             # A letter is one sign of a text, and a hundred bytes in a list: too many lists are refused before they are made.
             refuse("it makes texts or lists that are too large")
@@ -75,6 +80,32 @@ _LAZY = frozenset(
 )
 
 
+#: Filters that make a text of whatever they are given.
+_OF_TEXTS = frozenset(
+    (
+        "capitalize",
+        "center",
+        "e",
+        "escape",
+        "indent",
+        "lower",
+        "replace",
+        "string",
+        "title",
+        "trim",
+        "truncate",
+        "upper",
+    )
+    + ("wordcount", "wordwrap")
+)
+#: Filters that take far longer for a letter than others.
+_STEPS: Mapping[str, int] = {"title": 10}
+
+
+def _has_text(value: Any) -> bool:
+    return not isinstance(value, str | int | float | None)
+
+
 def _stepped(items: Iterable[Any]) -> Iterator[Any]:
     for one in items:
         step()
@@ -85,7 +116,7 @@ def concatenated(pieces: Sequence[Any]) -> str:
     """The pieces of `a ~ b` as one text."""
     found = []
     for one in pieces:
-        found.append(one if isinstance(one, str) else str(one))
+        found.append(text_of(one))
         made(len(found[-1]))
     made(sum(map(len, found)))
     return "".join(found)
@@ -145,18 +176,18 @@ def _number(value: Any) -> int:
 
 
 def _text_length(value: Any) -> int:
-    return len(value) if isinstance(value, str) else 20
+    """The characters of a value as a text."""
+    return len(value) if isinstance(value, str) else len(text_of(value))
 
 
 def _replaced(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+    """Jinja2 makes a text of whatever is to be replaced, and of what stands in for it."""
     text, old, new = str(args[0]), _argument(args, kwargs, 1, "old", ""), _argument(args, kwargs, 2, "new", "")
-    return len(text) + (text.count(str(old)) * _text_length(new) if isinstance(old, str) else 0)
+    return len(text) + text.count(str(old)) * _text_length(new)
 
 
 def _joined(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Of the filter (list, separator) and of the method (separator, list)."""
-    first, second = args[0], _argument(args, kwargs, 1, "d", "")
-    items, separator = (second, first) if isinstance(second, list | tuple | dict) else (first, second)
+    items, separator = args[0], _argument(args, kwargs, 1, "d", "")
     if isinstance(items, str):
         return len(items) * (1 + _text_length(separator))
     return len(items) * _text_length(separator) if isinstance(items, list | tuple | dict) else _text_length(separator)

@@ -146,8 +146,7 @@ class Narrow(ImmutableSandboxedEnvironment):
         )
         self.globals = {"range": safe_range, "dict": dict, "namespace": _Names}
         self.filters = {name: guards.guarded(name, self.filters[name]) for name in FILTERS}
-        own = {"_made": measured, "_joined": guards.concatenated, "_step": _stepping, "_through": _gone_through}
-        self.filters |= {name: _at_run_time(function) for name, function in own.items()}
+        self.filters |= {name: _at_run_time(function) for name, function in _OWN.items()}
 
     concat = staticmethod(guards.joined)
 
@@ -212,10 +211,12 @@ class Narrow(ImmutableSandboxedEnvironment):
         owner = getattr(obj, "__self__", None) if not isinstance(obj, Undefined) else None
         if isinstance(owner, str):
             step(steps_through(owner))
+            before = (owner, *args)
             if obj.__name__ == "join":
                 args = tuple(map(guards.counted, args))
+                before = (*args, owner)  # as the filter has it: what is joined, then the separator
             given = {name: value for name, value in kwargs.items() if name not in _OF_JINJA}
-            guards.before(obj.__name__, (owner, *args), given)
+            guards.before(obj.__name__, before, given)
         return measured(super().call(context, obj, *args, **kwargs))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -233,8 +234,13 @@ def _own(obj: Any, name: str) -> tuple[Any] | None:
     return (obj.__dict__[name],) if name in obj.__dict__ else None
 
 
-def _stepping(value: Any, count: int = 1) -> Any:
-    step(count)
+def _stepping(value: Any) -> Any:
+    step()
+    return value
+
+
+def _part(value: Any) -> Any:
+    step(_STEPS_OF_PART)
     return value
 
 
@@ -245,7 +251,17 @@ def _gone_through(value: Any) -> Any:
 
 def _at_run_time(function: Callable[..., Any]) -> Any:
     """A filter that is not worked out while a template is compiled."""
-    return pass_context(lambda context, value, *args: function(value, *args))
+    return pass_context(lambda context, value: function(value))
+
+
+#: What counts and measures, put into templates by :class:`_Counted`. A template that names one itself is counted once more.
+_OWN: Mapping[str, Callable[..., Any]] = {
+    "_made": measured,
+    "_joined": guards.concatenated,
+    "_step": _stepping,
+    "_part": _part,
+    "_through": _gone_through,
+}
 
 
 class _Counted(NodeTransformer):
@@ -253,20 +269,20 @@ class _Counted(NodeTransformer):
     on every list, mapping, joined text and slice that is made."""
 
     def visit_Template(self, node: nodes.Template) -> nodes.Node:
-        return self._stepped(node, _STEPS_OF_PART)
+        return self._stepped(node, "_part")
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
-        return self._stepped(node, _STEPS_OF_PART if node.recursive else 1)
+        return self._stepped(node, "_part" if node.recursive else "_step")
 
     def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
-        return self._stepped(node, _STEPS_OF_PART)
+        return self._stepped(node, "_part")
 
     def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
-        return self._stepped(node, _STEPS_OF_PART)
+        return self._stepped(node, "_part")
 
-    def _stepped(self, node: Any, steps: int = 1) -> nodes.Node:
+    def _stepped(self, node: Any, name: str) -> nodes.Node:
         self.generic_visit(node)
-        count = self._filtered(nodes.Const(None, lineno=node.lineno), "_step", steps)
+        count = self._filtered(nodes.Const(None, lineno=node.lineno), name)
         node.body.insert(0, nodes.ExprStmt(count, lineno=node.lineno))
         same: nodes.Node = node
         return same
@@ -306,6 +322,5 @@ class _Counted(NodeTransformer):
         self.generic_visit(node)
         return self._filtered(node, "_made")
 
-    def _filtered(self, node: nodes.Expr, name: str, *args: int) -> nodes.Filter:
-        given = [nodes.Const(one, lineno=node.lineno) for one in args]
-        return nodes.Filter(node, name, given, [], None, None, lineno=node.lineno)
+    def _filtered(self, node: nodes.Expr, name: str) -> nodes.Filter:
+        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)

@@ -64,6 +64,22 @@ def split(text: str) -> Parts:
     return Parts(front, "\n" * text.count("\n", 0, start) + text[start:], start)
 
 
+def lost_front(text: str, source: Source) -> Diagnostic | None:
+    """That what looks like front matter is none, since one of the lines around it is missing or stands further in."""
+    fence = re.search(r"^[ \t]*---[ \t]*$", text[:MAX_FRONT], re.MULTILINE)
+    if split(text).front or fence is None:
+        return None
+    head = _SECTION.search(text)
+    key = re.search(
+        r"^(name|description|version|inputs|purpose):", text[: head.start() if head else None], re.MULTILINE
+    )
+    if key is None:
+        return None
+    message = "this looks like front matter, and would be a part of the prompt as it is"
+    hint = "a line `---`, with no space before it, begins front matter, and another one ends it"
+    return Diagnostic("no-front-matter", message, Span.point(source, text.count("\n", 0, key.start()) + 1), hint)
+
+
 def front_matter(parts: Parts, source: Source) -> tuple[Node | None, list[Diagnostic]]:
     """The front matter as a tree, with every mistake in it; None where there is none."""
     if not parts.front.strip():

@@ -119,10 +119,14 @@ def _read(name: str, span: Span, folder: Path | None, read: Reader) -> tuple[str
     except FileNotFoundError:
         hint = "names are relative to the folder with the pack.yaml"
         return "", Diagnostic("missing-file", f"there is no file {name} in the pack", span, hint)
+    except UnicodeDecodeError:
+        return "", Diagnostic("unreadable-file", f"{name} is no text in UTF-8", span, "save the file as UTF-8")
     except (OSError, ValueError) as error:
         return "", Diagnostic("unreadable-file", f"cannot read {name}: {error}", span)
     if len(text) > MAX_TEMPLATE:
-        return "", Diagnostic("too-large", f"{name} has more than {MAX_TEMPLATE:,} characters", span)
+        return "", Diagnostic(
+            "too-large", f"{name} has more than {MAX_TEMPLATE:,} characters", span, "a prompt needs some thousands"
+        )
     return text, None
 
 

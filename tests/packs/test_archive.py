@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import stat
 import struct
@@ -100,6 +103,61 @@ def headers(kind: bytes, files: int, records: int) -> Maker:
     return make
 
 
+def renamed(old: bytes, new: bytes, last: bool) -> Maker:
+    """An entry that is called one thing in the list of files and another where it lies."""
+
+    def make(path: Path) -> None:
+        zipped(old.decode())(path)
+        data = bytearray(path.read_bytes())
+        at = data.rindex(old) if last else data.index(old)
+        data[at : at + len(old)] = new
+        path.write_bytes(data)
+
+    return make
+
+
+def overlapping(path: Path) -> None:
+    """Many names for the same content, which hardly packs, so that its size is no bomb by ratio."""
+    zipped("f0000", content=os.urandom(90_000))(path)
+    data = path.read_bytes()
+    start, entry = data[: data.index(b"PK\x01\x02")], data[data.index(b"PK\x01\x02") : data.index(b"PK\x05\x06")]
+    entries = b"".join(entry.replace(b"f0000", b"f%04d" % number) for number in range(45))
+    path.write_bytes(
+        start + entries + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 45, 45, len(entries), len(start), 0)
+    )
+
+
+def huge_list(path: Path) -> None:
+    """The kind of list that zip files have for more than 4 GB."""
+    zipped("a.txt")(path)
+    data = path.read_bytes()
+    at = data.index(b"PK\x05\x06")
+    size, start = struct.unpack("<2L", data[at + 12 : at + 20])
+    more = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, size, start)
+    more += struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(data[:at] + more + end)
+
+
+def repeated(member: bytes, times: int) -> Maker:
+    """A compressed file that is many in one, with nothing in each."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(member * times)
+
+    return make
+
+
+def of_pax(**records: str) -> Maker:
+    def make(path: Path) -> None:
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as pack:
+            info = tarfile.TarInfo("a.txt")
+            info.pax_headers = records
+            pack.addfile(info)
+
+    return make
+
+
 HOSTILE: dict[str, tuple[Maker, str]] = {
     "absolute path": (zipped("/tmp/evil.txt"), "absolute path"),
     "path that leads out": (zipped("../evil.txt"), "leads out"),
@@ -109,6 +167,19 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "device of Windows": (zipped("a/nul.txt"), "no name on every system"),
     "name that ends with a dot": (zipped("pack.yaml."), "no name on every system"),
     "second stream of a file": (zipped("pack.yaml:evil"), "no name on every system"),
+    "device of Windows that consoles have": (zipped("CONIN$"), "no name on every system"),
+    "device of Windows with a raised number": (zipped("com\u00b9.txt"), "no name on every system"),
+    "git's own folder, as Windows calls it": (zipped("git~1/config"), "no name on every system"),
+    "git's own folder, with a sign of no width": (zipped(".g\u200cit/config"), "no name on every system"),
+    "letters that are shown from right to left": (zipped("a\u202etxt.hcm"), "no name on every system"),
+    "name with a sign that erases": (zipped("a\x7f.txt"), "no name on every system"),
+    "path that leads out, in wide letters": (zipped("..\uff0fevil.txt"), "no name on every system"),
+    "path that leads out, as one sign": (zipped("\u2025/evil.txt"), "no name on every system"),
+    "names that differ in an s": (zipped("stra\u00dfe", "strasse"), "same name"),
+    "another name where it lies": (renamed(b"ok.txt", b"../e.t", last=False), "damaged"),
+    "another name in the list": (renamed(b"ok.txt", b"../e.t", last=True), "leads out"),
+    "many names for the same content": (overlapping, "damaged"),
+    "a list of the kind for huge files": (huge_list, "no plain zip file"),
     "name with a line end": (zipped("a\nb.txt"), "no name on every system"),
     "name with a null": (zipped("a.txt\0.prompty"), "no name on every system"),
     "name that is too long": (zipped("a" * 300), "too long"),
@@ -140,6 +211,11 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "a header of 700,000 records": (headers(tarfile.XHDTYPE, 1, 700_000), "headers hold more"),
     "1,000 headers of 1,000 records": (headers(tarfile.XHDTYPE, 1_000, 1_000), "headers hold more"),
     "1,000 headers for all files": (headers(tarfile.XGLTYPE, 1_000, 1_000), "headers hold more"),
+    "path that leads out, by a record": (of_pax(path="../evil.txt"), "leads out"),
+    "size without end, by a record": (of_pax(size="999999999999"), "damaged"),
+    "2,000,000 empty files in one, gzip": (repeated(gzip.compress(b""), 2_000_000), "larger than what is in it"),
+    "3,000,000 empty files in one, bz2": (repeated(bz2.compress(b""), 3_000_000), "larger than what is in it"),
+    "1,500,000 empty files in one, xz": (repeated(lzma.compress(b""), 1_500_000), "larger than what is in it"),
     "bomb in a tar file, xz": (
         tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 51_000_000, mode="w:xz"),
         "more than 50,000,000",

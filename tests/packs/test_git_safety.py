@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -126,3 +127,53 @@ def test_a_plain_version_is_a_tag(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(DiagnosticError, match="no tag, branch or version") as caught:
         add(f"git+file://{repository}@v0.1.1", tmp_path)
     assert "did you mean `v0.1.0`?" in str(caught.value)
+
+
+def test_a_name_that_is_no_text_is_refused(repository: Path, tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(repository) + b"/caf\xe9.txt")).write_text("x", encoding="utf-8")
+    commit(repository)
+    for source, said in (
+        (f"git+file://{repository}", "the repository is refused"),
+        (str(repository), "others could not"),
+    ):
+        with pytest.raises(DiagnosticError, match=said) as caught:
+            add(source, tmp_path)
+        assert "caf\\udce9.txt' is no name on every system" in str(caught.value)
+
+
+def test_a_repository_without_commits(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "empty.git")
+    with pytest.raises(DiagnosticError, match="no default branch with a commit"):
+        add(f"git+file://{tmp_path}/empty.git", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "git+--upload-pack=x",
+        "git+file://--upload-pack=x",
+        "git+ssh://-oProxyCommand=x/y",
+        "git+ext::sh -c x",
+        "ext::sh -c x",
+    ]
+    + [
+        "git+fd::17",
+        "git+http::x://y",
+        "git+file:///x@--upload-pack=x",
+        "git+file:///x@+a:b",
+        "git+file:///x#--output=y",
+    ],
+)
+def test_addresses_that_git_would_run(source: str, tmp_path: Path) -> None:
+    with pytest.raises(DiagnosticError) as caught:
+        add(source, tmp_path)
+    assert [one.code for one in caught.value.diagnostics] == ["bad-source"]
+
+
+def test_nothing_that_a_repository_sets_up_runs(repository: Path, tmp_path: Path) -> None:
+    commit(repository)
+    ran = tmp_path / "ran"
+    for key in ("core.fsmonitor", "uploadpack.packObjectsHook", "core.sshCommand", "core.pager", "alias.fetch"):
+        git(repository, "config", key, f"touch {ran};")
+    assert add(f"git+file://{repository}", tmp_path).after is not None
+    assert not ran.exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hcmlang.packs.lock import read_lock
 from hcmlang.packs.scaffold import new_pack
 from hcmlang.prompts.check import check
 
@@ -48,3 +49,33 @@ def test_keys_of_other_readers_are_let_be() -> None:
     text = f"---\n{front}tag: d\n---\nuser:\nHello"
     found = check(Path("p.prompty"), text, {})
     assert [(one.code, str(one.span), one.severity) for one in found] == [("unknown-key", "p.prompty:9:1", "warning")]
+
+
+def test_processes_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
+    names = [f"pack{number}" for number in range(4)]
+    for name in names:
+        new_pack(tmp_path / name)
+    (tmp_path / "project").mkdir()
+    env = os.environ | {"HCMLANG_CACHE": str(tmp_path / "cache")}
+    code = "import sys\nfrom pathlib import Path\nfrom hcmlang.packs.library import add, restore\n"
+    code += "sys.stdin.read()\nadd(sys.argv[1], Path())\nrestore(Path())\n"
+
+    def together(*sources: str) -> None:
+        """Begin when all are ready."""
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, one], cwd=tmp_path / "project", env=env, stdin=subprocess.PIPE
+            )
+            for one in sources
+        ]
+        for one in running:
+            assert one.stdin is not None
+            one.stdin.close()
+        assert [one.wait() for one in running] == [0] * len(running)
+
+    together(*(f"../{name}" for name in names))
+    assert sorted(read_lock(tmp_path / "project").packs) == names
+    # The same pack, which the cache has otherwise: each would put it right.
+    for file in (tmp_path / "cache").rglob("negators.txt"):
+        file.write_text("other", encoding="utf-8")
+    together(*["../pack0"] * 4)
