@@ -82,21 +82,8 @@ _LAZY = frozenset(
 
 #: Filters that make a text of whatever they are given.
 _OF_TEXTS = frozenset(
-    (
-        "capitalize",
-        "center",
-        "e",
-        "escape",
-        "indent",
-        "lower",
-        "replace",
-        "string",
-        "title",
-        "trim",
-        "truncate",
-        "upper",
-    )
-    + ("wordcount", "wordwrap")
+    ("capitalize", "center", "e", "escape", "indent", "lower", "replace", "string", "title", "trim", "truncate")
+    + ("upper", "wordcount", "wordwrap")
 )
 #: Filters that take far longer for a letter than others.
 _STEPS: Mapping[str, int] = {"title": 10}
