@@ -181,7 +181,7 @@ Write a {{ tone }} sentence for {{ target }} with {{ hypothesis.triggers | join(
         ("| join", "| jion", [("template-syntax", 8, None)]),
         ("  tone:", "  tone: a: b", [("yaml-syntax", 4, None)]),
         ("type: string", "type: string", []),
-        ("---\nsystem", "system", [("unknown-name", 7, "tone")]),
+        ("---\nsystem", "system", [("no-front-matter", 2, None)]),
     ],
 )
 def test_prompts(folder: Path, old: str, new: str, found: list[tuple[str, int, str | None]]) -> None:
