@@ -8,6 +8,7 @@ of the key alone, says which result was made last under it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import is_full, new_folder, reported, settle
 from hcmlang.hashing import folder_digest
 
 _NOTE = ".json"
+#: A URL whose slashes are missing: fsspec takes it for a folder of this machine. (`a::s3://b` is a URL; `C:` a Windows drive.)
+_SLASHES = re.compile(r"([A-Za-z][\w+.-]+):(?!:|//)/*(.*)")
 _ANEW = "run the same command again: it is made anew"
 
 
@@ -63,11 +66,19 @@ class Storage:
     """The results of steps. `folder` is a folder of this machine, `url` a place that every machine reaches, in any way that
     fsspec knows (`s3://bucket/path`); None where all machines see `folder`.
 
-    What is read or written at the URL raises :class:`DiagnosticError` where that fails.
+    A URL without its slashes raises :class:`DiagnosticError`; what is read or written at the URL raises it where that
+    fails.
     """
 
     folder: Path
     url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url is not None and (written := _SLASHES.fullmatch(self.url)):
+            message = f"the storage `{self.url}` is no URL: two slashes follow the colon"
+            meant = f"{written[1]}://{'/' if written[1] == 'file' else ''}{written[2]}"
+            hint = f"write {meant}; or ./{self.url} for a folder of that name"
+            raise DiagnosticError(Diagnostic("no-storage", message, hint=hint), EXIT_SPEC)
 
     def path(self, artifact: Artifact) -> Path:
         """The folder of a result on this machine; it is fetched where it is not here."""
