@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,6 +102,14 @@ class Storage:
             self._tell(key, self._send(artifact))
         return artifact
 
+    def verify(self, artifact: Artifact) -> None:
+        """Raise :class:`DiagnosticError` where the files of a result on this machine are no longer what was written; they are
+        removed, so that the next run makes it, or fetches it, anew."""
+        folder = self.folder / artifact.name
+        if folder.is_dir() and folder_digest(folder) != artifact.digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise self._changed(artifact, self.folder)
+
     def share(self, artifact: Artifact) -> None:
         """Bring a result of this machine to the URL, unless it is there."""
         if self.url is not None and artifact not in self._shared:
@@ -168,7 +177,11 @@ class Storage:
         """The note of a damaged result is taken away: then it is not there, and the next run makes it."""
         with suppress(DiagnosticError):  # another may have been faster
             self._ask("rm_file", f"{self._root}/{artifact.name}{_NOTE}")
-        message = f"the files of {artifact.name} in {self.url} are not what was written there"
+        return self._changed(artifact, self.url)
+
+    @staticmethod
+    def _changed(artifact: Artifact, where: Path | str | None) -> DiagnosticError:
+        message = f"the files of {artifact.name} in {where} are not what was written there"
         return DiagnosticError(Diagnostic("lost-result", message, hint=_ANEW))
 
     @cached_property

@@ -250,3 +250,24 @@ def test_the_plan_tells_that_a_sample_is_clustered(tmp_path: Path, monkeypatch: 
     said = "- groups: of more than 1,000 HCMs of one direction (the pool has 1,500 rows), 1,000 drawn at random are clustered"
     assert said in hcmlang.load(spec).plan().render()
     assert "clustered" not in hcmlang.load(spec, ["detect.group={method: kmeans}"]).plan().render()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_that_a_disk_has_damaged_is_told_and_made_anew(workers: int, tmp_path: Path) -> None:
+    spec, run = project(tmp_path), tmp_path / "run"
+    metrics = hcmlang.load(spec).run(run).metrics
+    damaged = list((run / "steps").glob("predict-*/*.npy"))
+    for file in damaged:
+        os.truncate(file, 10)
+    again = hcmlang.load(spec, ["evaluate.resamples=300"])
+    told = 0
+    while True:  # of several, one after the other is told
+        try:
+            assert again.run(run, workers=workers).metrics["arms"] == metrics["arms"]
+            break
+        except DiagnosticError as error:
+            (one,) = error.diagnostics
+            assert one.code == "lost-result"
+            assert f"in {run / 'steps'} are not what was written there" in one.message
+            told += 1
+    assert 1 <= told <= len(damaged)
