@@ -24,6 +24,8 @@ from hcmlang.hashing import folder_digest
 _NOTE = ".json"
 #: A URL whose slashes are missing: fsspec takes it for a folder of this machine. (`a::s3://b` is a URL; `C:` a Windows drive.)
 _SLASHES = re.compile(r"([A-Za-z][\w+.-]+):(?!:|//)/*(.*)")
+#: Protocols of fsspec whose files lie in buckets.
+_BUCKETS = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "az", "oss"))
 _ANEW = "run the same command again: it is made anew"
 
 
@@ -146,7 +148,8 @@ class Storage:
             with reported(f"{self.url}/{artifact.name}"):
                 for file in files:
                     target = f"{self._root}/{artifact.name}/{file}"
-                    self._ask("makedirs", target.rpartition("/")[0], exist_ok=True)
+                    if not self._has_buckets:
+                        self._ask("makedirs", target.rpartition("/")[0], exist_ok=True)
                     self._ask("put_file", str(source / file), target)
             note = _Note(artifact.digest, tuple(files))
             self._tell(artifact.name, note)
@@ -203,6 +206,12 @@ class Storage:
             hint = "for s3:// install hcmlang[s3]; for others, the library that fsspec names"
             raise DiagnosticError(Diagnostic("no-storage", message, hint=hint)) from error
         return files, root.rstrip("/")
+
+    @property
+    def _has_buckets(self) -> bool:
+        """Whether there are no folders there; to make one could make a bucket, which a slip of the pen should not."""
+        protocol = self._at[0].protocol
+        return not _BUCKETS.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
 
     @property
     def _root(self) -> str:
