@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -81,7 +82,11 @@ def run(job: Job, storage: Storage, progress: Progress, desk: Desk) -> Done:
         result = storage.make(job.key, work)
     except (DiagnosticError, AnswersWanted, BudgetSpent):
         raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            message = f"there is not enough memory for the step `{step.title}`"
+            hint = "give fewer --workers, or a machine with more of it; finished steps are kept"
+            raise DiagnosticError(Diagnostic("out-of-memory", message, hint=hint)) from error
         # What a disk has damaged is worth a look now: at every step it would cost as much as the step.
         for one in job.inputs.values():
             storage.verify(one)

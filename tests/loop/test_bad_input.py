@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import hcmlang
+from hcmlang import classifiers
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop import estimate, learn
 from tests.conftest import Hcmlang
@@ -271,3 +272,12 @@ def test_a_result_that_a_disk_has_damaged_is_told_and_made_anew(workers: int, tm
             assert f"in {run / 'steps'} are not what was written there" in one.message
             told += 1
     assert 1 <= told <= len(damaged)
+
+
+def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*arguments: object, **more: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(classifiers, "fit", train)
+    with pytest.raises(DiagnosticError, match=r"not enough memory for the step `train, seed 0` \[out-of-memory\]"):
+        hcmlang.load(project(tmp_path)).run(tmp_path / "run")
