@@ -91,6 +91,9 @@ def salvage(damaged: Path, target: Path) -> dict[str, int]:
         for name, sql in tables:
             new.execute(sql)
             for row in _readable(old, name):
+                # What the file ends in reads as zeros; no text of ours has one.
+                if any(isinstance(value, str) and "\0" in value for value in row):
+                    continue
                 marks = ", ".join("?" * len(row))
                 new.execute(f"insert or ignore into {name} values ({marks})", row)
             saved[name] = new.execute(f"select count(*) from {name}").fetchone()[0]

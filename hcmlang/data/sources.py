@@ -26,6 +26,7 @@ SHOWN = 10
 NO_GROUP = "(no group)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE = "write the character itself, or both halves of its escape"
+_PACKED = ("gz", "bz2", "xz", "zst", "zip", "7z")
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 Values = dict[str, Any]
@@ -269,6 +270,8 @@ def _rows(source: DataSource, read: _Reading) -> Iterator[Row]:
     }
     if kind not in readers:
         hint = f"name it with `format:`, one of {', '.join(readers)}"
+        if kind in _PACKED:
+            hint = "unpack it first: rows are read from files that are not compressed (parquet is so within)"
         raise DiagnosticError(Diagnostic("unknown-format", f"the ending of {path} names no format", hint=hint))
     return _readable(path, readers[kind]())
 
@@ -363,7 +366,7 @@ def _jsonl(path: Path, read: _Reading) -> Iterator[Row]:
 
 def _json_error(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg[0].lower()}{error.msg[1:]} at column {error.colno}"
+        return f"{error.msg[0].lower()}{error.msg[1:].removesuffix(' at')} at column {error.colno}"
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 

@@ -36,6 +36,12 @@ class Accountant:
         self._held: dict[int, tuple[int, int]] = {}
         """Billionths of a dollar and tokens that are set aside, by reservation."""
 
+    def used(self) -> Spent:
+        """What was used up since, attempts that brought no answer included."""
+        with self._lock:
+            before = self._spent
+            return Spent(self._nano - before.nano_usd, self._tokens - before.tokens, self._calls - before.calls)
+
     def priced(self, price: Price | None) -> PricedAccount:
         """The account for a model. Raises :class:`DiagnosticError` where dollars are limited and the price is not known."""
         if price is None and self._budget.usd is not None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hcmlang.database import connect, written
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.wire import BudgetSpent, ChatRequest, ChatResponse, Transport, Usage
 
 #: US dollars are kept as whole billionths, so that sums are exact.
@@ -26,6 +29,9 @@ create table if not exists calls (
     attempts integer not null, seconds real not null, finished real not null
 );
 create table if not exists sessions (started real not null, ended real not null);
+create table if not exists unanswered (
+    session integer primary key, nano_usd integer not null, tokens integer not null, calls integer not null
+);
 """
 # What was paid for attempts that failed stays paid when a later one succeeds.
 _RECORD = """
@@ -39,7 +45,7 @@ on conflict (key) do update set
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run has used up, failed calls included."""
+    """What a run has used up, failed calls and attempts included."""
 
     nano_usd: int = 0
     tokens: int = 0
@@ -51,6 +57,11 @@ class Journal:
     """The calls in a run's `journal.db`. Use as a context manager, or close it."""
 
     def __init__(self, path: Path) -> None:
+        self.used: Callable[[], Spent] | None = None
+        """What was used up since the journal was opened. What of it is in no call that was written down, as its attempts
+        brought no answer, is written down beside them: it stays spent when the run goes on."""
+        self._told = Spent()
+        """What is in calls that were written down since then."""
         self._path = path
         self._connection = connect(path, _SCHEMA)
         now = time.time()
@@ -58,6 +69,8 @@ class Journal:
             self._session = self._connection.execute("insert into sessions values (?, ?)", (now, now)).lastrowid
 
     def close(self) -> None:
+        with suppress(DiagnosticError, sqlite3.Error), written(self._path), self._connection:
+            self._record_unanswered(self._told)
         self._connection.close()
 
     def __enter__(self) -> Journal:
@@ -85,17 +98,41 @@ class Journal:
 
         Raises :class:`DiagnosticError` where the disk is full; then none of them is written.
         """
-        now = time.time()
+        now, told = time.time(), self._told
+        keys = [request.key for request, _ in answered]
+        known = f"select count(*) from calls where key in ({', '.join('?' * len(keys))})"
         with written(self._path), self._connection:
+            calls = told.calls + len(keys) - self._connection.execute(known, keys).fetchone()[0]
+            nano = told.nano_usd + sum(_nano(response) for _, response in answered)
+            tokens = told.tokens + sum(response.usage.input + response.usage.output for _, response in answered)
+            told = Spent(nano, tokens, calls)
             self._connection.executemany(_RECORD, [_row(*one, now) for one in answered])
             self._connection.execute("update sessions set ended = ? where rowid = ?", (now, self._session))
+            self._record_unanswered(told)
+        self._told = told
+
+    def _record_unanswered(self, told: Spent) -> None:
+        """Write down what is used up beside the calls that were `told`."""
+        if self.used is None:
+            return
+        used = self.used()
+        beside = (used.nano_usd - told.nano_usd, used.tokens - told.tokens, used.calls - told.calls)
+        row = (self._session, *(max(0, one) for one in beside))
+        self._connection.execute("insert or replace into unanswered values (?, ?, ?, ?)", row)
 
     def spent(self) -> Spent:
         """What was used up by all calls of this run so far."""
         sums = "coalesce(sum(nano_usd), 0), coalesce(sum(input_tokens + output_tokens), 0), count(*)"
-        nano, tokens, calls = self._connection.execute(f"select {sums} from calls").fetchone()
+        told = self._connection.execute(f"select {sums} from calls").fetchone()
+        sums = "coalesce(sum(nano_usd), 0), coalesce(sum(tokens), 0), coalesce(sum(calls), 0)"
+        beside = self._connection.execute(f"select {sums} from unanswered").fetchone()
+        nano, tokens, calls = (one + more for one, more in zip(told, beside, strict=True))
         (seconds,) = self._connection.execute("select coalesce(sum(ended - started), 0) from sessions").fetchone()
         return Spent(nano, tokens, calls, seconds / 3600)
+
+
+def _nano(response: ChatResponse) -> int:
+    return round(response.usd * NANO)
 
 
 def _row(request: ChatRequest, response: ChatResponse, now: float) -> tuple[Any, ...]:
@@ -109,7 +146,7 @@ def _row(request: ChatRequest, response: ChatResponse, now: float) -> tuple[Any,
         response.error,
         response.usage.input,
         response.usage.output,
-        round(response.usd * NANO),
+        _nano(response),
         response.attempts,
         response.seconds,
         now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.spec.check import check_spec
 from hcmlang.spec.load import SpecFile, read_spec
-from hcmlang.spec.model import DataSource, FileData, RecordedTeacher
+from hcmlang.spec.model import DataSource, FileData, RecordedTeacher, TransformersClassifier
 from hcmlang.spec.references import as_reference
 from hcmlang.teachers.statements import check_templates
 
@@ -29,6 +30,7 @@ def check_file(
         return None, diagnostics
     read = read or read_file
     found = [*check_spec(file, read=read), *_data(file), *_templates(file), *_prompts(file, read), *_recordings(file)]
+    found += _packages(file)
     return file, [*diagnostics, *found]
 
 
@@ -100,6 +102,17 @@ def _recordings(file: SpecFile) -> Iterator[Diagnostic]:
                     span = file.span("teachers", name, key)
                     hint = "paths are relative to the spec that names them"
                     yield Diagnostic("missing-file", f"there is no file {path}", span, hint)
+
+
+def _packages(file: SpecFile) -> Iterator[Diagnostic]:
+    """What predicts, and is not installed: else that would be told only after training, and what comes before the next one."""
+    classifier = file.spec.classifier
+    converts = isinstance(classifier, TransformersClassifier) and classifier.backend == "openvino"
+    if converts and importlib.util.find_spec("openvino") is None:
+        message = "`backend: openvino` needs the package openvino"
+        yield Diagnostic(
+            "missing-package", message, file.span("classifier", "backend"), "pip install 'hcmlang[openvino]'"
+        )
 
 
 def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:

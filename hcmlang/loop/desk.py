@@ -132,6 +132,7 @@ class Desk:
         if self._journal is None or self._accountant is None:
             self._journal = Journal(path)
             self._accountant = Accountant(self._budget, self._journal.spent())
+            self._journal.used = self._accountant.used
         if isinstance(config, ReplayEngine):
             return Journaled(Replay(Path(config.recording)), self._journal)
         account = self._accountant.priced(config.price)

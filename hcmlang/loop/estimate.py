@@ -18,6 +18,7 @@ from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
 from hcmlang.loop.graph import further_sources, last_round
+from hcmlang.loop.group import MOST
 from hcmlang.loop.plan import prompts_of
 from hcmlang.loop.store import JOURNAL
 from hcmlang.loop.work import GROUPS
@@ -106,6 +107,11 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         f"worst case: a group for every {spec.detect.group.min_size} rows of the pool, `generate.attempts` "
         f"({attempts}) texts for every instance",
     )
+    if spec.detect.group.method == "hdbscan" and rows > MOST:
+        most_clustered = (
+            f"of more than {MOST:,} HCMs of one direction (the pool has {rows:,} rows), {MOST:,} drawn at random"
+        )
+        basis = (*basis, f"groups: {most_clustered} are clustered, and the others join the group of the nearest")
 
     models = [engine for engine in _engines(spec, arms).values() if not isinstance(engine, SamplerEngine)]
     written = len(models) / len(arms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
@@ -18,7 +19,7 @@ def executor_for(
     Raises :class:`DiagnosticError` where there is no such cluster.
     """
     if on is not None:
-        if on != "ray" and not on.startswith("ray://"):
+        if on != "ray" and not re.fullmatch(r"ray://.+:\d+/?", on):
             hint = "write `--on ray`, or `--on ray://HOST:10001` for one that runs elsewhere"
             raise DiagnosticError(Diagnostic("unknown-cluster", f"there is no cluster `{on}`", hint=hint), EXIT_SPEC)
         try:

@@ -21,7 +21,7 @@ _DIMENSIONS = 50
 _BLOCK = 65_536
 _TERMS = 5
 #: Mistakes of a direction that HDBSCAN looks at, as its time is quadratic in them.
-_MOST = 20_000
+MOST = 20_000
 #: How clearly a word must be more frequent in a group than in the rows it is compared with (z-score).
 _CLEARLY = 2.0
 
@@ -50,10 +50,10 @@ def group_errors(
         own = rows[which]
         vectors = embeddings[which] if embeddings is not None else _tfidf(pool.take(own).joined(), seed)
         names = (pool.labels[gold], pool.labels[taken_for])
-        if config.method == "hdbscan" and len(own) > _MOST:
+        if config.method == "hdbscan" and len(own) > MOST:
             many = f"{len(own):,} HCMs of {names[0]} taken for {names[1]}"
             progress.note(
-                f"{many}: groups are found in {_MOST:,} of them, the others join the one that is most like them"
+                f"{many}: groups are found in {MOST:,} of them, the others join the one that is most like them"
             )
         clusters = _clusters(vectors, config, seed)
         sizes = Counter(clusters.tolist())
@@ -99,9 +99,9 @@ def _clusters(vectors: np.ndarray, config: spec.Group, seed: int) -> np.ndarray:
     if len(vectors) <= config.min_size:
         return one
     hdbscan = HDBSCAN(min_cluster_size=config.min_size, min_samples=2, copy=True)
-    if len(vectors) <= _MOST:
+    if len(vectors) <= MOST:
         return np.asarray(hdbscan.fit_predict(vectors))
-    sample = np.random.default_rng(derive_seed("cluster", seed)).choice(len(vectors), _MOST, replace=False)
+    sample = np.random.default_rng(derive_seed("cluster", seed)).choice(len(vectors), MOST, replace=False)
     found = hdbscan.fit_predict(vectors[sample])
     return np.asarray(KNeighborsClassifier(1, algorithm="brute").fit(vectors[sample], found).predict(vectors))
 

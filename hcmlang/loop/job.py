@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.engines.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.graph import Step
 from hcmlang.loop.steps import ACTIONS
@@ -76,7 +78,19 @@ def run(job: Job, storage: Storage, progress: Progress, desk: Desk) -> Done:
     def work(out: Path) -> None:
         ACTIONS[step.action].run(Work(step.config, inputs, step.handles, out, progress, desk))
 
-    result = storage.make(job.key, work)
+    try:
+        result = storage.make(job.key, work)
+    except (DiagnosticError, AnswersWanted, BudgetSpent):
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            message = f"there is not enough memory for the step `{step.title}`"
+            hint = "give fewer --workers, or a machine with more of it; finished steps are kept"
+            raise DiagnosticError(Diagnostic("out-of-memory", message, hint=hint)) from error
+        # What a disk has damaged is worth a look now: at every step it would cost as much as the step.
+        for one in job.inputs.values():
+            storage.verify(one)
+        raise
     return Done(result, time.perf_counter() - started)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hcmlang import classifiers
 from hcmlang.data.records import Instance
-from hcmlang.data.sources import read_into
+from hcmlang.data.sources import read_into, source_digest
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.hashing import content_key, derive_seed
@@ -20,9 +20,15 @@ ROWS = "rows.npy"
 
 
 def read(work: Work) -> None:
-    """A data source as a table; bad rows are errors that name file and row."""
+    """A data source as a table; bad rows are errors that name file and row, and so is a file that is no longer the one that
+    the step's key was made of: its rows would be taken for the other's."""
+    source = work.handles["source"]
     with work.progress.task(f"reading {work.handles['role']}"):
-        read_into(work.out / TABLE, work.handles["source"], work.handles["task"], work.handles["role"])
+        read_into(work.out / TABLE, source, work.handles["task"], work.handles["role"])
+        if source_digest(source) != work.config["source"]:
+            message = f"{source.path} was changed while the run read it"
+            hint = "when nothing writes to it any more, run the same command again: finished steps are kept"
+            raise DiagnosticError(Diagnostic("changed-file", message, hint=hint))
 
 
 def train(work: Work) -> None:

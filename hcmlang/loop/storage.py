@@ -8,6 +8,8 @@ of the key alone, says which result was made last under it.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +17,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.files import is_full, new_folder, reported, settle
 from hcmlang.hashing import folder_digest
 
 _NOTE = ".json"
+#: A URL whose slashes are missing: fsspec takes it for a folder of this machine. (`a::s3://b` is a URL; `C:` a Windows drive.)
+_SLASHES = re.compile(r"([A-Za-z][\w+.-]+):(?!:|//)/*(.*)")
+#: Protocols of fsspec whose files lie in buckets.
+_BUCKETS = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "az", "oss"))
 _ANEW = "run the same command again: it is made anew"
 
 
@@ -63,11 +69,19 @@ class Storage:
     """The results of steps. `folder` is a folder of this machine, `url` a place that every machine reaches, in any way that
     fsspec knows (`s3://bucket/path`); None where all machines see `folder`.
 
-    What is read or written at the URL raises :class:`DiagnosticError` where that fails.
+    A URL without its slashes raises :class:`DiagnosticError`; what is read or written at the URL raises it where that
+    fails.
     """
 
     folder: Path
     url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url is not None and (written := _SLASHES.fullmatch(self.url)):
+            message = f"the storage `{self.url}` is no URL: two slashes follow the colon"
+            meant = f"{written[1]}://{'/' if written[1] == 'file' else ''}{written[2]}"
+            hint = f"write {meant}; or ./{self.url} for a folder of that name"
+            raise DiagnosticError(Diagnostic("no-storage", message, hint=hint), EXIT_SPEC)
 
     def path(self, artifact: Artifact) -> Path:
         """The folder of a result on this machine; it is fetched where it is not here."""
@@ -89,6 +103,14 @@ class Storage:
         if self.url is not None:
             self._tell(key, self._send(artifact))
         return artifact
+
+    def verify(self, artifact: Artifact) -> None:
+        """Raise :class:`DiagnosticError` where the files of a result on this machine are no longer what was written; they are
+        removed, so that the next run makes it, or fetches it, anew."""
+        folder = self.folder / artifact.name
+        if folder.is_dir() and folder_digest(folder) != artifact.digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise self._changed(artifact, self.folder)
 
     def share(self, artifact: Artifact) -> None:
         """Bring a result of this machine to the URL, unless it is there."""
@@ -126,7 +148,8 @@ class Storage:
             with reported(f"{self.url}/{artifact.name}"):
                 for file in files:
                     target = f"{self._root}/{artifact.name}/{file}"
-                    self._ask("makedirs", target.rpartition("/")[0], exist_ok=True)
+                    if not self._has_buckets:
+                        self._ask("makedirs", target.rpartition("/")[0], exist_ok=True)
                     self._ask("put_file", str(source / file), target)
             note = _Note(artifact.digest, tuple(files))
             self._tell(artifact.name, note)
@@ -157,7 +180,11 @@ class Storage:
         """The note of a damaged result is taken away: then it is not there, and the next run makes it."""
         with suppress(DiagnosticError):  # another may have been faster
             self._ask("rm_file", f"{self._root}/{artifact.name}{_NOTE}")
-        message = f"the files of {artifact.name} in {self.url} are not what was written there"
+        return self._changed(artifact, self.url)
+
+    @staticmethod
+    def _changed(artifact: Artifact, where: Path | str | None) -> DiagnosticError:
+        message = f"the files of {artifact.name} in {where} are not what was written there"
         return DiagnosticError(Diagnostic("lost-result", message, hint=_ANEW))
 
     @cached_property
@@ -179,6 +206,12 @@ class Storage:
             hint = "for s3:// install hcmlang[s3]; for others, the library that fsspec names"
             raise DiagnosticError(Diagnostic("no-storage", message, hint=hint)) from error
         return files, root.rstrip("/")
+
+    @property
+    def _has_buckets(self) -> bool:
+        """Whether there are no folders there; to make one could make a bucket, which a slip of the pen should not."""
+        protocol = self._at[0].protocol
+        return not _BUCKETS.isdisjoint((protocol,) if isinstance(protocol, str) else protocol)
 
     @property
     def _root(self) -> str:

@@ -51,20 +51,25 @@ def adjusted_p(p: np.ndarray, planned: np.ndarray) -> np.ndarray:
     return np.asarray(false_discovery_control(np.minimum(1.0, p / weights)))
 
 
-def z_within(has: np.ndarray, in_a: np.ndarray, strata: np.ndarray) -> float:
-    """z-score of a feature's over-representation in the first set among rows alike in `strata` (Mantel and Haenszel
-    1959, with continuity correction); 0 where no stratum can tell.
+class Strata:
+    """Rows in strata of rows that are alike, some of them in a first set: `number` is each row's stratum from 0, `first` tells
+    (bool) who is in the set, both of shape (rows,)."""
 
-    `has` and `in_a` are bool, shape (rows,): who has the feature, who is in the first set; `strata` numbers each row's
-    stratum from 0.
-    """
-    rows, first = np.bincount(strata), np.bincount(strata, in_a)
-    with_it = np.bincount(strata, has)
-    told = rows > 1
-    rows, first, with_it = rows[told], first[told], with_it[told]
-    expected = (first * with_it / rows).sum()
-    variance = (first * (rows - first) * with_it * (rows - with_it) / (rows**2.0 * (rows - 1))).sum()
-    if variance <= 0:
-        return 0.0
-    observed = np.bincount(strata, has & in_a)[told].sum()
-    return float((observed - expected - 0.5) / np.sqrt(variance))
+    def __init__(self, number: np.ndarray, first: np.ndarray) -> None:
+        self._number = number
+        self._first = first
+        self._rows, self._firsts = np.bincount(number), np.bincount(number, first)
+
+    def z(self, having: np.ndarray) -> float:
+        """z-score of a feature's over-representation in the first set among rows alike (Mantel and Haenszel 1959, with
+        continuity correction); 0 where no stratum can tell. `having` are the indices of the rows that have the feature: only
+        their strata are looked at."""
+        strata, place, with_it = np.unique(self._number[having], return_inverse=True, return_counts=True)
+        rows, first, observed = self._rows[strata], self._firsts[strata], np.bincount(place, self._first[having])
+        told = rows > 1
+        rows, first, with_it = rows[told], first[told], with_it[told]
+        expected = (first * with_it / rows).sum()
+        variance = (first * (rows - first) * with_it * (rows - with_it) / (rows**2.0 * (rows - 1))).sum()
+        if variance <= 0:
+            return 0.0
+        return float((observed[told].sum() - expected - 0.5) / np.sqrt(variance))

@@ -55,6 +55,11 @@ class Described:
     lengths: tuple[int, int]
     """A row with fewer words than the first is short, with more than the second long."""
 
+    def rows(self, feature: int) -> np.ndarray:
+        """The numbers of the rows that have a feature, ascending."""
+        begin, end = self.has.indptr[feature : feature + 2]
+        return np.asarray(self.has.indices[begin:end])
+
 
 def describe(table: Table) -> Described:
     """The features of all rows of a non-empty table."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ import numpy as np
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.spec.model import Characterize, MinerTeacher
-from hcmlang.teachers.association import adjusted_p, exact_p, log_odds_ratio, z_within
+from hcmlang.teachers.association import Strata, adjusted_p, exact_p, log_odds_ratio
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import Described, Feature, contrasts_in, describe, negators_in, words_of
 from hcmlang.teachers.statements import Statements
@@ -123,16 +125,19 @@ class Miner:
         log_odds, z = log_odds_ratio(a, len(errors), b, len(right), prior, _PRIOR_ROWS)
         p = exact_p(a, len(errors), b, len(right))
         q = adjusted_p(p, np.array([not described.features[i].lexical for i in tested], dtype=bool))
+        is_error = np.zeros(described.has.shape[0], dtype=bool)
+        is_error[errors] = True
+        clear = np.flatnonzero((q <= self._config.significance) & (a >= self._config.min_evidence))
         found = [
             Finding(
                 described.features[tested[i]],
-                frozenset(errors[described.has[errors, tested[i]].toarray().ravel()].tolist()),
+                frozenset(rows[is_error[rows]].tolist()),
                 len(errors),
                 int(b[i]),
                 len(right),
                 *map(float, (log_odds[i], z[i], p[i], q[i])),
             )
-            for i in np.flatnonzero((q <= self._config.significance) & (a >= self._config.min_evidence))
+            for i, rows in zip(clear, map(described.rows, tested[clear]), strict=True)
         ]
         # What one asks about in any data explains n-grams, not the other way round. Length comes last, however clear: it
         # follows from whatever words a blind spot brings, and explains none of them.
@@ -148,31 +153,51 @@ class Miner:
 
         rows = np.concatenate([errors, right])
         in_errors = np.arange(len(rows)) < len(errors)
+        place = np.full(described.has.shape[0], -1)
+        place[rows] = np.arange(len(rows))
         number = {feature: i for i, feature in enumerate(described.features)}
-        has = {f.feature: described.has[rows, number[f.feature]].toarray().ravel() for f in findings}
 
-        def adds(finding: Finding, others: list[Finding]) -> bool:
-            if not others:
-                return True
-            strata = np.unique(np.stack([has[o.feature] for o in others]), axis=1, return_inverse=True)[1]
-            return bool(norm.sf(z_within(has[finding.feature], in_errors, strata)) <= self._config.significance)
+        def having(finding: Finding) -> np.ndarray:
+            found = place[described.rows(number[finding.feature])]
+            return np.asarray(found[found >= 0])
 
-        kept: list[Finding] = []
+        def strata(marks: np.ndarray) -> Strata:
+            return Strata(np.unique(marks, return_inverse=True)[1], in_errors)
+
+        def adds(finding: Finding, beside: Strata) -> bool:
+            return bool(norm.sf(beside.z(having(finding))) <= self._config.significance)
+
+        # Rows that are alike in the findings that are kept have the same mark: the exclusive or of a random number for each
+        # such finding that they have. (That others have it too is as likely as a guess of 64 bits.)
+        random = np.random.default_rng(0)
+        marks = np.zeros(len(rows), dtype=np.uint64)
+        kept: dict[Finding, np.uint64] = {}
+        beside = strata(marks)
         for finding in findings:
-            if adds(finding, kept):
-                kept.append(finding)
-        for finding in list(kept):
-            if not adds(finding, others := [other for other in kept if other is not finding]):
-                kept = others
-        return kept
+            if not kept or adds(finding, beside):
+                kept[finding] = random.integers(2**64, dtype=np.uint64)
+                marks[having(finding)] ^= kept[finding]
+                beside = strata(marks)
+        for finding, own in list(kept.items()):
+            marks[having(finding)] ^= own
+            if len(kept) == 1 or adds(finding, strata(marks)):
+                marks[having(finding)] ^= own
+            else:
+                del kept[finding]
+        return list(kept)
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
     """Findings without those that have the evidence of an earlier one over again."""
     kept: list[Finding] = []
+    having: defaultdict[int, list[Finding]] = defaultdict(list)
     for finding in findings:
-        if not any(_same_evidence(finding.rows, other.rows) for other in kept):
+        # One that shares enough of all rows has at least one of any so many.
+        some = islice(finding.rows, len(finding.rows) - ceil(_SAME_EVIDENCE * len(finding.rows)) + 1)
+        if not any(_same_evidence(finding.rows, other.rows) for row in some for other in having[row]):
             kept.append(finding)
+            for row in finding.rows:
+                having[row].append(finding)
     return kept
 
 
@@ -200,7 +225,8 @@ def housed(findings: list[Finding], groups: list[Group], per_group: int) -> list
 
 
 def _same_evidence(rows: frozenset[int], earlier: frozenset[int]) -> bool:
-    return len(rows & earlier) >= _SAME_EVIDENCE * len(rows | earlier)
+    shared = len(rows & earlier)
+    return shared >= _SAME_EVIDENCE * (len(rows) + len(earlier) - shared)
 
 
 def _rightly(case: Case, predicted: str) -> np.ndarray:

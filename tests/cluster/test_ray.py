@@ -72,6 +72,14 @@ def test_results_travel_through_s3(
     assert fetched[0] != fetched[1], "each machine has its own"
 
 
+def test_a_bucket_that_is_not_there_is_not_made(s3: str, quickstart: Path, tmp_path: Path) -> None:
+    import s3fs
+
+    with pytest.raises(DiagnosticError, match=r"s3://reslts/run: .*bucket does not exist.* \[no-storage\]"):
+        hcmlang.load(quickstart / "spec.yaml", SPEC).run(tmp_path / "run", storage="s3://reslts/run")
+    assert not s3fs.S3FileSystem(use_listings_cache=False).exists("reslts")
+
+
 def _listed(files: Any, path: str) -> list[str]:
     files.invalidate_cache()
     return list(files.ls(path)) if files.exists(path) else []

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -16,8 +17,10 @@ import pytest
 
 from hcmlang.database import salvage
 from hcmlang.diagnostics import DiagnosticError
+from hcmlang.engines.budget import Accountant
 from hcmlang.engines.journal import Journal, Journaled
 from hcmlang.engines.wire import BudgetSpent, ChatRequest, ChatResponse, Usage
+from hcmlang.spec.model import Budget
 
 
 def request(number: int) -> ChatRequest:
@@ -132,6 +135,38 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: Pa
             assert len(journal.find([f"key{n}" for n in range(acknowledged + 1)])) == acknowledged + 1
             assert journal.spent().calls % 7 == 0, "a group is there as a whole or not at all"
             acknowledged = journal.spent().calls - 1
+
+
+def test_attempts_without_an_answer_stay_spent(tmp_path: Path) -> None:
+    """Those of calls that were answered later, and of calls that never were; whether the journal was closed or not."""
+    with Journal(tmp_path / "journal.db") as journal:
+        account = Accountant(Budget(calls=9), journal.spent())
+        journal.used = account.used
+        priced = account.priced(None)
+        for usage in (None, Usage(3, 2), None):  # nobody knows what became of the first and the last
+            priced.settle(priced.reserve(request(1)), usage)
+        journal.record([(request(1), answer(1))])
+        with Journal(tmp_path / "journal.db") as other:
+            assert other.spent().calls == 3
+        priced.settle(priced.reserve(request(2)), None)
+        used = account.used()
+    with Journal(tmp_path / "journal.db") as journal:
+        spent = journal.spent()
+    assert (spent.calls, spent.tokens) == (4, used.tokens)
+    again = Accountant(Budget(calls=5), spent).priced(None)
+    again.reserve(request(3))
+    with pytest.raises(BudgetSpent):
+        again.reserve(request(4))
+
+
+def test_a_text_that_was_lost_is_not_saved(tmp_path: Path) -> None:
+    with Journal(tmp_path / "old.db") as journal:
+        journal.record([(request(n), answer(n)) for n in range(3)])
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old, old:
+        old.execute("update calls set response = ? where key = 'key1'", ("\0" * 9,))
+    assert salvage(tmp_path / "old.db", tmp_path / "new.db")["calls"] == 2
+    with Journal(tmp_path / "new.db") as journal:
+        assert set(journal.find(["key0", "key1", "key2"])) == {"key0", "key2"}
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import hcmlang
+from hcmlang import classifiers
 from hcmlang.diagnostics import DiagnosticError
+from hcmlang.loop import estimate, learn
 from tests.conftest import Hcmlang
 
 SPEC = """\
@@ -202,3 +207,77 @@ def test_two_processes_in_one_run_directory(tmp_path: Path) -> None:
         pytest.raises(DiagnosticError, match=r"another process is working in .* \[run-in-use\]"),
     ):
         hcmlang.load(path).run(tmp_path / "run")
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the new rows would stand under the key of the old ones."""
+    spec = project(tmp_path)
+    whole = learn.read_into
+
+    def meanwhile(*arguments: Any) -> None:
+        whole(*arguments)
+        with (tmp_path / "pool.tsv").open("a", encoding="utf-8") as file:
+            file.write("one more lamp is on\ton\n")
+
+    with monkeypatch.context() as own:
+        own.setattr(learn, "read_into", meanwhile)
+        with pytest.raises(DiagnosticError, match=r"pool.tsv was changed while the run read it \[changed-file\]"):
+            hcmlang.load(spec).run(tmp_path / "run")
+    assert hcmlang.load(spec).run(tmp_path / "run").metrics
+
+
+def test_a_compressed_table_is_to_be_unpacked(tmp_path: Path) -> None:
+    spec = project(tmp_path, SPEC.replace("pool.tsv", "pool.tsv.gz"))
+    (tmp_path / "pool.tsv.gz").write_bytes(gzip.compress((tmp_path / "pool.tsv").read_bytes()))
+    with pytest.raises(DiagnosticError, match="unknown-format") as caught:
+        hcmlang.load(spec).run(tmp_path / "run")
+    assert str(caught.value.diagnostics[0].hint).startswith("unpack it first")
+
+
+def test_what_predicts_is_missed_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = SPEC.replace("{kind: linear}", "{kind: transformers, model: tiny, backend: openvino}")
+    spec = project(tmp_path, fast)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DiagnosticError, match=r"needs the package openvino \[missing-package\]") as caught:
+        hcmlang.load(spec)
+    (told,) = caught.value.diagnostics
+    assert (told.span.line if told.span else None, caught.value.exit_code) == (6, 2)
+
+
+def test_the_plan_tells_that_a_sample_is_clustered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = project(tmp_path)
+    assert "drawn at random are clustered" not in hcmlang.load(spec).plan().render()
+    monkeypatch.setattr(estimate, "MOST", 1_000)
+    said = "- groups: of more than 1,000 HCMs of one direction (the pool has 1,500 rows), 1,000 drawn at random are clustered"
+    assert said in hcmlang.load(spec).plan().render()
+    assert "clustered" not in hcmlang.load(spec, ["detect.group={method: kmeans}"]).plan().render()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_that_a_disk_has_damaged_is_told_and_made_anew(workers: int, tmp_path: Path) -> None:
+    spec, run = project(tmp_path), tmp_path / "run"
+    metrics = hcmlang.load(spec).run(run).metrics
+    damaged = list((run / "steps").glob("predict-*/*.npy"))
+    for file in damaged:
+        os.truncate(file, 10)
+    again = hcmlang.load(spec, ["evaluate.resamples=300"])
+    told = 0
+    while True:  # of several, one after the other is told
+        try:
+            assert again.run(run, workers=workers).metrics["arms"] == metrics["arms"]
+            break
+        except DiagnosticError as error:
+            (one,) = error.diagnostics
+            assert one.code == "lost-result"
+            assert f"in {run / 'steps'} are not what was written there" in one.message
+            told += 1
+    assert 1 <= told <= len(damaged)
+
+
+def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*arguments: object, **more: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(classifiers, "fit", train)
+    with pytest.raises(DiagnosticError, match=r"not enough memory for the step `train, seed 0` \[out-of-memory\]"):
+        hcmlang.load(project(tmp_path)).run(tmp_path / "run")

@@ -13,6 +13,7 @@ import pytest
 
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.storage import Artifact, Storage
+from hcmlang.loop.store import Store
 
 
 def write(folder: Path) -> None:
@@ -162,6 +163,21 @@ def test_a_note_does_not_reach_out_of_its_folder(tmp_path: Path, url: str) -> No
 def test_a_storage_that_cannot_be_used(place: str, tmp_path: Path) -> None:
     with pytest.raises(DiagnosticError, match="no-storage"):
         Storage(tmp_path, place).make("train-1", write)
+
+
+@pytest.mark.parametrize(
+    ("place", "meant"), [("s3:/bucket/a", "s3://bucket/a"), ("gs:bucket", "gs://bucket"), ("file:/a", "file:///a")]
+)
+def test_a_url_without_its_slashes_is_no_folder_of_this_machine(place: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(DiagnosticError, match=r"is no URL.*no-storage") as caught:
+        Store(tmp_path / "run", place)
+    assert caught.value.diagnostics[0].hint == f"write {meant}; or ./{place} for a folder of that name"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["a/b", "/a/b", "s3://bucket/a", "simplecache::s3://bucket", "memory://", "C:\\a"])
+def test_other_places_are_taken_as_they_are(place: str, tmp_path: Path) -> None:
+    assert Storage(tmp_path, place).url == place
 
 
 def test_a_storage_that_is_a_file(tmp_path: Path) -> None:

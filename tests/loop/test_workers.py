@@ -198,7 +198,8 @@ def test_cores_and_gpus_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "OMP_NUM_THREADS" not in share_of(0, 4, 16, []), "a user's own setting stands"
 
 
-def test_options_that_name_nothing(hcmlang: Hcmlang, quickstart: Path) -> None:
-    done = hcmlang("run", quickstart / "spec.yaml", "--on", "slurm")
+@pytest.mark.parametrize("cluster", ["slurm", "ray://head", "ray://", "ray:/head:10001"])
+def test_options_that_name_nothing(cluster: str, hcmlang: Hcmlang, quickstart: Path) -> None:
+    done = hcmlang("run", quickstart / "spec.yaml", "--on", cluster)
     assert done.returncode == 2
     assert "[unknown-cluster]" in done.stderr

@@ -26,6 +26,8 @@ class Counting(scripted.Handler):
     answers: ClassVar[int] = 0
     now: ClassVar[int] = 0
     peak: ClassVar[int] = 0
+    cuts: ClassVar[int] = 0
+    """Every so many answers one is cut; 0: none is."""
 
     def do_POST(self) -> None:
         with self.lock:
@@ -34,7 +36,15 @@ class Counting(scripted.Handler):
             Counting.peak = max(Counting.peak, Counting.now)
         time.sleep(0.02)  # long enough to overlap
         try:
-            super().do_POST()
+            if self.cuts and Counting.answers % self.cuts == 0:
+                self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(200)
+                self.send_header("content-length", "500")
+                self.end_headers()
+                self.wfile.write(b'{"choices": [')
+                self.close_connection = True
+            else:
+                super().do_POST()
         finally:
             with self.lock:
                 Counting.now -= 1
@@ -43,7 +53,7 @@ class Counting(scripted.Handler):
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Counting.log = tmp_path / "answers.log"
-    Counting.answers = Counting.now = Counting.peak = 0
+    Counting.answers = Counting.now = Counting.peak = Counting.cuts = 0
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     own = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
     thread = threading.Thread(target=own.serve_forever, daemon=True)
@@ -99,3 +109,11 @@ def test_a_budget_holds_for_all_workers_together(server: str, tmp_path: Path) ->
     assert Counting.answers == 8
     hcmlang.load(path, ["budget.calls=5000"]).run(tmp_path / "run", workers=2)
     assert Counting.answers == costs_of(tmp_path / "run")[-1]["calls"], "nothing was asked twice"
+
+
+def test_answers_that_were_cut_count_when_the_run_goes_on(server: str, tmp_path: Path) -> None:
+    path, Counting.cuts = spec(tmp_path, server, budget={"calls": 8}), 3
+    for workers in (3, 1, 3):
+        with pytest.raises(DiagnosticError, match="the budget of 8 calls is used up"):
+            hcmlang.load(path).run(tmp_path / "run", workers=workers)
+        assert Counting.answers == 8

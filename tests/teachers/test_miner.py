@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from random import Random
 
@@ -15,9 +16,9 @@ from hcmlang.engines.sampler import Sampler
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
-from hcmlang.teachers.association import adjusted_p, exact_p, log_odds_ratio, z_within
+from hcmlang.teachers.association import Strata, adjusted_p, exact_p, log_odds_ratio
 from hcmlang.teachers.base import Case
-from hcmlang.teachers.features import Feature, describe, features_of, negators_in, words_of
+from hcmlang.teachers.features import Described, Feature, describe, features_of, negators_in, words_of
 from hcmlang.teachers.miner import Finding, Miner, distinct, housed
 
 LABELS = ("negative", "positive")
@@ -223,10 +224,27 @@ def test_exact_and_adjusted_p_by_hand() -> None:
 def test_z_within_strata_by_hand() -> None:
     """One stratum of 10 rows, 4 in the first set, 5 with the feature, all 4 among them: expected 2, variance
     4 * 6 * 5 * 5 / (100 * 9) = 2/3. A second stratum, in which all rows have it, changes nothing."""
-    has, first = np.array([1] * 5 + [0] * 5, dtype=bool), np.array([1] * 4 + [0] * 6, dtype=bool)
+    first = np.array([1] * 4 + [0] * 6, dtype=bool)
     expected = pytest.approx(1.5 / np.sqrt(2 / 3))
-    assert z_within(has, first, np.zeros(10, dtype=int)) == expected
+    assert Strata(np.zeros(10, dtype=int), first).z(np.arange(5)) == expected
     ones = np.ones(6, dtype=bool)
-    both = z_within(np.append(has, ones), np.append(first, ones), np.array([0] * 10 + [1] * 6))
-    assert both == expected
-    assert z_within(ones, ones, np.zeros(6, dtype=int)) == 0
+    both = Strata(np.array([0] * 10 + [1] * 6), np.append(first, ones))
+    assert both.z(np.array([*range(5), *range(10, 16)])) == expected
+    assert Strata(np.zeros(6, dtype=int), ones).z(np.arange(6)) == 0
+
+
+def test_a_large_pool_has_thousands_of_phrases_that_one_word_explains() -> None:
+    """All mistakes have `not`, and 1,500 phrases with it are significant, too: each is tested in the time of its own rows, not
+    of the pool's."""
+    from scipy.sparse import csc_matrix
+
+    rows, errors, phrases = 200_000, 15_000, 1_500
+    features = (Feature("word", "not"), *(Feature("phrase", f"not {number}") for number in range(phrases)))
+    having = [np.arange(errors), *(np.arange(errors)[number::phrases] for number in range(phrases))]
+    ends = np.cumsum([0, *map(len, having)])
+    has = csc_matrix((np.ones(ends[-1], dtype=bool), np.concatenate(having), ends), (rows, len(features)))
+    miner = Miner(spec.MinerTeacher(kind="miner"), "miner")
+    started = time.process_time()
+    found = miner.findings(Described(features, has, (0, 9)), np.arange(errors), np.arange(errors, rows))
+    assert time.process_time() - started < 10
+    assert [finding.feature.name for finding in found] == ["not"]
