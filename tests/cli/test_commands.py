@@ -23,6 +23,11 @@ def test_a_misspelt_command_is_corrected(hcmlang: Hcmlang) -> None:
     assert "no command `chek`; did you mean `check`?" in done.stderr
 
 
+def test_the_module_is_the_command(hcmlang: Hcmlang) -> None:
+    done = subprocess.run([sys.executable, "-m", "hcmlang", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == hcmlang("--version").stdout
+
+
 def test_light_commands_import_no_model_library(quickstart: Path) -> None:
     """`--help` and `check` answer before torch would even have been imported."""
     code = (

