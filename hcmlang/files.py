@@ -105,7 +105,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a folder to oneself: others that want it so wait until the block ends. Windows cannot, and lets all in."""
+    """Keep a folder to oneself: others that want it so wait until the block ends. Windows, and file systems that cannot, let
+    all in."""
     if os.name != "posix" or not folder.is_dir():
         yield
         return
@@ -113,7 +114,11 @@ def held(folder: Path) -> Iterator[None]:
 
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+                raise
         yield
     finally:
         os.close(handle)

@@ -91,13 +91,22 @@ def changes(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} was changed"
 
 
+def has(place: Path, files: Mapping[str, str]) -> bool:
+    """Whether a place in the cache holds these files and no others. Who puts it right at this time is waited for."""
+    with held(place.parent):
+        return place.is_dir() and not list(changes(place, files))
+
+
 def verify(name: str, version: str, files: Mapping[str, str], span: Span | None) -> tuple[Path, list[Diagnostic]]:
     """The folder of a locked pack, and what is wrong with it: it is not there, or a file in it is not what was locked."""
     place = place_of(name, version, files)
-    if not place.is_dir():
-        message = f"the pack {name} {version} is locked, and not on this machine"
-        return place, [Diagnostic("pack-missing", message, span, "`hcmlang prompts add` fetches what the lock names")]
-    found = list(changes(place, files))
+    with held(place.parent):
+        if not place.is_dir():
+            message = f"the pack {name} {version} is locked, and not on this machine"
+            return place, [
+                Diagnostic("pack-missing", message, span, "`hcmlang prompts add` fetches what the lock names")
+            ]
+        found = list(changes(place, files))
     hint = f"if you changed it, make a pack of your own of it; `hcmlang prompts add` fetches {name} anew"
     return place, [
         Diagnostic("pack-changed", f"the pack {name} {version} is not what was locked: {change} ({place})", span, hint)

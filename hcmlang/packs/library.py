@@ -13,7 +13,7 @@ from typing import Any
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean
 from hcmlang.files import held, write_text
 from hcmlang.hashing import content_key
-from hcmlang.packs.cache import cache_folder, changes, place_of, store
+from hcmlang.packs.cache import cache_folder, has, place_of, store
 from hcmlang.packs.lock import Lock, Locked, read_lock
 from hcmlang.packs.origins import Origin, checked_range, parse_origin
 from hcmlang.packs.pack import check_files
@@ -87,7 +87,7 @@ def restore(folder: Path, offline: bool = False) -> list[Change]:
     found = []
     for name, locked in lock.packs.items():
         place = place_of(name, locked.version, locked.files)
-        lacks = not place.is_dir() or bool(list(changes(place, locked.files)))
+        lacks = not has(place, locked.files)
         if lacks:
             again = _again(name, locked, lock, offline)
             if again.files != locked.files:
@@ -201,7 +201,7 @@ def _remembered(origin: Origin) -> tuple[str, Locked]:
         name, locked = "", None
     if locked is not None:
         place = place_of(name, locked.version, locked.files)
-        if place.is_dir() and not list(changes(place, locked.files)):
+        if has(place, locked.files):
             return name, locked
     message = f"{origin.text} is not in the cache, and nothing may be fetched"
     hint = "once without --offline (and without HCMLANG_OFFLINE), and it is there"
