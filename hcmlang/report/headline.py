@@ -16,7 +16,7 @@ def headline(metrics: dict[str, Any]) -> str:
     if summary["arm"] is None:
         return f"{_found(metrics)} No teacher is among the arms, so nothing was done about it."
     if all(entry["kept"] == 0 for entry in metrics["instances"][summary["arm"]]):
-        return f"{_found(metrics)} {_nothing_added(summary)}"
+        return f"{_found(metrics)} {_nothing_added(metrics)}"
     return f"{_hcms(metrics)}; {_accuracy(metrics)}.{_against_generic(metrics)}{_only_less_sure(metrics)}"
 
 
@@ -84,13 +84,19 @@ def _found(metrics: dict[str, Any]) -> str:
     )
 
 
-def _nothing_added(summary: dict[str, Any]) -> str:
+def _nothing_added(metrics: dict[str, Any]) -> str:
+    """The first teacher added nothing: said of all arms only where that is true of all."""
+    summary, arm = metrics["summary"], metrics["summary"]["arm"]
+    kept = [one for one, seeds in metrics["instances"].items() if any(entry["kept"] for entry in seeds)]
+    changed = "it changed nothing" if kept else "nothing changed"
+    others = f" Others added some: {', '.join(kept)}." if kept else ""
     if summary["hypotheses"] == 0:
         return (
-            f"The teacher {summary['arm']} found nothing that sets them apart from rows that went well, so no instances "
-            "were written and nothing changed. A larger pool, or a lower `detect.confidence`, gives it more to go by."
+            f"The teacher {arm} found nothing that sets them apart from rows that went well, so no instances "
+            f"were written and {changed}. A larger pool, or a lower `detect.confidence`, gives it more to go by.{others}"
         )
-    return "No instance for them was kept, so nothing changed; the report says what was dropped and why."
+    whose = f"of {arm}" if kept else "for them"
+    return f"No instance {whose} was kept, so {changed}; the report says what was dropped and why.{others}"
 
 
 def _nothing_found(metrics: dict[str, Any]) -> str:

@@ -128,6 +128,15 @@ def test_no_instance_was_kept() -> None:
     )
 
 
+@pytest.mark.parametrize("hypotheses", [0, 4])
+def test_what_others_added_is_not_denied(hypotheses: int) -> None:
+    found = metrics(kept=0, hypotheses=hypotheses)
+    found["instances"] |= {"crowd": [{"kept": 0}, {"kept": 2}], "idle": [{"kept": 0}]}
+    said = headline(found)
+    assert "it changed nothing" in said
+    assert said.endswith(" Others added some: crowd.")
+
+
 @pytest.mark.parametrize(
     ("most", "lower", "advice"),
     [
