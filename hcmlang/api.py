@@ -199,7 +199,8 @@ def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
         for job, (name, rest) in what.items()
         if counts[job]
     )
-    time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(2, round(seconds / 60))} minutes"
+    minutes = max(1, round(seconds / 60))
+    time = f"{seconds / 3600:.1f} hours" if minutes >= 60 else f"{minutes} minute{'s' if minutes > 1 else ''}"
     hint = (
         f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder} --format html`: "
         f"for a crowdsourcing platform); then go on with: hcmlang resume {folder}"

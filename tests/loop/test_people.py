@@ -154,7 +154,7 @@ def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) 
             for name in ("Ada", "Bo", "Cy"):
                 tasks.record(one.key, name, people.good_answer(one), seconds=1, token=f"{one.key}-{name}")
     said = people.waits(spec, run)
-    assert "1 text to label, some 2 minutes of work" in said
+    assert "1 text to label, some 1 minute of work" in said
     assert f"annotate export {run} --format html" in said
 
 
