@@ -69,6 +69,7 @@ class Journal:
             self._session = self._connection.execute("insert into sessions values (?, ?)", (now, now)).lastrowid
 
     def close(self) -> None:
+        # A disk without room is told by what ends the run, which this must not hide.
         with suppress(DiagnosticError, sqlite3.Error), written(self._path), self._connection:
             self._record_unanswered(self._told)
         self._connection.close()

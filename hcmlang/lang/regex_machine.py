@@ -14,7 +14,6 @@ from hcmlang.lang.characters import CLASSES, spellings
 #: States of the regex's own automaton before it is given up.
 _MOST = 400
 
-State = Hashable
 Accepts = Callable[[str], bool]
 _parser = importlib.import_module("re._parser")
 
@@ -51,25 +50,25 @@ class RegexMachine:
         self._final = self._build(parsed(regex), 0)
         self.special = frozenset(special)
         self.size = 1 + len(self._edges) // 4
-        self.start: State = (self._closure({0}, beginning=True), True)
+        self.start: Hashable = (self._closure({0}, beginning=True), True)
         if self._matched(self.start):
             self.start = True
 
-    def step(self, state: State, char: str) -> State:
+    def step(self, state: Hashable, char: str) -> Hashable:
         if state is True:
             return True
         assert isinstance(state, tuple)
         places = {target for place in state[0] for accepts, target in self._edges[place] if accepts(char)}
-        following: State = (self._closure(places | {0}, beginning=False), False)
+        following: Hashable = (self._closure(places | {0}, beginning=False), False)
         return True if self._matched(following) else following
 
-    def accepts(self, state: State) -> bool:
+    def accepts(self, state: Hashable) -> bool:
         if state is True:
             return True
         assert isinstance(state, tuple)
         return self._final in self._closure(set(state[0]), beginning=state[1], end=True)
 
-    def _matched(self, state: State) -> bool:
+    def _matched(self, state: Hashable) -> bool:
         assert isinstance(state, tuple)
         return self._final in state[0]
 

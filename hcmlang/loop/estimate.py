@@ -108,10 +108,11 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         f"({attempts}) texts for every instance",
     )
     if spec.detect.group.method == "hdbscan" and rows > MOST:
-        most_clustered = (
-            f"of more than {MOST:,} HCMs of one direction (the pool has {rows:,} rows), {MOST:,} drawn at random"
+        basis = (
+            *basis,
+            f"groups: of more than {MOST:,} HCMs of one direction (the pool has {rows:,} rows), {MOST:,} drawn at random "
+            "are clustered, and the others join the group of the nearest",
         )
-        basis = (*basis, f"groups: {most_clustered} are clustered, and the others join the group of the nearest")
 
     models = [engine for engine in _engines(spec, arms).values() if not isinstance(engine, SamplerEngine)]
     written = len(models) / len(arms)

@@ -47,7 +47,7 @@ def guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def apply(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
         step((1 + steps_through(value)) * _STEPS.get(name, 1))
         if name in _OF_TEXTS:
-            value, args = text_of(value), tuple(text_of(one) if _has_text(one) else one for one in args)
+            value, args = text_of(value), tuple(one if _is_plain(one) else text_of(one) for one in args)
         given = [getattr(context, one) if one else context for one in first]
         if plain and not args and not kwargs and name not in _LISTING:
             return measured(function(*given, value))
@@ -89,8 +89,8 @@ _OF_TEXTS = frozenset(
 _STEPS: Mapping[str, int] = {"title": 10}
 
 
-def _has_text(value: Any) -> bool:
-    return not isinstance(value, str | int | float | None)
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | None)
 
 
 def _stepped(items: Iterable[Any]) -> Iterator[Any]:

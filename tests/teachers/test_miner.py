@@ -233,8 +233,8 @@ def test_z_within_strata_by_hand() -> None:
 
 
 def test_a_large_pool_has_thousands_of_phrases_that_one_word_explains() -> None:
-    """All mistakes have `not`, and 1,500 phrases with it are significant, too: each is tested in the time of its own rows, not
-    of the pool's."""
+    """All mistakes have `not`, and 1,500 phrases with it are significant, too: none of these is kept. (Where each is tested in
+    the time of the whole pool, this takes minutes.)"""
     from scipy.sparse import csc_matrix
 
     rows, errors, phrases = 200_000, 15_000, 1_500
