@@ -73,6 +73,7 @@ def _output(*args: str, folder: Path | None = None, stdout: IO[bytes] | None = N
     if program is None:
         raise DiagnosticError(Diagnostic("no-git", "git is not installed", hint="install git, or use a zip file"))
     quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "GIT_ALLOW_PROTOCOL": "https:http:ssh:file:git"}
+    quiet["LC_ALL"] = "C"  # what it says is looked through for words
     env = {
         name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     }

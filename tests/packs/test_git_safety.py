@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.packs.git import refs_of
+from hcmlang.packs.git import refs_of, run_git
 from hcmlang.packs.library import add
 from hcmlang.packs.scaffold import new_pack
 
@@ -177,3 +177,9 @@ def test_nothing_that_a_repository_sets_up_runs(repository: Path, tmp_path: Path
         git(repository, "config", key, f"touch {ran};")
     assert add(f"git+file://{repository}", tmp_path).after is not None
     assert not ran.exists()
+
+
+def test_git_speaks_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its refusals are told apart by their words."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert run_git("-c", "alias.speaks=!printenv LC_ALL", "speaks") == "C\n"
