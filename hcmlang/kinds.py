@@ -1,0 +1,75 @@
+"""Kinds of parts, by name: hcmlang's own, and those that other packages add.
+
+A kind is a class that carries every fact about itself: its part of the spec, how it is made, what it needs, how `plan` and the
+documentation describe it. It is registered once. hcmlang's own kinds are listed with their registry; another package adds one
+through an entry point whose group is the registry's and whose name is the kind's:
+
+    [project.entry-points."hcmlang.engines"]
+    shouting = "my_package:ShoutingEngine"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """The kinds of one sort of part, by name, in the order in which documentation lists them.
+
+    Args:
+        group: The entry-point group in which other packages register theirs, such as `hcmlang.engines`.
+        builtin: hcmlang's own kinds as `name = "module:Class"`. Their modules are imported when a kind is first looked up, so
+            they must be cheap to import: heavy libraries belong inside their methods.
+
+    A lookup raises :class:`DiagnosticError` where another package's kind cannot be imported, or takes the name of one that
+    exists.
+    """
+
+    def __init__(self, group: str, builtin: Mapping[str, str]) -> None:
+        self.group = group
+        self._builtin = builtin
+
+    def __getitem__(self, name: str) -> type[T]:
+        return self._kinds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    @cached_property
+    def _kinds(self) -> dict[str, type[T]]:
+        kinds = {name: _imported(place) for name, place in self._builtin.items()}
+        for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+            if point.name in kinds:
+                raise _refused(point, "that name is taken")
+            try:
+                kinds[point.name] = point.load()
+            except Exception as error:  # a stranger's module may raise anything
+                raise _refused(point, f"{type(error).__name__}: {error}") from error
+        return kinds
+
+    def origin(self, name: str) -> str:
+        """The package that a kind comes from, `hcmlang` for its own."""
+        return self[name].__module__.partition(".")[0]
+
+
+def _imported(place: str) -> type:
+    module, _, name = place.partition(":")
+    kind: type = getattr(import_module(module), name)
+    return kind
+
+
+def _refused(point: EntryPoint, why: str) -> DiagnosticError:
+    package = point.dist.name if point.dist is not None else point.value
+    message = f"the package `{package}` cannot add `{point.name}` to {point.group}: {why}"
+    return DiagnosticError(Diagnostic("bad-plugin", message, hint=f"update or uninstall `{package}`"))
