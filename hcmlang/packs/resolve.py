@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span, did_you_mean
+from hcmlang.files import SHIPPED
 from hcmlang.packs.cache import verify
 from hcmlang.packs.lock import LOCK, Lock, read_lock
 from hcmlang.packs.pack import Pack, Section, check_fit, find_pack
 from hcmlang.packs.versions import Range
 from hcmlang.spec.references import Reference
-
-#: The packs that come with hcmlang.
-SHIPPED = Path(__file__).with_name("shipped")
 
 
 def find_file(reference: Reference, folder: Path, span: Span) -> tuple[Path | None, list[Diagnostic]]:

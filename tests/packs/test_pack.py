@@ -261,11 +261,11 @@ def test_a_pack_without_end(pack: Path) -> None:
 
 def test_a_range_is_kept_and_a_folder_that_is_no_pack_hides_none(tmp_path: Path, hcmlang: Hcmlang) -> None:
     (tmp_path / "core").mkdir()
-    assert hcmlang("prompts", "show", "core").stdout.startswith("core 1.0.0")
+    assert hcmlang("prompts", "show", "core").stdout.startswith("core 1.1.0")
     assert hcmlang("prompts", "render", "core/judge@^1").returncode == 0
     done = hcmlang("prompts", "render", "core/judge@^2")
     assert done.returncode == 2
-    assert "core/judge@^2 asks for versions ^2, and core is 1.0.0 here [wrong-version]" in done.stderr
+    assert "core/judge@^2 asks for versions ^2, and core is 1.1.0 here [wrong-version]" in done.stderr
 
 
 def test_warnings_are_told_when_a_pack_is_published(pack: Path, tmp_path: Path, hcmlang: Hcmlang) -> None:
