@@ -39,6 +39,10 @@ _SAID_FULL = re.compile(rf"\[Errno ({_NUMBERS})\]|\(os error ({_NUMBERS})\)|requ
 
 #: What a pack of prompts is known by; a program or prompt in its folder reads no file outside it.
 MANIFEST = "pack.yaml"
+#: The packs that ship with hcmlang: `hcmlang/shipped` in an installed package, `prompts/` in a checkout of the repository.
+SHIPPED = Path(__file__).with_name("shipped")
+if not SHIPPED.is_dir():
+    SHIPPED = Path(__file__).parents[1] / "prompts"
 
 
 def pack_folder(path: Path) -> Path | None:

@@ -10,7 +10,7 @@ import click
 from hcmlang.cli.options import json_option, set_option, spec_argument
 from hcmlang.diagnostics import EXIT_SPEC, has_errors, in_order, render, render_json
 from hcmlang.loop.check import check_file
-from hcmlang.packs.places import of_cache
+from hcmlang.packs.store import name_cached
 
 
 @click.command()
@@ -26,7 +26,7 @@ def check(spec: Path, overrides: tuple[str, ...], as_json: bool) -> None:
         diagnostics = check_program(spec)
     else:
         _, diagnostics = check_file(spec, overrides)
-    found = in_order(of_cache(diagnostics))
+    found = in_order(name_cached(diagnostics))
     if as_json:
         click.echo(render_json(found))
     elif found:

@@ -75,10 +75,10 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except DiagnosticError as error:
-        from hcmlang.packs.places import of_cache
+        from hcmlang.packs.store import name_cached
 
         as_json = "--json" in sys.argv
-        told = of_cache(error.diagnostics)
+        told = name_cached(error.diagnostics)
         click.echo(render_json(told) if as_json else render(told), err=not as_json)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:

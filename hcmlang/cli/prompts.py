@@ -14,12 +14,12 @@ from hcmlang.cli.options import json_option, set_option
 from hcmlang.diagnostics import CONTROL
 
 if TYPE_CHECKING:
-    from hcmlang.packs.pack import Pack
+    from hcmlang.packs.pack import Pack, Section
 
 
-def _say(text: str, nl: bool = True) -> None:
-    """Print what a stranger's pack says, with control characters made visible."""
-    click.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), nl=nl)
+def _echo(text: str, nl: bool = True) -> None:
+    """Print text from somebody else's pack, with control characters made visible."""
+    click.echo(CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text), nl=nl)
 
 
 _in_option = click.option(
@@ -28,12 +28,12 @@ _in_option = click.option(
     default=".",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The folder of the specs, where hcmlang.lock is.",
+    help="The folder of the specs and of hcmlang.lock.",
 )
 _offline_option = click.option(
     "--offline",
     is_flag=True,
-    help="Ask no network; what was fetched before is in the cache. Local folders, files and git+file:// are read.",
+    help="Use no network, only what was fetched before. Local folders, files and git+file:// are still read.",
 )
 _pack_argument = click.argument("pack", type=click.Path(path_type=Path))
 
@@ -46,41 +46,41 @@ def prompts() -> None:
     """
 
 
-def _found(text: Path, folder: Path) -> Pack:
-    """The pack in a folder, or of a name. Raises :class:`DiagnosticError`."""
-    from hcmlang.diagnostics import EXIT_SPEC, DiagnosticError
-    from hcmlang.files import MANIFEST
-    from hcmlang.packs.lock import read_lock
-    from hcmlang.packs.pack import read_pack
-    from hcmlang.packs.resolve import find_named
-
-    # A folder that is no pack hides none of the same name.
-    if (text / MANIFEST).is_file() or (text.is_dir() and text.name != str(text)):
-        return read_pack(text)
-    pack, diagnostics = find_named(str(text), read_lock(folder))
-    if pack is None:
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
-    return pack
-
-
 @prompts.command("list")
 @_in_option
 @json_option
 def list_packs(folder: Path, as_json: bool) -> None:
-    """List the packs that specs in a folder can use: those of its hcmlang.lock, and those that come with hcmlang."""
-    from hcmlang.packs.catalog import catalog
-
-    found = catalog(folder)
+    """List the packs that specs in a folder can use: those in its hcmlang.lock, and those that come with hcmlang."""
+    packs = _usable_packs(folder)
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
+        entries = [{key: value for key, value in entry.items() if value} for entry in packs]
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
         return
-    for one in found:
-        _say(f"{one.name} {one.version}  {one.source}")
-        _say(f"    {one.description}" if not one.problem else f"    {one.problem}")
-    if not found:
-        click.echo(
-            "there are no packs here; `hcmlang prompts add SOURCE` adds one, `hcmlang prompts new FOLDER` makes one"
-        )
+    for entry in packs:
+        _echo(f"{entry['name']} {entry['version']}  {entry['source']}")
+        _echo(f"    {entry['problem'] or entry['description']}")
+
+
+def _usable_packs(folder: Path) -> list[dict[str, str]]:
+    from hcmlang.diagnostics import DiagnosticError
+    from hcmlang.packs.lock import read_lock
+    from hcmlang.packs.resolve import named_pack, shipped_packs
+
+    lock, entries = read_lock(folder), {}
+    for pack in shipped_packs():
+        entries[pack.name] = _entry(pack.name, pack.manifest.version, "comes with hcmlang", pack.manifest.description)
+    for name, locked in lock.packs.items():
+        description, problem = "", ""
+        try:
+            description = named_pack(name, lock).manifest.description
+        except DiagnosticError as error:
+            problem = f"{error.diagnostics[0].message}; {error.diagnostics[0].hint}"
+        entries[name] = _entry(name, locked.version, locked.source, description, problem)
+    return [entries[name] for name in sorted(entries)]
+
+
+def _entry(name: str, version: str, source: str, description: str, problem: str = "") -> dict[str, str]:
+    return {"name": name, "version": version, "source": source, "description": description, "problem": problem}
 
 
 @prompts.command()
@@ -89,16 +89,68 @@ def list_packs(folder: Path, as_json: bool) -> None:
 @_in_option
 @json_option
 def show(pack: Path, name: str | None, folder: Path, as_json: bool) -> None:
-    """Show what PACK has, or one of its prompts, programs or lists as it stands."""
-    from hcmlang.packs.catalog import described, source_text
+    """Show what PACK has, or print one of its prompts, programs or lists."""
+    from hcmlang.packs.resolve import open_pack
 
-    found = _found(pack, folder)
+    opened = open_pack(str(pack), folder)
     if name is not None:
-        _say(source_text(found, name), nl=False)
+        _echo(part_text(opened, name), nl=False)
     elif as_json:
-        click.echo(json.dumps(found.manifest.model_dump(mode="json", exclude={"tests"}), indent=2, ensure_ascii=False))
+        content = opened.manifest.model_dump(mode="json", exclude={"tests"})
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        _say(described(found))
+        _echo(describe(opened))
+
+
+def describe(pack: Pack) -> str:
+    """What a pack is for, and its parts by name."""
+    from hcmlang.packs.pack import SECTIONS
+
+    manifest = pack.manifest
+    lines = [f"{manifest.name} {manifest.version}", manifest.description]
+    lines.append(f"licence: {manifest.license}; for hcmlang {manifest.hcmlang}")
+    lines += [f"by {', '.join(manifest.authors)}"] if manifest.authors else []
+    for section in SECTIONS:
+        names = pack.names(section)
+        lines += ["", f"{section}:"] if names else []
+        lines += [f"  {name:<16} {_describe_part(pack, section, name) or file}" for name, file in names.items()]
+    return "\n".join(lines)
+
+
+def _describe_part(pack: Pack, section: Section, name: str) -> str:
+    """The description, purpose and inputs of a prompt; the first comment of a program or list."""
+    from hcmlang.diagnostics import Source
+    from hcmlang.lang.imports import read_file
+    from hcmlang.packs.check import purpose_of
+    from hcmlang.prompts import Prompt
+    from hcmlang.prompts.parse import front_matter, split, text_of
+
+    text = read_file(pack.path(section, name))
+    if section != "prompts":
+        first = next(iter(text.lstrip().splitlines()), "")
+        return first.lstrip("# ") if first.startswith("#") else ""
+    source = Source(name, text)
+    description = text_of(front_matter(split(text), source)[0], "description")
+    inputs = [
+        one.name + (f": {one.kind}" if one.kind else "") + (f" = {one.default!r}" if one.has_default else "")
+        for one in Prompt(name, text).inputs.values()
+    ]
+    purpose = purpose_of(name, source)[0]
+    return description + (f"\n{'':<19}for {purpose}; inputs: {', '.join(inputs)}" if inputs else "")
+
+
+def part_text(pack: Pack, name: str) -> str:
+    """The text of a prompt, program, list or template of a pack. Raises :class:`DiagnosticError` for an unknown name."""
+    from hcmlang.diagnostics import did_you_mean
+    from hcmlang.lang.imports import read_file
+    from hcmlang.packs import failure
+    from hcmlang.packs.pack import SECTIONS
+
+    for section in SECTIONS:
+        if name in pack.names(section):
+            return read_file(pack.path(section, name))
+    known = [one for section in SECTIONS for one in pack.names(section)]
+    raise failure("unknown-name", f"the pack {pack.name} has no part `{name}`", did_you_mean(name, known))
 
 
 @prompts.command()
@@ -108,59 +160,61 @@ def show(pack: Path, name: str | None, folder: Path, as_json: bool) -> None:
 @_in_option
 @json_option
 def render(prompt: str, file: Path | None, values: tuple[str, ...], folder: Path, as_json: bool) -> None:
-    """Fill in PROMPT (a .prompty file, or PACK/NAME) and print its messages. Without values, those of the pack's own test, or
-    example values, stand in."""
-    from hcmlang.packs.catalog import rendered
-    from hcmlang.packs.selftest import shown
+    """Render PROMPT (a .prompty file, or PACK/NAME) and print its messages. Without values, hcmlang uses those of the pack's
+    own test, or examples."""
+    from hcmlang.packs.preview import render_prompt
+    from hcmlang.packs.selftest import as_text
 
-    turns = rendered(prompt, folder, file, values)
+    turns = render_prompt(prompt, folder, file, values)
     if as_json:
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         click.echo(json.dumps(messages, indent=2, ensure_ascii=False))
     else:
-        _say(shown(turns), nl=False)
+        _echo(as_text(turns), nl=False)
 
 
 @prompts.command()
 @_pack_argument
-@click.option("--update", is_flag=True, help="Write the messages that come out now into the files that were expected.")
+@click.option("--update", is_flag=True, help="Write the current messages into the files of expected messages.")
 @_in_option
 @json_option
 def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
-    """Check PACK, and run its own tests: prompts with the messages that must come out, programs with texts that they must and
-    must not accept."""
-    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, render, render_json
+    """Check PACK and run its own tests: prompts with the expected messages, programs with texts that they must accept or
+    reject."""
+    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors, render, render_json
     from hcmlang.files import MANIFEST
     from hcmlang.loop.packs import examine
+    from hcmlang.packs import failure
+    from hcmlang.packs.resolve import open_pack
     from hcmlang.packs.selftest import run_tests
 
-    own = (pack / MANIFEST).is_file()
-    if update and not own:
-        # The cache and what comes with hcmlang stay as they are.
-        message, hint = f"{pack} is no folder with a pack.yaml", "only the tests of a pack of your own can be updated"
-        raise DiagnosticError(Diagnostic("no-pack", message, hint=hint), EXIT_SPEC)
-    found, diagnostics = examine(pack if own else _found(pack, folder).folder)
-    if found is None or has_errors(diagnostics):
+    is_own = (pack / MANIFEST).is_file()
+    if update and not is_own:
+        # The cache and the packs that come with hcmlang stay as they are.
+        hint = "you can only update the tests of a pack of your own"
+        raise failure("no-pack", f"{pack} is not a folder with a pack.yaml", hint)
+    opened, diagnostics = examine(pack if is_own else open_pack(str(pack), folder).folder)
+    if opened is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
-    tested = list(run_tests(found, update))
-    failed = [one for one in tested if not one.passed]
-    told = [*diagnostics, *(one for test in failed for one in test.diagnostics)]
+    results = list(run_tests(opened, update))
+    diagnostics += [one for result in results if not result.passed for one in result.diagnostics]
     if as_json:
-        click.echo(render_json(told))
-    elif told:
-        click.echo(render(told), err=True)
+        click.echo(render_json(diagnostics))
+    elif diagnostics:
+        click.echo(render(diagnostics), err=True)
+    passed = sum(result.passed for result in results)
     if not as_json:
-        click.echo(f"{found.name} {found.manifest.version}: {len(tested) - len(failed)} of {len(tested)} tests passed")
-    if failed:
+        click.echo(f"{opened.name} {opened.manifest.version}: {passed} of {len(results)} tests passed")
+    if passed < len(results):
         sys.exit(EXIT_FAILED)
 
 
 @prompts.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--name", default=None, help="Name of the pack. Default: that of the folder.")
+@click.option("--name", default=None, help="Name of the pack. Default: the name of the folder.")
 def new(folder: Path, name: str | None) -> None:
-    """Write a small pack into FOLDER, which passes its own tests."""
-    from hcmlang.packs.scaffold import new_pack
+    """Write a small pack into FOLDER. It passes its own tests; change it as you like."""
+    from hcmlang.packs.new_pack import new_pack
 
     for file in new_pack(folder, name):
         click.echo(folder / file)
@@ -172,10 +226,10 @@ def new(folder: Path, name: str | None) -> None:
 @_in_option
 @_offline_option
 def add(source: str | None, folder: Path, offline: bool) -> None:
-    """Fetch the pack at SOURCE and lock it in hcmlang.lock; without SOURCE, fetch all that is locked.
+    """Fetch the pack at SOURCE and lock it in hcmlang.lock. Without SOURCE, fetch every locked pack.
 
     SOURCE is a folder, a zip or tar file or its URL, git+https://HOST/REPOSITORY@REVISION#SUBFOLDER, or
-    hub:OWNER/NAME@REVISION. In place of a revision, @^1.2 takes the newest version in that range.
+    hub:OWNER/NAME@REVISION. A range in place of the revision, such as @^1.2, takes the newest version in it.
     """
     from hcmlang.packs.library import add as add_pack
     from hcmlang.packs.library import restore
@@ -192,7 +246,7 @@ def add(source: str | None, folder: Path, offline: bool) -> None:
 @_in_option
 @_offline_option
 def update(names: tuple[str, ...], folder: Path, offline: bool) -> None:
-    """Fetch the newest versions of packs within the ranges that they were added with, or within RANGE."""
+    """Fetch the newest versions of packs in the ranges that you added them with, or in RANGE."""
     from hcmlang.packs.library import update as update_packs
 
     for change in update_packs(names, folder, offline):
@@ -213,44 +267,44 @@ def remove(name: str, folder: Path) -> None:
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.argument("target")
 def publish(pack: Path, target: str) -> None:
-    """Publish the pack in the folder PACK, if it passes its tests, to TARGET: a folder, FILE.zip,
+    """Test the pack in the folder PACK and publish it to TARGET: a folder, FILE.zip,
     git+https://HOST/REPOSITORY#SUBFOLDER (a commit and a tag), or hub:OWNER/NAME."""
     from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors
-    from hcmlang.diagnostics import render as render_found
+    from hcmlang.diagnostics import render as render_diagnostics
     from hcmlang.loop.packs import examine
     from hcmlang.packs.publish import publish as publish_pack
     from hcmlang.packs.selftest import run_tests
 
-    found, diagnostics = examine(pack)
-    if found is None or has_errors(diagnostics):
+    opened, diagnostics = examine(pack)
+    if opened is None or has_errors(diagnostics):
         raise DiagnosticError(diagnostics, EXIT_SPEC)
-    failed = [one for test in run_tests(found) if not test.passed for one in test.diagnostics]
+    failed = [one for result in run_tests(opened) if not result.passed for one in result.diagnostics]
     if failed:
         raise DiagnosticError(failed, EXIT_FAILED)
     if diagnostics:
-        click.echo(render_found(diagnostics), err=True)
-    source = publish_pack(found, target, Path())
-    click.echo(f"{found.name} {found.manifest.version} is published; others take it with")
+        click.echo(render_diagnostics(diagnostics), err=True)
+    source = publish_pack(opened, target, Path())
+    click.echo(f"published {opened.name} {opened.manifest.version}; others add it with")
     click.echo(f"  hcmlang prompts add {shlex.quote(source)}")
 
 
 @prompts.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option("--spec", required=True, type=click.Path(path_type=Path), help="The spec that both are run with.")
+@click.option("--spec", required=True, type=click.Path(path_type=Path), help="The spec to run with each prompt.")
 @click.option(
     "--as",
     "purpose",
     type=click.Choice(["characterize", "instances", "judge"]),
-    help="What the prompts are for. Default: what they say.",
+    help="The purpose of the prompts. Default: what they say.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where both runs go. Default: runs/NAME-prompts.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder for both runs. Default: runs/NAME-prompts.")
 @set_option
 @json_option
 def compare(
     first: str, second: str, spec: Path, purpose: Any, out: Path | None, overrides: tuple[str, ...], as_json: bool
 ) -> None:
-    """Run a spec with the prompts A and B (files, or PACK/NAME@RANGE), and tell which one repairs more: confident mistakes on
+    """Run a spec with the prompts A and B (files, or PACK/NAME@RANGE) and show which one repairs more: confident mistakes on
     test at matched coverage, with a 95% interval over rows and seeds."""
     from hcmlang.cli.terminal import terminal_progress
     from hcmlang.versus import compare_prompts, told

@@ -1,15 +1,24 @@
-"""Packs: folders of prompts, programs and word lists that people share; fetched, locked, compared with the lock, published."""
+"""Packs: folders of prompts, programs and word lists that people share: fetch, lock, test and publish them."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
-from hcmlang.diagnostics import Diagnostic, Span
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
 from hcmlang.spec.references import Reference
 
-__all__ = ["find_part"]
+__all__ = ["failure", "find_part"]
 
 
 def find_part(reference: Reference, folder: Path, span: Span) -> tuple[Path | None, list[Diagnostic]]:
-    """:func:`hcmlang.packs.resolve.find_file`, imported when a spec refers to a pack at all."""
+    """:func:`hcmlang.packs.resolve.find_file`, imported only when a spec refers to a pack."""
     from hcmlang.packs.resolve import find_file
 
     return find_file(reference, folder, span)
+
+
+def failure(
+    code: str, message: str, hint: str | None = None, span: Span | None = None, *, exit_code: int = EXIT_SPEC
+) -> DiagnosticError:
+    """An error with one diagnostic, to raise."""
+    return DiagnosticError(Diagnostic(code, message, span, hint), exit_code)

@@ -1,113 +1,82 @@
-"""Packs in repositories of the Hugging Face hub, by its own client; `HF_ENDPOINT` names another hub."""
+"""Packs in repositories of the Hugging Face hub, through `huggingface_hub`. `HF_ENDPOINT` names another hub."""
 
 from __future__ import annotations
 
+import glob
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.packs.git import named_version, no_version, versions_in
-from hcmlang.packs.limits import MAX_BYTES, MAX_FILES
-from hcmlang.packs.origins import Origin
+from hcmlang.diagnostics import EXIT_FAILED
+from hcmlang.packs import failure
+from hcmlang.packs.archive import MAX_BYTES, MAX_FILES
+from hcmlang.packs.git import choose_ref
 from hcmlang.packs.pack import Pack
+from hcmlang.packs.source import PackSource
 
 
-def fetch_hub(origin: Origin, folder: Path) -> str:
-    """Put the files of a repository at the origin's revision, or its newest version in range, into an empty folder; the commit
-    that they come from. Raises :class:`DiagnosticError`."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.utils.tqdm import disable_progress_bars
+def fetch_hub(source: PackSource, folder: Path) -> str:
+    """Download the files that a source means into an empty folder; return their commit. Raises :class:`DiagnosticError`."""
+    from huggingface_hub import snapshot_download
 
-    kind, name = repository_of(origin)
-    api = HfApi()
-    disable_progress_bars()
-    try:
-        revision = _revision(api, origin)
-        info: Any = api.repo_info(name, repo_type=kind, revision=revision or None, files_metadata=True)
-        inside = f"{origin.subfolder}/" if origin.subfolder else ""
+    with _client(source, "not-fetched", "check the name and the revision; private repositories need HF_TOKEN") as api:
+        repository, revision = _repository(source), source.revision
+        if not re.fullmatch(r"[0-9a-f]{40}", revision):
+            ref = choose_ref(source, _refs(api, source))
+            revision = (ref or revision).removeprefix("refs/tags/").removeprefix("refs/heads/")
+        info = api.repo_info(**repository, revision=revision if revision != "HEAD" else None, files_metadata=True)
+        inside = f"{source.subfolder}/" if source.subfolder else ""
         files = [one for one in info.siblings or () if one.rfilename.startswith(inside)]
         if len(files) > MAX_FILES or sum(one.size or 0 for one in files) > MAX_BYTES:
-            message = f"{origin.text} is larger than a pack may be"
-            raise DiagnosticError(Diagnostic("bad-pack", message, hint="name the pack's folder after #"))
-        names = [re.sub(r"([*?\[])", r"[\1]", one.rfilename) for one in files]
-        snapshot_download(
-            name, repo_type=kind, revision=info.sha, local_dir=folder, allow_patterns=names, max_workers=2
-        )
-    except failures() as error:
-        said = str(error).strip().splitlines()
-        message = f"cannot fetch {origin.text} from the hub: {said[0] if said else type(error).__name__}"
-        hint = "check the name and the revision; HF_TOKEN gives access to what is not public"
-        raise DiagnosticError(Diagnostic("not-fetched", message, hint=hint)) from error
+            hint = "name the folder of the pack after #"
+            raise failure("bad-pack", f"{source.text} is larger than a pack may be", hint, exit_code=EXIT_FAILED)
+        names = [glob.escape(one.rfilename) for one in files]
+        snapshot_download(**repository, revision=info.sha, local_dir=folder, allow_patterns=names, max_workers=2)
     return str(info.sha or "")
 
 
-def failures() -> tuple[type[Exception], ...]:
-    """What the hub's client raises where it is refused or cannot reach the hub; its transport is another from one version to
-    the next."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    transports = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
-    return (HfHubHTTPError, OSError, ValueError, *(one.HTTPError for one in transports))
-
-
-def _revision(api: Any, origin: Origin) -> str:
-    """The revision of the origin, or the tag of the newest version in range; nothing where there are no versions."""
-    if re.fullmatch(r"[0-9a-f]{40}", origin.revision):
-        return origin.revision
-    kind, name = repository_of(origin)
-    refs = api.list_repo_refs(name, repo_type=kind)
-    tags = {tag.name: tag.target_commit for tag in refs.tags}
-    versions = versions_in(tags, origin.subfolder)
-    if origin.revision:
-        if origin.revision in {one.name for one in (*refs.tags, *refs.branches)}:
-            return origin.revision
-        return named_version(origin.revision, versions) or origin.revision
-    newest = origin.wanted.newest(versions)
-    if newest is None and versions:
-        raise DiagnosticError(no_version(origin, versions))
-    return versions[newest] if newest is not None else ""
+def publish_hub(pack: Pack, source: PackSource, tag: str, already: Exception) -> None:
+    """Upload a pack to a repository as one commit with a tag; create the repository if needed. Raises `already` if the tag
+    exists, and :class:`DiagnosticError`."""
+    label, repository = f"{pack.name} {pack.manifest.version}", _repository(source)
+    with _client(source, "not-published", "set HF_TOKEN, or run `hf auth login`, with the right to write there") as api:
+        api.create_repo(**repository, exist_ok=True)
+        if f"refs/tags/{tag}" in _refs(api, source):
+            raise already
+        done = api.upload_folder(
+            **repository, folder_path=pack.folder, path_in_repo=source.subfolder or None, commit_message=label,
+            allow_patterns=list(map(glob.escape, pack.files)), delete_patterns=["*"],
+        )  # fmt: skip
+        api.create_tag(**repository, tag=tag, revision=done.oid, tag_message=label)
 
 
-def repository_of(origin: Origin) -> tuple[str, str]:
-    """Kind (`dataset`, `model`) and name of a repository."""
-    kind, _, name = origin.where.partition("/")
-    return kind.removesuffix("s"), name
-
-
-def publish_hub(pack: Pack, origin: Origin, tag: str) -> str:
-    """Upload a pack to a repository, which is made where there is none, as one commit with a tag; how others name it.
-
-    Raises :class:`DiagnosticError`.
-    """
+@contextmanager
+def _client(source: PackSource, code: str, hint: str) -> Iterator[Any]:
+    """The hub's client; its errors become a diagnostic with this code."""
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    kind, name = repository_of(origin)
-    api = HfApi()
     disable_progress_bars()
+    # The transport of the client differs from version to version.
+    transports = tuple(sys.modules[name].HTTPError for name in ("httpx2", "httpx") if name in sys.modules)
+    failures = (HfHubHTTPError, OSError, ValueError, *transports)
     try:
-        api.create_repo(name, repo_type=kind, exist_ok=True)
-        if tag in {one.name for one in api.list_repo_refs(name, repo_type=kind).tags}:
-            hint = "a version never changes once it is published: raise `version` in its pack.yaml"
-            message = f"{pack.name} {pack.manifest.version} is in {origin.text} already"
-            raise DiagnosticError(Diagnostic("already-published", message, pack.span("version"), hint))
-        said = f"{pack.name} {pack.manifest.version}"
-        done = api.upload_folder(
-            repo_id=name,
-            repo_type=kind,
-            folder_path=pack.folder,
-            path_in_repo=origin.subfolder or None,
-            allow_patterns=[re.sub(r"([*?\[])", r"[\1]", one) for one in pack.files],
-            delete_patterns=["*"],
-            commit_message=said,
-        )
-        api.create_tag(name, repo_type=kind, tag=tag, revision=done.oid, tag_message=said)
-    except failures() as error:
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        hint = "HF_TOKEN, or `hf auth login`, must give the right to write there"
-        raise DiagnosticError(
-            Diagnostic("not-published", f"the hub refuses {origin.text}: {said}", hint=hint)
-        ) from error
-    return f"hub:{origin.where}@^{pack.manifest.version}" + (f"#{origin.subfolder}" if origin.subfolder else "")
+        yield HfApi()
+    except failures as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        what = f"cannot fetch {source.text} from the hub" if code == "not-fetched" else f"the hub refuses {source.text}"
+        raise failure(code, f"{what}: {reason}", hint, exit_code=EXIT_FAILED) from error
+
+
+def _repository(source: PackSource) -> dict[str, str]:
+    kind, _, name = source.location.partition("/")
+    return {"repo_id": name, "repo_type": kind.removesuffix("s")}
+
+
+def _refs(api: Any, source: PackSource) -> dict[str, str]:
+    refs = api.list_repo_refs(**_repository(source))
+    return {"HEAD": "", **{one.ref: one.target_commit for one in (*refs.tags, *refs.branches)}}

@@ -1,5 +1,4 @@
-"""`hcmlang.lock`, beside the specs that it serves: for each pack its source, the revision that it came from, and SHA-256 of
-every file. JSON, so that changes are easy to read and to merge."""
+"""`hcmlang.lock`, in the folder of the specs: the source, revision and SHA-256 of every file of each pack that they use."""
 
 from __future__ import annotations
 
@@ -11,8 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, has_errors
-from hcmlang.files import write_text
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
+from hcmlang.files import held, write_text
+from hcmlang.packs import failure
 from hcmlang.packs.manifest import File, PackName, Version
 from hcmlang.spec.load import validate, value_span
 from hcmlang.spec.model import Model
@@ -27,9 +27,9 @@ class Locked(Model):
     version: Version
     """Its version."""
     source: str
-    """Where it comes from, as it was given."""
+    """Where it comes from."""
     range: str = ""
-    """The versions that an update may choose from; any where it is empty."""
+    """The versions that an update may choose from; any if empty."""
     revision: str = ""
     """What was fetched: a commit, or SHA-256 of an archive; empty for a folder."""
     files: dict[File, str] = Field({})
@@ -58,33 +58,40 @@ class Lock:
         return self.folder / LOCK
 
     def span(self, name: str) -> Span | None:
-        """Where a pack stands in the file."""
+        """The place of a pack in the file."""
         return value_span(self.tree, ("packs", name)) if self.tree is not None else None
 
-    def with_pack(self, name: str, pack: Locked) -> Lock:
-        return Lock(self.folder, {**self.packs, name: pack})
-
-    def without(self, name: str) -> Lock:
-        return Lock(self.folder, {other: pack for other, pack in self.packs.items() if other != name})
-
-    def write(self) -> None:
-        """Write the file; one without packs is removed."""
-        if not self.packs:
-            self.path.unlink(missing_ok=True)
-            return
-        packs = {name: self.packs[name].model_dump(exclude_defaults=True) for name in sorted(self.packs)}
-        write_text(self.path, json.dumps({"lock": 1, "packs": packs}, indent=2, ensure_ascii=False) + "\n")
+    def pack(self, name: str) -> Locked:
+        """Raises :class:`DiagnosticError` for an unknown name."""
+        if name not in self.packs:
+            hint = did_you_mean(name, self.packs) or "run `hcmlang prompts add SOURCE` to add one"
+            raise failure("unknown-pack", f"{self.path} has no pack `{name}`", hint)
+        return self.packs[name]
 
 
 def read_lock(folder: Path) -> Lock:
-    """The lock of a folder; an empty one where it has none. Raises :class:`DiagnosticError` for a broken file."""
-    if not (folder / LOCK).is_file():
+    """The lock of a folder; empty if there is no file. Raises :class:`DiagnosticError` for a damaged file."""
+    path = folder / LOCK
+    if not path.is_file():
         return Lock(folder)
-    tree, diagnostics = read_tree(folder / LOCK)
+    tree, diagnostics = read_tree(path)
     if isinstance(tree, MappingNode) and not has_errors(diagnostics):
-        found, more = validate(tree, _LockFile)
-        if found is not None:
-            return Lock(folder, found.packs, tree)
+        content, more = validate(tree, _LockFile)
+        if content is not None:
+            return Lock(folder, content.packs, tree)
         diagnostics = [*diagnostics, *more]
-    hint = f"take {LOCK} from your version control, or remove it and add the packs again"
-    raise DiagnosticError([*diagnostics, Diagnostic("bad-lock", f"{folder / LOCK} is damaged", hint=hint)], EXIT_SPEC)
+    hint = f"restore {LOCK} from version control, or delete it and add the packs again"
+    raise DiagnosticError([*diagnostics, Diagnostic("bad-lock", f"{path} is damaged", hint=hint)], EXIT_SPEC)
+
+
+def change_lock(folder: Path, changes: Mapping[str, Locked | None]) -> Lock:
+    """Put packs into the lock, or take out those that are None, while no other process does. Returns the lock before."""
+    with held(folder):
+        before = read_lock(folder)
+        packs = {name: pack for name, pack in {**before.packs, **changes}.items() if pack is not None}
+        if packs:
+            content = {name: packs[name].model_dump(exclude_defaults=True) for name in sorted(packs)}
+            write_text(before.path, json.dumps({"lock": 1, "packs": content}, indent=2, ensure_ascii=False) + "\n")
+        else:
+            before.path.unlink(missing_ok=True)
+    return before

@@ -1,76 +1,95 @@
-"""From a reference in a spec to a file: by the lock beside the spec, or among the packs that come with hcmlang."""
+"""Find packs, and files in them, by name: in the lock of a folder, or among the packs that come with hcmlang."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span, did_you_mean
-from hcmlang.packs.cache import verify
-from hcmlang.packs.lock import LOCK, Lock, read_lock
-from hcmlang.packs.pack import Pack, Section, check_fit, find_pack
-from hcmlang.packs.versions import Range
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean
+from hcmlang.files import MANIFEST, SHIPPED, held
+from hcmlang.packs import failure
+from hcmlang.packs.lock import Lock, read_lock
+from hcmlang.packs.pack import Pack, Section, check_fit, find_pack, read_pack
+from hcmlang.packs.store import changes, place_of
+from hcmlang.packs.versions import parse_range
 from hcmlang.spec.references import Reference
-
-#: The packs that come with hcmlang.
-SHIPPED = Path(__file__).with_name("shipped")
 
 
 def find_file(reference: Reference, folder: Path, span: Span) -> tuple[Path | None, list[Diagnostic]]:
-    """The file that a spec in `folder` refers to; None with what is wrong, and the command that mends it.
-
-    Every file of a locked pack is compared with the lock first.
-    """
+    """The file that a spec in `folder` refers to; None with the mistakes, each with the command that helps."""
     try:
-        wanted = Range(reference.range)
+        allowed = parse_range(reference.range)
     except ValueError as error:
         hint = f"write {reference.pack}/{reference.name}@^1.2, @~1.2, @>=1.2,<3 or @1.2.0"
         return None, [Diagnostic("bad-range", str(error), span, hint)]
     try:
         lock = read_lock(folder)
+        pack = named_pack(reference.pack, lock, span)
     except DiagnosticError as error:
         return None, list(error.diagnostics)
-    pack, diagnostics = find_named(reference.pack, lock, span)
-    if pack is None:
-        return None, diagnostics
-    if pack.version not in wanted:
+    if pack.version not in allowed:
         message = f"the spec asks for {reference}, and {pack.name} is {pack.version} here"
-        hint = f"`hcmlang prompts update {pack.name}@'{reference.range}'`, or another range in the spec"
+        hint = f"run `hcmlang prompts update {pack.name}@'{reference.range}'`, or change the range in the spec"
         if pack.name not in lock.packs:
-            hint = "that is the version that comes with hcmlang; `hcmlang prompts add SOURCE` takes another"
+            hint = "that is the version that comes with hcmlang; `hcmlang prompts add SOURCE` adds another"
         return None, [Diagnostic("wrong-version", message, span, hint)]
     section: Section = reference.section  # type: ignore[assignment]
     names = pack.names(section)
     if reference.name not in names:
-        what = section.removesuffix("s")
-        hint = did_you_mean(reference.name, names) or f"`hcmlang prompts show {pack.name}` shows what it has"
-        return None, [Diagnostic("unknown-name", f"the pack {pack.name} has no {what} `{reference.name}`", span, hint)]
+        message = f"the pack {pack.name} has no {section.removesuffix('s')} `{reference.name}`"
+        hint = did_you_mean(reference.name, names) or f"run `hcmlang prompts show {pack.name}` to see what it has"
+        return None, [Diagnostic("unknown-name", message, span, hint)]
     return pack.path(section, reference.name).resolve(), []
 
 
-def find_named(name: str, lock: Lock, span: Span | None = None) -> tuple[Pack | None, list[Diagnostic]]:
-    """A pack by its name: the locked one, compared with the lock, or the one that comes with hcmlang."""
+def named_pack(name: str, lock: Lock, span: Span | None = None) -> Pack:
+    """The locked pack with this name, every file compared with the lock, or the one that comes with hcmlang.
+
+    Raises :class:`DiagnosticError`.
+    """
     if name in lock.packs:
-        locked = lock.packs[name]
-        place, diagnostics = verify(name, locked.version, locked.files, span or lock.span(name))
-        if diagnostics:
-            return None, diagnostics
-        pack, diagnostics = find_pack(place)
-    elif (SHIPPED / name / "pack.yaml").is_file() and "/" not in name:
-        pack, diagnostics = find_pack(SHIPPED / name)
+        folder = _verified(name, lock, span or lock.span(name))
+    elif "/" not in name and (SHIPPED / name / MANIFEST).is_file():
+        folder = SHIPPED / name
     else:
-        known = [*lock.packs, *(one.name for one in shipped_packs())]
-        close = did_you_mean(name, known)
-        hint = f"`hcmlang prompts add SOURCE` locks one in {lock.folder / LOCK}; {close or 'there is none yet'}"
-        return None, [Diagnostic("unknown-pack", f"there is no pack `{name}` here", span, hint)]
-    if pack is not None:
-        diagnostics = [*diagnostics, *check_fit(pack)]
-    return (pack if not diagnostics else None), diagnostics
+        close = did_you_mean(name, [*lock.packs, *(pack.name for pack in shipped_packs())])
+        hint = f"run `hcmlang prompts add SOURCE` to lock one in {lock.path}; {close or 'there is none yet'}"
+        raise failure("unknown-pack", f"there is no pack `{name}` here", hint, span)
+    pack, diagnostics = find_pack(folder)
+    if pack is None or (diagnostics := [*diagnostics, *check_fit(pack)]):
+        raise DiagnosticError(diagnostics, EXIT_SPEC)
+    return pack
+
+
+def _verified(name: str, lock: Lock, span: Span | None) -> Path:
+    """The cached folder of a locked pack. Raises :class:`DiagnosticError` if it is missing or has changed."""
+    locked = lock.packs[name]
+    place, label = place_of(name, locked.version, locked.files), f"the pack {name} {locked.version}"
+    with held(place.parent):
+        if not place.is_dir():
+            message = f"{label} is locked but not on this machine"
+            raise failure("pack-missing", message, "run `hcmlang prompts add` to fetch what the lock names", span)
+        changed = changes(place, locked.files)
+    if changed:
+        hint = (
+            f"run `hcmlang prompts add` to fetch {name} again; to keep your changes, copy them into a pack of your own"
+        )
+        messages = [f"{label} is not what was locked: {change} ({place})" for change in changed]
+        raise DiagnosticError([Diagnostic("pack-changed", message, span, hint) for message in messages], EXIT_SPEC)
+    return place
+
+
+def open_pack(text: str, folder: Path) -> Pack:
+    """The pack in the folder `text`, or the one with that name for specs in `folder`. Raises :class:`DiagnosticError`."""
+    path = Path(text)
+    # A folder that has no pack does not hide a pack of the same name.
+    if (path / MANIFEST).is_file() or (path.is_dir() and path.name != text):
+        return read_pack(path)
+    return named_pack(text, read_lock(folder))
 
 
 def shipped_packs() -> Iterator[Pack]:
     """The packs that come with hcmlang."""
-    for path in sorted(SHIPPED.glob("*/pack.yaml")):
-        pack, _ = find_pack(path.parent)
-        if pack is not None:
+    for path in sorted(SHIPPED.glob(f"*/{MANIFEST}")):
+        if (pack := find_pack(path.parent)[0]) is not None:
             yield pack

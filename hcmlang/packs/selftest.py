@@ -1,5 +1,4 @@
-"""A pack's own tests: prompts with the messages that must come out, programs with texts that they must and must not
-accept."""
+"""Run a pack's own tests: prompts with the expected messages, programs with texts that they must accept or reject."""
 
 from __future__ import annotations
 
@@ -13,18 +12,21 @@ from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, did_you_mean, has_errors
 from hcmlang.files import write_text
 from hcmlang.lang.imports import read_file
-from hcmlang.packs.check import program_of
-from hcmlang.packs.limits import MAX_YAML
+from hcmlang.packs.check import load_program
 from hcmlang.packs.manifest import ProgramTest, RenderTest
 from hcmlang.packs.pack import Pack
+from hcmlang.packs.preview import read_values
 from hcmlang.prompts.parse import split
 from hcmlang.prompts.render import Turn, read_prompt
-from hcmlang.spec.tree import MappingNode, plain, read_tree
+
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Tested:
-    """One check, and what is wrong where it failed."""
+class TestResult:
+    """One test, and what is wrong if it failed."""
+
+    __test__ = False  # for pytest
 
     name: str
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -34,118 +36,98 @@ class Tested:
         return not has_errors(self.diagnostics)
 
 
-def run_tests(pack: Pack, update: bool = False) -> Iterator[Tested]:
-    """The pack's tests one by one. With `update`, what prompts give now is written into the files that were expected."""
+def run_tests(pack: Pack, update: bool = False) -> Iterator[TestResult]:
+    """Run the pack's tests. With `update`, write the messages that prompts give now into the files of expected messages."""
     for number, render in enumerate(pack.manifest.tests.renders):
         if render.prompt in pack.names("prompts"):
             name = f"render {render.prompt} with {render.inputs}"
             try:
-                yield Tested(name, tuple(_render(pack, number, render, update)))
+                yield TestResult(name, tuple(_render(pack, ("tests", "renders", number), render, update)))
             except DiagnosticError as error:
-                yield Tested(name, error.diagnostics)
-    for number, sample in enumerate(pack.manifest.tests.programs):
-        if sample.program in pack.names("programs"):
-            yield from _samples(pack, number, sample)
+                yield TestResult(name, error.diagnostics)
+    for number, test in enumerate(pack.manifest.tests.programs):
+        if test.program in pack.names("programs"):
+            yield from _run_program(pack, ("tests", "programs", number), test)
 
 
-def shown(turns: tuple[Turn, ...]) -> str:
+def as_text(turns: tuple[Turn, ...]) -> str:
     """Messages as text, each below a line with its role."""
     return "\n\n".join(f"{turn.role}:\n{turn.content}" for turn in turns) + "\n"
 
 
-_VALUES = "a YAML file of values has `NAME: VALUE` on each line; `--value NAME=VALUE` gives one without a file"
-
-
-def read_values(path: Any) -> dict[str, Any]:
-    """The values in a YAML file. Raises :class:`DiagnosticError`."""
-    tree, diagnostics = read_tree(path, MAX_YAML)
-    if tree is None or has_errors(diagnostics):
-        told = [one if one.hint and one.code != "missing-file" else replace(one, hint=_VALUES) for one in diagnostics]
-        raise DiagnosticError(told)
-    if not isinstance(tree, MappingNode):
-        raise DiagnosticError(Diagnostic("wrong-type", "values are a mapping of names to values", tree.span, _VALUES))
-    values: dict[str, Any] = plain(tree)
-    return values
-
-
-def _render(pack: Pack, number: int, test: RenderTest, update: bool) -> Iterator[Diagnostic]:
-    values = read_values(pack.folder / test.inputs)
-    got = shown(read_prompt(pack.path("prompts", test.prompt)).render(values))
-    expected = pack.folder / test.expect
-    place = pack.span("tests", "renders", number, "expect")
+def _render(pack: Pack, place: Place, test: RenderTest, update: bool) -> Iterator[Diagnostic]:
+    actual = as_text(read_prompt(pack.path("prompts", test.prompt)).render(read_values(pack.folder / test.inputs)))
+    path, span = pack.folder / test.expect, pack.span(*place, "expect")
     if update:
-        write_text(expected, got)
-        return
-    if not expected.is_file():
-        hint = "`hcmlang prompts test FOLDER --update` writes it; read it before you keep it"
-        yield Diagnostic("missing-file", f"there is no file {test.expect} in the pack", place, hint)
+        write_text(path, actual)
         return
     try:
-        wanted = "\n".join(read_file(expected).splitlines())
-    except (OSError, ValueError) as error:
-        yield Diagnostic("unreadable-file", f"cannot read {test.expect}: {error}", place, "save it as UTF-8 text")
+        expected = read_file(path)
+    except FileNotFoundError:
+        hint = "run `hcmlang prompts test FOLDER --update` to write it, and read it before you keep it"
+        yield Diagnostic("missing-file", f"there is no file {test.expect} in the pack", span, hint)
         return
-    if _sections(wanted) != _sections(got):
-        changes = difflib.unified_diff(wanted.splitlines(), got.splitlines(), "expected", "got", "", "", 1, "")
-        lines = "".join(f"\n    {line}" for line in islice(changes, 40))
-        message = f"the prompt `{test.prompt}` gives other messages than {test.expect} has:{lines}"
-        hint = "mend the prompt; or, if the new messages are right, `hcmlang prompts test FOLDER --update`"
-        yield Diagnostic("test-failed", message, place, hint)
+    except (OSError, ValueError) as error:
+        yield Diagnostic("unreadable-file", f"cannot read {test.expect}: {error}", span, "save it as UTF-8 text")
+        return
+    if _sections(expected) != _sections(actual):
+        changes = difflib.unified_diff(expected.splitlines(), actual.splitlines(), "expected", "got", n=1, lineterm="")
+        lines = "".join(f"\n    {line.rstrip()}" for line in islice(changes, 40))
+        message = f"the prompt `{test.prompt}` gives other messages than {test.expect}:{lines}"
+        hint = "fix the prompt; or, if the new messages are right, run `hcmlang prompts test FOLDER --update`"
+        yield Diagnostic("test-failed", message, span, hint)
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """Roles and messages, without the space around them."""
-    return [(section.role, section.template.strip()) for section in split(text).sections]
+    return [(one.role, one.template.strip()) for one in split("\n".join(text.splitlines())).sections]
 
 
-def _samples(pack: Pack, number: int, test: ProgramTest) -> Iterator[Tested]:
-    place = ("tests", "programs", number)
-    program, diagnostics = program_of(pack, test.program)
+def _run_program(pack: Pack, place: Place, test: ProgramTest) -> Iterator[TestResult]:
     name = f"program {test.program} for {test.scope.get('target', 'any label')}"
-    wrong = list(_one_for_many(pack, place, test))
-    if program is None or wrong:
-        yield Tested(name, tuple(wrong or diagnostics))
+    program, diagnostics = load_program(pack, test.program)
+    if mistakes := list(_check_scope(pack, place, test)) or (diagnostics if program is None else []):
+        yield TestResult(name, tuple(mistakes))
+    if mistakes or program is None:
         return
     try:
         bound = program.bind(scope_of(test.scope, program))
     except DiagnosticError as error:
-        yield Tested(name, error.diagnostics)
+        yield TestResult(name, error.diagnostics)
         return
     if not test.accepts and not test.rejects:
-        message = f"this test of `{test.program}` names no text"
-        found = Diagnostic("test-failed", message, pack.span(*place), "list some under `accepts` and `rejects`")
-        yield Tested(name, (found,))
-    for kind, texts in (("accepts", test.accepts), ("rejects", test.rejects)):
-        for index, text in enumerate(texts):
+        hint = "list some under `accepts` and `rejects`"
+        message = f"this test of `{test.program}` has no texts"
+        yield TestResult(name, (Diagnostic("test-failed", message, pack.span(*place), hint),))
+    for kind in ("accepts", "rejects"):
+        for index, text in enumerate(getattr(test, kind)):
             fields = dict(text) if isinstance(text, dict) else {program.fields[0]: text}
-            said = " / ".join(fields.values())
-            try:
-                why = bound.refusal(fields)
-            except RecursionError:
-                message = f"this text is too long, or nested too deeply, to be tried with the rules of `{test.program}`"
-                deep = Diagnostic("too-deep", message, pack.span(*place, kind, index), "take a shorter one")
-                yield Tested(f"{name} {kind} {said[:80]!r}", (deep,))
-                continue
-            unknown = set(fields) - set(program.fields)
-            if unknown and kind == "rejects":
-                message = f"`{test.program}` has no field `{min(unknown)}`"
-                hint = did_you_mean(min(unknown), program.fields)
-                yield Tested(
-                    f"{name} {kind} {said[:80]!r}",
-                    (Diagnostic("unknown-name", message, pack.span(*place, kind, index), hint),),
-                )
-                continue
-            found_here = []
-            if (why is None) != (kind == "accepts"):
-                message = (
-                    f"`{test.program}` must accept this: {why}" if why else f"`{test.program}` must not accept this"
-                )
-                found_here = [Diagnostic("test-failed", message, pack.span(*place, kind, index))]
-            yield Tested(f"{name} {kind} {said!r}", tuple(found_here))
+            mistake = _mistake(bound, program, test.program, kind, fields)
+            found = (replace(mistake, span=pack.span(*place, kind, index)),) if mistake else ()
+            yield TestResult(f"{name} {kind} {' / '.join(fields.values())[:80]!r}", found)
 
 
-def _one_for_many(pack: Pack, place: tuple[str | int, ...], test: ProgramTest) -> Iterator[Diagnostic]:
-    """Texts in scope where a list belongs, and lists where a text does."""
+def _mistake(
+    bound: lang.BoundProgram, program: lang.Program, name: str, kind: str, fields: dict[str, str]
+) -> Diagnostic | None:
+    """What is wrong with the verdict of a program on a text."""
+    unknown = set(fields) - set(program.fields)
+    if unknown and kind == "rejects":
+        hint = did_you_mean(min(unknown), program.fields)
+        return Diagnostic("unknown-name", f"`{name}` has no field `{min(unknown)}`", hint=hint)
+    try:
+        refusal = bound.refusal(fields)
+    except RecursionError:
+        message = f"this text is too long or too deeply nested to test with the rules of `{name}`"
+        return Diagnostic("too-deep", message, hint="use a shorter text")
+    if kind == "accepts" and refusal is not None:
+        return Diagnostic("test-failed", f"`{name}` must accept this: {refusal}")
+    if kind == "rejects" and refusal is None:
+        return Diagnostic("test-failed", f"`{name}` must not accept this")
+    return None
+
+
+def _check_scope(pack: Pack, place: Place, test: ProgramTest) -> Iterator[Diagnostic]:
+    """Texts in scope that must be lists, and lists that must be texts."""
     kinds = lang.default_names((), ())
     for name, value in _flat(test.scope):
         if name in kinds and kinds[name].is_list == isinstance(value, str):
@@ -155,16 +137,13 @@ def _one_for_many(pack: Pack, place: tuple[str | int, ...], test: ProgramTest) -
 
 
 def scope_of(values: Mapping[str, Any], program: lang.Program) -> dict[str, lang.Value]:
-    """Values in scope by dotted names, from mappings in mappings; labels of the hypothesis follow from `target` and `wrong`,
-    and of what else the program speaks of, texts stand for themselves."""
-    scope: dict[str, lang.Value] = {name: name for name in program.names if "." in name}
-    scope |= {name: [] for name in ("hypothesis.triggers", "group.terms")}
-    scope |= {"labels": list(program.labels)}
+    """Values in scope by dotted names, from nested mappings. Labels of the hypothesis default to `target` and `wrong`; other
+    names that the program uses stand for themselves."""
     given = dict(_flat(values))
-    for name, like in (("hypothesis.gold", "target"), ("hypothesis.predicted", "wrong")):
-        if like in given:
-            scope[name] = given[like]
-    return scope | given
+    scope: dict[str, lang.Value] = {name: name for name in program.names if "." in name}
+    scope |= {"hypothesis.triggers": [], "group.terms": [], "labels": list(program.labels)}
+    defaults = {"hypothesis.gold": "target", "hypothesis.predicted": "wrong"}
+    return scope | {name: given[like] for name, like in defaults.items() if like in given} | given
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, lang.Value]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean
-from hcmlang.files import pack_folder
+from hcmlang.files import SHIPPED, pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
 from hcmlang.prompts.budget import limited
@@ -156,7 +156,7 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
 
 def shipped(purpose: Purpose) -> Path:
     """The prompt that is used unless the spec names another."""
-    return Path(__file__).with_name(f"{purpose}.prompty")
+    return SHIPPED / "core" / f"{purpose}.prompty"
 
 
 @lru_cache(maxsize=64)

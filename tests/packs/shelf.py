@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hcmlang.packs.scaffold import new_pack
+from hcmlang.packs.new_pack import new_pack
 
 
 def make_pack(folder: Path, version: str = "1.0.0", name: str = "reviews", description: str = "Of reviews.") -> Path:

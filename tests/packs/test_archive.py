@@ -7,10 +7,10 @@ import gzip
 import io
 import lzma
 import os
+import resource
 import stat
 import struct
 import tarfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.packs.archive import unpack
-from hcmlang.packs.limits import MAX_FILES
+from hcmlang.packs.archive import MAX_FILES
+from hcmlang.packs.fetch import unpack
 
 Maker = Callable[[Path], None]
 
@@ -162,26 +162,26 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "absolute path": (zipped("/tmp/evil.txt"), "absolute path"),
     "path that leads out": (zipped("../evil.txt"), "leads out"),
     "path that leads out in the middle": (zipped("a/../../evil.txt"), "leads out"),
-    "path of Windows": (zipped("..\\evil.txt"), "no name on every system"),
-    "drive of Windows": (zipped("C:/evil.txt"), "no name on every system"),
-    "device of Windows": (zipped("a/nul.txt"), "no name on every system"),
-    "name that ends with a dot": (zipped("pack.yaml."), "no name on every system"),
-    "second stream of a file": (zipped("pack.yaml:evil"), "no name on every system"),
-    "device of Windows that consoles have": (zipped("CONIN$"), "no name on every system"),
-    "device of Windows with a raised number": (zipped("com\u00b9.txt"), "no name on every system"),
-    "git's own folder, as Windows calls it": (zipped("git~1/config"), "no name on every system"),
-    "git's own folder, with a sign of no width": (zipped(".g\u200cit/config"), "no name on every system"),
-    "letters that are shown from right to left": (zipped("a\u202etxt.hcm"), "no name on every system"),
-    "name with a sign that erases": (zipped("a\x7f.txt"), "no name on every system"),
-    "path that leads out, in wide letters": (zipped("..\uff0fevil.txt"), "no name on every system"),
-    "path that leads out, as one sign": (zipped("\u2025/evil.txt"), "no name on every system"),
+    "path of Windows": (zipped("..\\evil.txt"), "not a valid name on every system"),
+    "drive of Windows": (zipped("C:/evil.txt"), "not a valid name on every system"),
+    "device of Windows": (zipped("a/nul.txt"), "not a valid name on every system"),
+    "name that ends with a dot": (zipped("pack.yaml."), "not a valid name on every system"),
+    "second stream of a file": (zipped("pack.yaml:evil"), "not a valid name on every system"),
+    "device of Windows that consoles have": (zipped("CONIN$"), "not a valid name on every system"),
+    "device of Windows with a raised number": (zipped("com\u00b9.txt"), "not a valid name on every system"),
+    "git's own folder, as Windows calls it": (zipped("git~1/config"), "not a valid name on every system"),
+    "git's own folder, with a sign of no width": (zipped(".g\u200cit/config"), "not a valid name on every system"),
+    "letters that are shown from right to left": (zipped("a\u202etxt.hcm"), "not a valid name on every system"),
+    "name with a sign that erases": (zipped("a\x7f.txt"), "not a valid name on every system"),
+    "path that leads out, in wide letters": (zipped("..\uff0fevil.txt"), "not a valid name on every system"),
+    "path that leads out, as one sign": (zipped("\u2025/evil.txt"), "not a valid name on every system"),
     "names that differ in an s": (zipped("stra\u00dfe", "strasse"), "same name"),
     "another name where it lies": (renamed(b"ok.txt", b"../e.t", last=False), "damaged"),
     "another name in the list": (renamed(b"ok.txt", b"../e.t", last=True), "leads out"),
     "many names for the same content": (overlapping, "damaged"),
-    "a list of the kind for huge files": (huge_list, "no plain zip file"),
-    "name with a line end": (zipped("a\nb.txt"), "no name on every system"),
-    "name with a null": (zipped("a.txt\0.prompty"), "no name on every system"),
+    "a list of the kind for huge files": (huge_list, "not a plain zip file"),
+    "name with a line end": (zipped("a\nb.txt"), "not a valid name on every system"),
+    "name with a null": (zipped("a.txt\0.prompty"), "not a valid name on every system"),
     "name that is too long": (zipped("a" * 300), "too long"),
     "the same name twice": (zipped("a.txt", times=2), "same name"),
     "names that differ in case": (zipped("a.txt", "A.txt"), "same name"),
@@ -190,37 +190,52 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "a file and a folder": (zipped("a", "a/b.txt"), "a file and a folder"),
     "too deep": (zipped("a/" * 40 + "b.txt"), "folders deep"),
     "too many files": (zipped(*(f"{n}.txt" for n in range(MAX_FILES + 2))), "more than 2,000 files"),
-    "a list that is too long": (long_list, "more than 2,000 files"),
+    "a list that is too long": (long_list, "too much memory"),
     "bomb by ratio": (zipped("a.txt", content=b"\0" * 10_000_000), "times as large"),
     "bomb by size": (zipped("a.txt", content=b"\0" * 30_000_000), "more than 20,000,000 bytes"),
     "bomb of many": (zipped(*(f"{n}" for n in range(40)), content=b"\0" * 2_000_000), "more than 50,000,000 bytes"),
     "file that is larger than it says": (lying, "refused"),
     "encrypted": (encrypted, "encrypted"),
     "link in a zip file": (zip_of_kind(stat.S_IFLNK), "is a link"),
-    "device in a zip file": (zip_of_kind(stat.S_IFCHR), "no plain file"),
-    "pipe in a zip file": (zip_of_kind(stat.S_IFIFO), "no plain file"),
+    "device in a zip file": (zip_of_kind(stat.S_IFCHR), "not a plain file"),
+    "pipe in a zip file": (zip_of_kind(stat.S_IFIFO), "not a plain file"),
     "cut off": (lambda path: path.write_bytes(b"PK\x03\x04 and so on"), "neither a zip nor a tar"),
     "symbolic link in a tar file": (tarred(("l", tarfile.SYMTYPE, "/etc")), "is a link"),
     "written through a link": (tarred(("l", tarfile.SYMTYPE, "/tmp"), ("l/e.txt", tarfile.REGTYPE, "")), "is a link"),
     "hard link in a tar file": (tarred(("l", tarfile.LNKTYPE, "/etc/passwd")), "is a link"),
-    "device in a tar file": (tarred(("d", tarfile.CHRTYPE, "")), "no plain file"),
-    "pipe in a tar file": (tarred(("p", tarfile.FIFOTYPE, "")), "no plain file"),
+    "device in a tar file": (tarred(("d", tarfile.CHRTYPE, "")), "not a plain file"),
+    "pipe in a tar file": (tarred(("p", tarfile.FIFOTYPE, "")), "not a plain file"),
     "tar file with an absolute path": (tarred(("/tmp/evil.txt", tarfile.REGTYPE, "")), "absolute path"),
     "tar file that leads out": (tarred(("../evil.txt", tarfile.REGTYPE, "")), "leads out"),
-    "bomb in a tar file": (tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 60_000_000), "more than 50,000,000"),
+    "bomb in a tar file": (tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 60_000_000), "more than 20,000,000"),
     "a header of 700,000 records": (headers(tarfile.XHDTYPE, 1, 700_000), "headers hold more"),
     "1,000 headers of 1,000 records": (headers(tarfile.XHDTYPE, 1_000, 1_000), "headers hold more"),
     "1,000 headers for all files": (headers(tarfile.XGLTYPE, 1_000, 1_000), "headers hold more"),
     "path that leads out, by a record": (of_pax(path="../evil.txt"), "leads out"),
-    "size without end, by a record": (of_pax(size="999999999999"), "damaged"),
-    "2,000,000 empty files in one, gzip": (repeated(gzip.compress(b""), 2_000_000), "larger than what is in it"),
-    "3,000,000 empty files in one, bz2": (repeated(bz2.compress(b""), 3_000_000), "larger than what is in it"),
-    "1,500,000 empty files in one, xz": (repeated(lzma.compress(b""), 1_500_000), "larger than what is in it"),
+    "size without end, by a record": (of_pax(size="999999999999"), "more than 20,000,000"),
+    "2,000,000 empty files in one, gzip": (
+        repeated(gzip.compress(b""), 2_000_000),
+        "too long to unpack|neither a zip nor a tar",
+    ),
+    "3,000,000 empty files in one, bz2": (
+        repeated(bz2.compress(b""), 3_000_000),
+        "too long to unpack|neither a zip nor a tar",
+    ),
+    "1,500,000 empty files in one, xz": (
+        repeated(lzma.compress(b""), 1_500_000),
+        "too long to unpack|neither a zip nor a tar",
+    ),
     "bomb in a tar file, xz": (
         tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 51_000_000, mode="w:xz"),
-        "more than 50,000,000",
+        "more than 20,000,000",
     ),
 }
+
+
+def cpu_seconds() -> float:
+    """Processor time of the processes that this one started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -230,10 +245,10 @@ def test_hostile(name: str, tmp_path: Path) -> None:
     make(file)
     inner = outer / "inner"
     inner.mkdir(parents=True)
-    started = time.monotonic()
+    before = cpu_seconds()
     with pytest.raises(DiagnosticError, match=why) as caught:
         unpack(file, inner)
-    assert time.monotonic() - started < 2
+    assert cpu_seconds() - before <= 6
     assert caught.value.diagnostics[0].code == "bad-archive"
     assert [path.name for path in outer.iterdir()] == ["inner"]
     assert sum(path.stat().st_size for path in inner.rglob("*") if path.is_file()) <= 100_000

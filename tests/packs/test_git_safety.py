@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.packs.git import refs_of, run_git
+from hcmlang.packs.git import list_refs, run_git
 from hcmlang.packs.library import add
-from hcmlang.packs.scaffold import new_pack
+from hcmlang.packs.new_pack import new_pack
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 #: A large file is packed as soon as it is added, so that the memory of what serves it here is not counted.
@@ -63,7 +63,7 @@ def test_a_tree_that_explodes_is_refused(repository: Path, tmp_path: Path) -> No
         kind = "040000 tree"
     made = git(repository, "commit-tree", tree, "-m", "much")
     git(repository, "update-ref", "HEAD", made)
-    with pytest.raises(DiagnosticError, match="more there than a pack may have"):
+    with pytest.raises(DiagnosticError, match="more than a pack may have"):
         add(f"git+file://{repository}", tmp_path)
 
 
@@ -71,7 +71,7 @@ def test_a_file_that_is_too_large_is_refused_unread(repository: Path, tmp_path: 
     with (repository / "large.txt").open("wb") as file:
         file.truncate(51_000_000)
     commit(repository)
-    with pytest.raises(DiagnosticError, match="more there than a pack may have"):
+    with pytest.raises(DiagnosticError, match="more than a pack may have"):
         add(f"git+file://{repository}", tmp_path)
 
 
@@ -81,7 +81,7 @@ def test_a_list_of_tags_without_end_is_refused(repository: Path, tmp_path: Path)
     tags = "".join(f"{head} refs/tags/t{number}\n" for number in range(100_000, 180_000))
     (repository / ".git" / "packed-refs").write_text(tags, encoding="utf-8")
     with pytest.raises(DiagnosticError, match="more branches and tags than 4,000,000 bytes can list"):
-        refs_of(f"file://{repository}")
+        list_refs(f"file://{repository}")
 
 
 def test_a_million_tags_take_no_memory(repository: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_file_of_zeros_takes_no_memory(repository: Path, tmp_path: Path) -> No
     with (repository / "zeros.txt").open("wb") as file:
         file.truncate(120_000_000)
     commit(repository)
-    assert memory_of_adding(repository, tmp_path, "more there than a pack may have") < 100
+    assert memory_of_adding(repository, tmp_path, "more than a pack may have") < 100
 
 
 def memory_of_adding(repository: Path, folder: Path, refusal: str) -> int:
@@ -129,7 +129,7 @@ def test_a_plain_version_is_a_tag(repository: Path, tmp_path: Path) -> None:
     assert "did you mean `v0.1.0`?" in str(caught.value)
 
 
-def test_a_name_that_is_no_text_is_refused(repository: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_not_text_is_refused(repository: Path, tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(repository) + b"/caf\xe9.txt")).write_text("x", encoding="utf-8")
     commit(repository)
     for source, said in (
@@ -138,7 +138,7 @@ def test_a_name_that_is_no_text_is_refused(repository: Path, tmp_path: Path) -> 
     ):
         with pytest.raises(DiagnosticError, match=said) as caught:
             add(source, tmp_path)
-        assert "caf\\udce9.txt' is no name on every system" in str(caught.value)
+        assert "caf\\udce9.txt' is not a valid name on every system" in str(caught.value)
 
 
 def test_a_repository_without_commits(tmp_path: Path) -> None:

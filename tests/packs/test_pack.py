@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from hcmlang.cli.prompts import describe, part_text
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.loop.packs import examine
-from hcmlang.packs.catalog import described, rendered, source_text
-from hcmlang.packs.origins import parse_origin
+from hcmlang.packs.new_pack import new_pack
 from hcmlang.packs.pack import read_pack
+from hcmlang.packs.preview import render_prompt
 from hcmlang.packs.resolve import shipped_packs
-from hcmlang.packs.scaffold import new_pack
 from hcmlang.packs.selftest import run_tests
+from hcmlang.packs.source import parse_source
 from tests.conftest import Hcmlang
 from tests.packs.shelf import make_pack
 
@@ -61,8 +62,8 @@ def test_a_new_pack_passes_its_tests(tmp_path: Path) -> None:
         ("version: 1.0.0", "version: one", "wrong-value pack.yaml:4 `version` must be a version of three numbers"),
         ("description:", "descripton:", "unknown-key pack.yaml:5 unknown key `descripton`"),
         ("license: Apache-2.0\n", "", "missing-key pack.yaml:2 the file needs the key `license`"),
-        ('">=0.1,<1"', '"newest"', "wrong-value pack.yaml:8 `hcmlang` must be a range of versions"),
-        ('">=0.1,<1"', '">=99"', "does-not-fit pack.yaml:8 the pack reviews is for hcmlang >=99"),
+        ('">=0.1,<1"', '"newest"', "wrong-value pack.yaml:8 `hcmlang` must be a version range"),
+        ('">=0.1,<1"', '">=99"', "does-not-fit pack.yaml:8 the pack reviews needs hcmlang >=99"),
         ("instances: instances.prompty", "instances: instance.prompty", "missing-file pack.yaml:10 there is no file"),
         (
             "instances: instances.prompty",
@@ -72,12 +73,12 @@ def test_a_new_pack_passes_its_tests(tmp_path: Path) -> None:
         (
             "instances: instances.prompty",
             "instances: macros.jinja",
-            "wrong-ending pack.yaml:10 the name of such a file",
+            "wrong-ending pack.yaml:10 the name of this file",
         ),
         (
             "instances: instances.prompty",
             "write: instances.prompty",
-            "no-purpose pack.yaml:10 what the prompt `write` is for",
+            "no-purpose pack.yaml:10 the prompt `write` does not say its purpose",
         ),
         ("{prompt: instances,", "{prompt: instance,", "unknown-name pack.yaml:17 the pack has no prompt `instance`"),
         ("- program: negation", "- program: negator", "unknown-name pack.yaml:19 the pack has no program `negator`"),
@@ -121,7 +122,7 @@ def test_mistakes_in_the_manifest(pack: Path, old: str, new: str, found: str) ->
             "lists/negators.txt",
             "not\nnever\nhardly\nnot at all\n",
             "",
-            "empty-list pack.yaml:14 lists/negators.txt holds no",
+            "empty-list pack.yaml:14 lists/negators.txt has no words",
         ),
     ],
 )
@@ -146,7 +147,7 @@ def test_templates_are_checked(pack: Path) -> None:
             "must accept this: the rules do not write it",
         ),
         ("pack.yaml", 'rejects: ["the film is good", ', 'rejects: ["the film is not good", ', "must not accept this"),
-        ("instances.prompty", "Answer with", "Reply with", "gives other messages than tests/instances.txt has"),
+        ("instances.prompty", "Answer with", "Reply with", "gives other messages than tests/instances.txt:"),
         ("tests/instances.yaml", "target: negative\n", "", "the input `target` has no value"),
         ("tests/instances.yaml", "labels: [negative", "labels: [{a: 1}", "`labels` must be a list, each a text"),
     ],
@@ -185,19 +186,19 @@ def test_records_constraints_and_choices_are_tested(pack: Path) -> None:
 
 def test_what_is_shown(pack: Path) -> None:
     found = read_pack(pack)
-    assert "labels: list[str]" in described(found)
-    assert source_text(found, "negators").startswith("# One word")
+    assert "labels: list[str]" in describe(found)
+    assert part_text(found, "negators").startswith("# One word")
     with pytest.raises(DiagnosticError, match="did you mean `negation`"):
-        source_text(found, "negatoin")
-    assert rendered(f"{pack}/instances", pack, None, [])[1].role == "user"
+        part_text(found, "negatoin")
+    assert render_prompt(f"{pack}/instances", pack, None, [])[1].role == "user"
     assert "did you mean `target`" in _failure(f"{pack}/instances", pack, ["tagret=negative"])
     assert "the input `labels` has no value" in _failure(f"{pack}/instances", pack, ["target=negative"])
-    assert rendered(str(pack / "instances.prompty"), pack, pack / "tests" / "instances.yaml", ["target=neutral"])
+    assert render_prompt(str(pack / "instances.prompty"), pack, pack / "tests" / "instances.yaml", ["target=neutral"])
 
 
 def _failure(prompt: str, folder: Path, values: list[str]) -> str:
     with pytest.raises(DiagnosticError) as caught:
-        rendered(prompt, folder, None, values)
+        render_prompt(prompt, folder, None, values)
     return str(caught.value)
 
 
@@ -261,11 +262,11 @@ def test_a_pack_without_end(pack: Path) -> None:
 
 def test_a_range_is_kept_and_a_folder_that_is_no_pack_hides_none(tmp_path: Path, hcmlang: Hcmlang) -> None:
     (tmp_path / "core").mkdir()
-    assert hcmlang("prompts", "show", "core").stdout.startswith("core 1.0.0")
+    assert hcmlang("prompts", "show", "core").stdout.startswith("core 1.1.0")
     assert hcmlang("prompts", "render", "core/judge@^1").returncode == 0
     done = hcmlang("prompts", "render", "core/judge@^2")
     assert done.returncode == 2
-    assert "core/judge@^2 asks for versions ^2, and core is 1.0.0 here [wrong-version]" in done.stderr
+    assert "core/judge@^2 asks for versions ^2, and core is 1.1.0 here [wrong-version]" in done.stderr
 
 
 def test_warnings_are_told_when_a_pack_is_published(pack: Path, tmp_path: Path, hcmlang: Hcmlang) -> None:
@@ -292,19 +293,19 @@ def test_a_command_in_a_hint_can_be_pasted_whatever_the_pack_says(pack: Path) ->
 
 def test_only_a_pack_of_your_own_is_updated(hcmlang: Hcmlang) -> None:
     done = hcmlang("prompts", "test", "core", "--update")
-    assert (done.returncode, "core is no folder with a pack.yaml [no-pack]" in done.stderr) == (2, True)
+    assert (done.returncode, "core is not a folder with a pack.yaml [no-pack]" in done.stderr) == (2, True)
 
 
 def test_a_pack_is_no_prompt(pack: Path) -> None:
     for text in (str(pack), "core"):
         said = _failure(text, pack, [])
-        assert f"`{text}` names no prompt: write PACK/NAME" in said
+        assert f"`{text}` does not name a prompt: write PACK/NAME" in said
         assert f"hcmlang prompts show {text}" in said
 
 
 def test_the_short_form_of_a_git_address_is_known(tmp_path: Path) -> None:
     with pytest.raises(DiagnosticError, match=r"write git\+ssh://git@example.org/a/b.git@\^1"):
-        parse_origin("git@example.org:a/b.git@^1", tmp_path)
+        parse_source("git@example.org:a/b.git@^1", tmp_path)
 
 
 def test_a_filter_that_is_misspelt(pack: Path) -> None:
@@ -314,7 +315,7 @@ def test_a_filter_that_is_misspelt(pack: Path) -> None:
 
 def test_only_a_zip_file_is_published(pack: Path, hcmlang: Hcmlang) -> None:
     done = hcmlang("prompts", "publish", pack, "reviews.tar.gz")
-    assert (done.returncode, "nothing can be published to reviews.tar.gz [bad-source]" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot publish to reviews.tar.gz [bad-source]" in done.stderr) == (2, True)
 
 
 def test_prompts_without_versions_cannot_be_compared(hcmlang: Hcmlang) -> None:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-import hcmlang
 from hcmlang import lang
 from hcmlang.diagnostics import Origin, Source
 from hcmlang.engines.base import Call
 from hcmlang.engines.sampler import Sampler
+from hcmlang.files import SHIPPED
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import membership
 from hcmlang.lang.format import format_program
-from hcmlang.prompts import Prompt, Purpose, check_for
+from hcmlang.prompts import Prompt, Purpose, check_for, load
 from hcmlang.teachers.statements import KINDS, Statements, check_templates
 
-HOME = Path(hcmlang.__file__).parent / "packs" / "shipped"
+HOME = SHIPPED
 NAMES = ("core", "sentiment-blindspots", "pairs")
 #: The labels of the task that a program is written for, by how its name begins.
 LABELS = {
@@ -156,7 +156,6 @@ def test_every_file_is_named_and_every_name_has_a_file(name: str) -> None:
         named |= {case["inputs"], case["expect"]}
     present = {str(path.relative_to(HOME / name)) for path in (HOME / name).rglob("*") if path.is_file()}
     assert named == present
-    assert (Path(hcmlang.__file__).parents[1] / "prompts" / name).resolve() == HOME / name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -304,6 +303,13 @@ def test_prompts_serve_their_purpose(name: str, task: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prompt_is_rendered_in_a_test(name: str) -> None:
     assert {case["prompt"] for case in manifest(name)["tests"]["renders"]} == set(manifest(name)["prompts"])
+
+
+@pytest.mark.parametrize("purpose", get_args(Purpose))
+def test_the_default_prompts_are_those_of_the_pack_core(purpose: Purpose) -> None:
+    file = HOME / "core" / manifest("core")["prompts"][purpose]
+    assert load(purpose).text == file.read_text(encoding="utf-8")
+    assert not [path for path in HOME.rglob("*") if path.is_symlink()]
 
 
 def test_templates_word_every_finding() -> None:

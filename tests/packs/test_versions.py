@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hcmlang.packs.versions import Range, Version, semantic
+from hcmlang.packs.versions import Version, newest, parse_range, parse_version
 
 
 @pytest.mark.parametrize(
@@ -32,23 +32,23 @@ from hcmlang.packs.versions import Range, Version, semantic
     ],
 )
 def test_ranges(text: str, within: list[str], without: list[str]) -> None:
-    assert [one for one in [*within, *without] if one in Range(text)] == within
+    assert [one for one in [*within, *without] if one in parse_range(text)] == within
 
 
 @pytest.mark.parametrize("text", ["^x", "~", "^1.2.3.4", ">=", "1.x.2", "newest", "^-1"])
 def test_what_is_no_range(text: str) -> None:
     with pytest.raises(ValueError):
-        Range(text)
+        parse_range(text)
 
 
 def test_the_newest() -> None:
     versions = [Version(one) for one in ("1.0.0", "1.10.0", "1.9.0", "2.0.0")]
-    assert str(Range("^1").newest(versions)) == "1.10.0"
-    assert Range("^3").newest(versions) is None
+    assert str(newest(versions, parse_range("^1"))) == "1.10.0"
+    assert newest(versions, parse_range("^3")) is None
 
 
 @pytest.mark.parametrize("text", ["1", "1.0", "v1.0.0", "1.0.0.0.x!", "one", "01.a.0", f"1.0.{'9' * 5000}"])
 def test_what_is_no_version(text: str) -> None:
     with pytest.raises(ValueError, match="three numbers"):
-        semantic(text)
-    assert str(semantic("1.0.0-rc.1")) == "1.0.0rc1"
+        parse_version(text)
+    assert str(parse_version("1.0.0-rc.1")) == "1.0.0rc1"

@@ -82,7 +82,7 @@ def test_several_programs_and_overrides(place: Path) -> None:
         ("generate.prompt=reviews/instance@^1", "unknown-name: the pack reviews has no prompt `instance`"),
         ("generate.program=reviews/instances@^1", "unknown-name: the pack reviews has no program `instances`"),
         ("generate.prompt=review/instances@^1", "unknown-pack: there is no pack `review` here"),
-        ("generate.prompt=reviews/instances@^x", "bad-range: `x` is no version"),
+        ("generate.prompt=reviews/instances@^x", "bad-range: `x` is not a version"),
         ("characterize.templates=reviews/findings@^1", "unknown-name: the pack reviews has no template `findings`"),
         ("generate.prompt=reviews/instances@banana", "bad-range: `banana` is no range of versions"),
         ("generate.prompt=reviews/instances", "bad-range: there is no file reviews/instances; a part of a pack"),
@@ -101,7 +101,7 @@ def test_the_hint_is_a_command(place: Path) -> None:
     )
     assert "`hcmlang prompts add SOURCE`" in told(place / "spec.yaml", "generate.prompt=other/instances@^2")[0]
     shutil.rmtree(place.parent / "cache")
-    assert "`hcmlang prompts add` fetches what the lock names" in told(place / "spec.yaml")[0]
+    assert "`hcmlang prompts add` to fetch what the lock names" in told(place / "spec.yaml")[0]
 
 
 def test_an_update_is_used_and_a_changed_byte_is_told(place: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a user is told on the command line when something is wrong with a pack, its source or its lock."""
+"""The messages of the command line about mistakes in a pack, its source or its lock."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from hcmlang.packs.lock import read_lock
-from hcmlang.packs.scaffold import new_pack
+from hcmlang.packs.new_pack import new_pack
 from hcmlang.prompts.check import check
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-_TEXT = Path(__file__).with_name("told.txt").read_text(encoding="utf-8")
+_TEXT = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
 CASES = [match.groups() for match in re.finditer(r"^## ([\w-]+): (.*)\n((?:(?!## ).*\n)*)", _TEXT, re.MULTILINE)]
 NAMES = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 _MAIN = "import sys; from hcmlang.cli.main import main; sys.exit(main())"
@@ -26,7 +26,7 @@ _MAIN = "import sys; from hcmlang.cli.main import main; sys.exit(main())"
 @pytest.mark.parametrize(
     ("code", "body"), [(code, body) for code, _, body in CASES], ids=[name for _, name, _ in CASES]
 )
-def test_told(code: str, body: str, tmp_path: Path) -> None:
+def test_message(code: str, body: str, tmp_path: Path) -> None:
     new_pack(tmp_path / "reviews")
     before, _, after = body.replace("HERE", str(tmp_path)).partition("$ ")
     command, *wanted = after.rstrip("\n").splitlines()
