@@ -160,7 +160,7 @@ def _requests(results: Results) -> Iterator[tuple[str, dict[str, Any]]]:
     path = results.folder / JOURNAL
     if not path.is_file():
         return
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with open_read_only(path) as connection:
         try:
             for key, request in connection.execute(
                 "select key, request from calls where purpose != 'judge' order by key"
@@ -236,7 +236,7 @@ def _as_made(results: Results) -> Check:
     path = results.folder / JOURNAL
     rows: list[tuple[str, str, str, float]] = []
     if path.is_file():
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with open_read_only(path) as connection:
             try:
                 rows = connection.execute("select action, folder, digest, finished from steps").fetchall()
             except sqlite3.DatabaseError as error:
