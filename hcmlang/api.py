@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import datasets
 
     from hcmlang.engines.wire import AnswersWanted, BudgetSpent
-    from hcmlang.loop.audit import Check
+    from hcmlang.evaluation.audit import Check
+    from hcmlang.evaluation.results import Results
     from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.graph import Step
-    from hcmlang.loop.results import Results
     from hcmlang.loop.storage import Artifact
     from hcmlang.loop.store import Store
     from hcmlang.teachers.asked import PeopleWanted
@@ -55,7 +55,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def open_run(folder: str | Path) -> Run:
     """The results of a finished run. Raises :class:`DiagnosticError` where the folder holds none."""
-    from hcmlang.loop.results import METRICS, Results
+    from hcmlang.evaluation.results import METRICS, Results
 
     if not (Path(folder) / METRICS).is_file():
         message = f"{folder} holds no finished run"
@@ -322,7 +322,7 @@ class Run:
 
         Raises :class:`DiagnosticError` where these cannot be read.
         """
-        from hcmlang.loop.audit import PREDICTED, Check, audit
+        from hcmlang.evaluation.audit import PREDICTED, Check, audit
         from hcmlang.report.html import REPORT, render_report
 
         path = self.folder / REPORT

@@ -14,10 +14,10 @@ import numpy as np
 from hcmlang import api
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.evaluation.comparison import Settings, compare
+from hcmlang.evaluation.results import Results
 from hcmlang.lang.imports import read_file
-from hcmlang.loop.compare import Settings, compare
 from hcmlang.loop.plan import prompts_of
-from hcmlang.loop.results import Results
 from hcmlang.packs.check import PURPOSES
 from hcmlang.packs.resolve import find_file
 from hcmlang.progress import SILENT, Progress

@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import batch
+from hcmlang.evaluation.results import METRICS
 from hcmlang.loop.costs import costs_of
-from hcmlang.loop.results import METRICS
 from hcmlang.loop.store import JOURNAL, holder_of
 from hcmlang.teachers import tasks
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from hcmlang.evaluation.results import Results
 from hcmlang.files import write_text
-from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, seeds_in_words
 from hcmlang.report.tables import arms_table, markdown
 from hcmlang.spec.model import Spec, TransformersClassifier

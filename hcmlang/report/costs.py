@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hcmlang.evaluation.results import Results
 from hcmlang.loop.costs import costs_of
-from hcmlang.loop.results import Results
 from hcmlang.loop.store import JOURNAL
 from hcmlang.teachers.tasks import Tasks, has_tasks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hcmlang.evaluation.results import Results
 from hcmlang.files import write_text
-from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, p_value, power_in_words, seeds_in_words
 from hcmlang.report.tables import (
     arms_table,

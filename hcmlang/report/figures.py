@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from hcmlang.loop.results import Results
-from hcmlang.statistics.bands import risk_band
-from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverage
+from hcmlang.evaluation.bands import risk_band
+from hcmlang.evaluation.predictions import Outcome, kept, reliability, risk_coverage
+from hcmlang.evaluation.results import Results
 
 #: Told apart by people with any colour vision (Okabe and Ito). The baseline is grey, and dashes tell it and the controls
 #: from the teachers once more.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.evaluation.results import METRICS, Results
 from hcmlang.hashing import file_digest
 from hcmlang.loop.gather import AUGMENTED
-from hcmlang.loop.results import METRICS, Results
 from hcmlang.loop.store import Store
 from hcmlang.loop.work import HYPOTHESES, MODEL
 from hcmlang.progress import SILENT, Progress

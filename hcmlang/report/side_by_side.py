@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.loop.results import Results
+from hcmlang.evaluation.results import Results
 from hcmlang.report.costs import costs
 
 

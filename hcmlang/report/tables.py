@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hcmlang.statistics.measures import mean_of
+from hcmlang.evaluation.predictions import mean_of
 
 
 def arms_table(metrics: dict[str, Any], name: str) -> tuple[list[str], list[list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from hcmlang.loop.results import Results
+from hcmlang.evaluation.results import Results
 from hcmlang.report.headline import headline
 from hcmlang.report.tables import arms_table, dropped_in_words
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.evaluation.results import Results
 from hcmlang.files import atomic_folder
-from hcmlang.loop.results import Results
 from hcmlang.report.html import REPORT
 
 TENSORBOARD = "tensorboard"

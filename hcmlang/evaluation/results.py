@@ -1,4 +1,4 @@
-"""A finished run, read back from the files of its run directory."""
+"""A finished run, read from the files of its run directory."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
 from hcmlang.data.records import read_jsonl
-from hcmlang.loop.gather import AUGMENTED, METRICS, PREDICTIONS, REJECTED_TABLE, VERSIONS
-from hcmlang.loop.pool_map import MAP
-from hcmlang.loop.publish import SPEC
-from hcmlang.loop.work import GROUPS, HYPOTHESES
+from hcmlang.evaluation.predictions import Predictions
 
-__all__ = ["METRICS", "Results"]
+SPEC = "spec.yaml"
+METRICS = "metrics.json"
+VERSIONS = "versions.json"
+HYPOTHESES = "hypotheses.jsonl"
+GROUPS = "groups.jsonl"
+AUGMENTED = "augmented.parquet"
+REJECTED = "rejected.parquet"
+PREDICTIONS = "predictions.parquet"
+MAP = "map.parquet"
+JOURNAL = "journal.db"
 
 
 class Results:
-    """The files of a run directory, each read when it is first asked for; docs/run-directory.md says what is in them."""
+    """The files of a run directory (docs/run-directory.md), each read when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +41,7 @@ class Results:
 
     @cached_property
     def versions(self) -> dict[str, str]:
-        """Python and the libraries that the run was made with."""
+        """The versions of Python and of the libraries that made the run."""
         loaded: dict[str, str] = json.loads((self.folder / VERSIONS).read_text(encoding="utf-8"))
         return loaded
 
@@ -57,7 +65,7 @@ class Results:
 
     @cached_property
     def rejected(self) -> pa.Table:
-        return pq.read_table(self.folder / REJECTED_TABLE)
+        return pq.read_table(self.folder / REJECTED)
 
     @cached_property
     def pool_map(self) -> pa.Table:
@@ -66,3 +74,15 @@ class Results:
     @cached_property
     def predictions(self) -> pa.Table:
         return pq.read_table(self.folder / PREDICTIONS)
+
+    def predicted(self, name: str, arm: str) -> list[Predictions]:
+        """The predictions of an arm on the rows of a set in their order, for each seed."""
+        table, labels = self.predictions, self.metrics["task"]["labels"]
+        own = table.filter(pc.and_(pc.equal(table["set"], name), pc.equal(table["arm"], arm)))
+        seeds = []
+        for seed in self.metrics["seeds"]:
+            rows = own.filter(pc.equal(own["seed"], seed)).sort_by("row")
+            scores = np.column_stack([rows[f"p:{label}"].to_numpy() for label in labels])
+            gold = pc.index_in(rows["gold"], pa.array(labels)).to_numpy()
+            seeds.append(Predictions(scores, gold))
+        return seeds
