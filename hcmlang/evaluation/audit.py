@@ -97,7 +97,9 @@ def _disjoint(tables: Mapping[str, Table], sets: Mapping[str, Table]) -> _Findin
                 wrong.append(f"{len(rows):,} rows of {name} repeat rows of {other}: {shown}")
             left_out += len(rows) if other == "pool" else 0
     seen = f"{sum(map(len, sets.values())):,} evaluated rows"
-    return wrong, seen + (f"; {left_out:,} of them are also in the pool, where nobody is shown them" if left_out else "")
+    return wrong, seen + (
+        f"; {left_out:,} of them are also in the pool, where nobody is shown them" if left_out else ""
+    )
 
 
 def _predicted(results: Results, sets: Mapping[str, Table]) -> _Finding:

@@ -157,7 +157,9 @@ def _groups(
     entries = []
     for group in sorted(sizes, key=lambda name: (-sizes[name], name)):
         rows = of_row == group
-        seeds = [measure(one.of(rows), none.of(rows), tau, [tau], chosen) for one, none in zip(own, baseline, strict=True)]
+        seeds = [
+            measure(one.of(rows), none.of(rows), tau, [tau], chosen) for one, none in zip(own, baseline, strict=True)
+        ]
         values = {name: at(value, tau) for name, value in mean_of(seeds).items()}
         entries.append({"group": group, "rows": sizes[group], **values})
     return entries

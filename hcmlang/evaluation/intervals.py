@@ -116,7 +116,9 @@ def resampled(
         kept = [one.kept(summed) for one in before]
         for arm, seeds_of_arm in after.items():
             values = [one.values(weights, summed, number) for one, number in zip(seeds_of_arm, kept, strict=True)]
-            chunks[arm].append({n: tuple(np.stack([v[n] for v in side]) for side in (reference, values)) for n in measures})
+            chunks[arm].append(
+                {n: tuple(np.stack([v[n] for v in side]) for side in (reference, values)) for n in measures}
+            )
 
     count(np.ones((1, rows), dtype=np.float32))
     size = max(1, min(resamples, _WEIGHTS // rows))

@@ -12,7 +12,7 @@ from hcmlang.evaluation.predictions import Predictions
 
 class Accuracy(Measure):
     title, explanation = "accuracy", "share of right predictions"
-    better, order, narrow = "higher", 10, True
+    better, order, short = "higher", 10, "accuracy"
     by_group, interval = True, "share"
 
     def of(self, arm: Predictions, baseline: Predictions, tau: float, thresholds: Sequence[float]) -> float:

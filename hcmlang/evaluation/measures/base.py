@@ -31,8 +31,8 @@ class Measure(ABC):
     table about confidence, or nowhere."""
     order: ClassVar[int] = 100
     """Its place among the columns, the smallest first."""
-    narrow: ClassVar[bool] = False
-    """Whether it is also a column of narrow tables: LaTeX and `hcmlang compare`."""
+    short: ClassVar[str] = ""
+    """Its heading in narrow tables (LaTeX and `hcmlang compare`); without one it is no column of them."""
     every_threshold: ClassVar[bool] = False
     """Whether a measure with a value at each threshold has a column for each, instead of one for `detect.confidence`."""
 
@@ -53,9 +53,9 @@ class Measure(ABC):
         """The rows that a measure with an `interval` counts, bool, shape (rows,)."""
         raise NotImplementedError
 
-    def shown(self, value: float | None, *, signed: bool = False) -> str:
+    def shown(self, value: float | None) -> str:
         """A value as text; empty where there is none."""
-        return "" if value is None else f"{value:{'+' if signed else ''}.{self.digits}f}"
+        return "" if value is None else f"{value:.{self.digits}f}"
 
 
 def at(value: Value, tau: float) -> float | None:

@@ -15,7 +15,7 @@ COVERAGES = (0.5, 0.7, 0.9)
 
 class Hcms(Measure):
     title, explanation = "HCMs", "wrong predictions with at least this confidence"
-    better, digits, order, narrow, every_threshold = "lower", 1, 30, True, True
+    better, digits, order, short, every_threshold = "lower", 1, 30, "HCMs", True
     of_confidence, by_group, interval = True, True, "count"
 
     def of(self, arm: Predictions, baseline: Predictions, tau: float, thresholds: Sequence[float]) -> dict[str, float]:
@@ -40,7 +40,7 @@ class HcmsAtMatchedCoverage(Measure):
         "wrong predictions among the arm's most confident ones, as many as `none` makes with confidence >= tau (with the same "
         "seed); an arm that is only less confident gains nothing"
     )
-    better, digits, order, narrow = "lower", 1, 50, True
+    better, digits, order, short = "lower", 1, 50, "matched"
     by_group, interval = True, "matched"
 
     def of(self, arm: Predictions, baseline: Predictions, tau: float, thresholds: Sequence[float]) -> float:

@@ -14,7 +14,7 @@ class AreaUnderRiskCoverage(Measure):
         "area under the risk-coverage curve: mean over all k of the share of mistakes among the k most confident predictions "
         "(Geifman, Uziel and El-Yaniv 2019)"
     )
-    better, digits, order, narrow = "lower", 4, 60, True
+    better, digits, order, short = "lower", 4, 60, "AURC"
 
     def of(self, arm: Predictions, baseline: Predictions, tau: float, thresholds: Sequence[float]) -> float:
         return area_under_risk_coverage(arm)
