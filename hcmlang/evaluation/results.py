@@ -36,20 +36,17 @@ class Results:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
-        return loaded
+        return self._json(METRICS)
 
     @cached_property
     def versions(self) -> dict[str, str]:
         """The versions of Python and of the libraries that made the run."""
-        loaded: dict[str, str] = json.loads((self.folder / VERSIONS).read_text(encoding="utf-8"))
-        return loaded
+        return self._json(VERSIONS)
 
     @cached_property
     def spec(self) -> dict[str, Any]:
         """The spec with all defaults written out."""
-        loaded: dict[str, Any] = yaml.safe_load((self.folder / SPEC).read_text(encoding="utf-8"))
-        return loaded
+        return dict(yaml.safe_load((self.folder / SPEC).read_text(encoding="utf-8")))
 
     @cached_property
     def hypotheses(self) -> list[dict[str, Any]]:
@@ -74,6 +71,9 @@ class Results:
     @cached_property
     def predictions(self) -> pa.Table:
         return pq.read_table(self.folder / PREDICTIONS)
+
+    def _json(self, name: str) -> dict[str, Any]:
+        return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
 
     def predicted(self, name: str, arm: str) -> list[Predictions]:
         """The predictions of an arm on the rows of a set in their order, for each seed."""

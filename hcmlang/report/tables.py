@@ -102,22 +102,22 @@ def confidence_table(metrics: Metrics) -> Table:
     arms, tau = metrics["sets"]["test"]["arms"], metrics["confidence"]
     one_seed = len(metrics["seeds"]) == 1
     values = measured(metrics, "test", ordered(metrics, table="confidence"))
-    titles = ["arm", *(["rows fixed / broken"] if one_seed else []), "p"]
-    columns = [*titles, Column("p, all arms", "adjusted for the number of arms by Holm's method"), *values.columns[1:]]
+    titles: list[str | Column] = ["arm", *(["rows fixed / broken"] if one_seed else []), "p"]
+    titles += [Column("p, all arms", "adjusted for the number of arms by Holm's method"), *values.columns[1:]]
     with_scaling = "scaled" in arms["none"]["mean"]
     if with_scaling:
-        columns += ["temperature", f"HCMs at {tau}, scaled", "coverage, scaled"]
+        titles += ["temperature", f"HCMs at {tau}, scaled", "coverage, scaled"]
     rows: list[list[str | Cell]] = []
     for (arm, entry), cells in zip(arms.items(), values.rows, strict=True):
         test = entry.get("difference", {}).get(MATCHED, {})
         changed = [f"{test['fixed']} / {test['broken']}" if "fixed" in test else ""] if one_seed else []
-        row = [arm, *changed, p_value(test.get("p")), p_value(test.get("p_holm")), *cells[1:]]
+        row: list[str | Cell] = [arm, *changed, p_value(test.get("p")), p_value(test.get("p_holm")), *cells[1:]]
         if with_scaling:
             scaled = entry["mean"]["scaled"]
             hcms, coverage = scaled["hcms"][str(tau)], scaled["coverage"][str(tau)]
             row += [f"{scaled['temperature']:.2f}", f"{hcms:.1f}", f"{coverage:.3f}"]
         rows.append(row)
-    return Table.of(columns, rows)
+    return Table.of(titles, rows)
 
 
 def controls_table(metrics: Metrics) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
@@ -123,32 +124,13 @@ def _to_wandb(record: Record, results: Results) -> str:
     return place
 
 
-def _needs_tensorboard() -> None:
-    from torch.utils.tensorboard import SummaryWriter  # noqa: F401
-
-
-# The working directory may hold a folder of runs with the library's name, which can be imported; only the library has the
-# function.
-def _needs_mlflow() -> None:
-    from mlflow import start_run  # noqa: F401
-
-
-def _needs_wandb() -> None:
-    from wandb import init  # noqa: F401
-
-
-@dataclass(frozen=True)
-class _Tracker:
-    needs: Callable[[], None]
-    """Raises ImportError where the library is missing."""
-    log: Callable[[Record, Results], str]
-    """Logs, and returns the place; raises :class:`_Refused` or OSError."""
-
-
-_TRACKERS = {
-    "mlflow": _Tracker(_needs_mlflow, _to_mlflow),
-    "wandb": _Tracker(_needs_wandb, _to_wandb),
-    TENSORBOARD: _Tracker(_needs_tensorboard, _to_tensorboard),
+#: For each tracker how it logs (returning the place; raising :class:`_Refused` or OSError), and what it has to import. The
+#: working directory may hold a folder of runs with the library's name, which can be imported; only the library has the name
+#: after the colon.
+_TRACKERS: dict[str, tuple[Callable[[Record, Results], str], str]] = {
+    "mlflow": (_to_mlflow, "mlflow:start_run"),
+    "wandb": (_to_wandb, "wandb:init"),
+    TENSORBOARD: (_to_tensorboard, "torch.utils.tensorboard:SummaryWriter"),
 }
 
 
@@ -160,8 +142,8 @@ def require(trackers: Collection[str]) -> None:
     missing = []
     for name in trackers:
         try:
-            _tracker(name).needs()
-        except ImportError as error:
+            EntryPoint(name, _tracker(name)[1], "").load()
+        except (ImportError, AttributeError) as error:
             message = f"logging to {name} needs a package that is not installed: {error}"
             missing.append(Diagnostic("missing-package", message, hint=f"pip install 'hcmlang[{name}]'"))
     if missing:
@@ -175,7 +157,7 @@ def log(tracker: str, results: Results) -> str:
     """
     require([tracker])
     try:
-        return _tracker(tracker).log(record_of(results), results)
+        return _tracker(tracker)[0](record_of(results), results)
     except (OSError, _Refused) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = f"the results are in {results.folder}; run the same command again to log them"
@@ -184,7 +166,7 @@ def log(tracker: str, results: Results) -> str:
         ) from error
 
 
-def _tracker(name: str) -> _Tracker:
+def _tracker(name: str) -> tuple[Callable[[Record, Results], str], str]:
     if name not in _TRACKERS:
         raise ValueError(f"no tracker {name}; there are {', '.join(_TRACKERS)}")
     return _TRACKERS[name]

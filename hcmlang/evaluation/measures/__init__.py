@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def measure(
     baseline: Predictions,
     tau: float,
     thresholds: Sequence[float],
-    chosen: dict[str, Measure] | None = None,
+    chosen: Mapping[str, Measure] | None = None,
 ) -> dict[str, Any]:
     """The values of an arm on one set of rows by the names of the measures (all, or those `chosen`), as JSON-able data.
     `baseline` are the predictions of the arm `none`."""
