@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from hcmlang.data.table import Table
-from hcmlang.loop.compare import Settings, compare
+from hcmlang.evaluation.comparison import Settings, compare
 
 
 def scores(

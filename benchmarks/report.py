@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from hcmlang.evaluation.results import Results
 from hcmlang.loop.gather import results
-from hcmlang.loop.results import Results
 from hcmlang.report.documents import write_documents
 from hcmlang.report.html import write_report
 from tests.fabricated import Fabrication, make_work, write_spec

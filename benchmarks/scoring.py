@@ -340,7 +340,7 @@ def miner(table: Any, scores: np.ndarray) -> None:
 
 
 def comparison(table: Any, scores: np.ndarray) -> None:
-    from hcmlang.loop.compare import Settings, compare
+    from hcmlang.evaluation.comparison import Settings, compare
 
     settings = Settings(0.9, (0.8, 0.9), (0,), 0)
     compare("test", table, {"none": [scores], "miner": [scores]}, {}, settings)

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import datasets
 
     from hcmlang.engines.wire import AnswersWanted, BudgetSpent
-    from hcmlang.loop.audit import Check
+    from hcmlang.evaluation.audit import Check
+    from hcmlang.evaluation.results import Results
     from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.graph import Step
-    from hcmlang.loop.results import Results
     from hcmlang.loop.storage import Artifact
     from hcmlang.loop.store import Store
     from hcmlang.teachers.asked import PeopleWanted
@@ -55,7 +55,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def open_run(folder: str | Path) -> Run:
     """The results of a finished run. Raises :class:`DiagnosticError` where the folder holds none."""
-    from hcmlang.loop.results import METRICS, Results
+    from hcmlang.evaluation.results import METRICS, Results
 
     if not (Path(folder) / METRICS).is_file():
         message = f"{folder} holds no finished run"
@@ -322,17 +322,19 @@ class Run:
 
         Raises :class:`DiagnosticError` where these cannot be read.
         """
-        from hcmlang.loop.audit import PREDICTED, Check, audit
-        from hcmlang.report.html import REPORT, render_report
+        from hcmlang.evaluation.audit import PREDICTED, audit, checked
+        from hcmlang.report.html import REPORT, numbers_in, render_report
 
-        path = self.folder / REPORT
+        def report() -> tuple[list[str], str]:
+            path = self.folder / REPORT
+            shown = numbers_in(path.read_text(encoding="utf-8"))
+            differ = shown != numbers_in(render_report(self.results))
+            return [f"{path} does not show the figures of the metrics"] if differ else [], f"{len(shown):,} numbers"
+
         checks = audit(self.results, progress)
-        there = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if any(check.name == PREDICTED and check.wrong for check in checks):
-            wrong: tuple[str, ...] = ("of these predictions no report can be made",)
-        else:
-            wrong = () if there == render_report(self.results) else (f"{path} is not what the metrics make",)
-        return [*checks, Check("the report shows these figures", wrong, f"{len(there):,} characters")]
+        incomplete = any(check.name == PREDICTED and check.wrong for check in checks)
+        shows = (lambda: (["these predictions make no report"], "none")) if incomplete else report
+        return [*checks, checked("the report shows these figures", shows)]
 
     def log_to(self, tracker: str) -> str:
         """Log the run to `mlflow`, `wandb` or `tensorboard`, where the library is set to log; returns where that is.

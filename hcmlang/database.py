@@ -38,6 +38,22 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     return connection
 
 
+def open_read_only(path: Path) -> closing[sqlite3.Connection]:
+    """A connection that only reads, as a context manager that closes it. It never creates a file.
+
+    The path travels to SQLite as a URI, in which `#`, `?` and `%` of a folder's name have to be escaped.
+
+    Raises :class:`sqlite3.OperationalError` where there is no file that can be opened.
+    """
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the database has a table with this name. Raises :class:`sqlite3.DatabaseError` where it cannot be read."""
+    query = "select 1 from sqlite_master where type = 'table' and name = ?"
+    return connection.execute(query, (name,)).fetchone() is not None
+
+
 #: What is done about SQLite's refusals, by how their names begin; whatever else it says is taken for want of space.
 _ADVICE = {
     ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (

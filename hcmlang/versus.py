@@ -1,4 +1,4 @@
-"""Two prompts as arms of one spec: which of them repairs more, and how sure that is."""
+"""Compare two prompts on one spec: which of them repairs more, and how certain that is."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from hcmlang import api
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.evaluation.comparison import MATCHED, Settings, compare
+from hcmlang.evaluation.measures import at
+from hcmlang.evaluation.results import Results
 from hcmlang.lang.imports import read_file
-from hcmlang.loop.compare import Settings, compare
 from hcmlang.loop.plan import prompts_of
-from hcmlang.loop.results import Results
 from hcmlang.packs.check import PURPOSES
 from hcmlang.packs.resolve import find_file
 from hcmlang.progress import SILENT, Progress
@@ -32,12 +31,13 @@ KEYS: dict[Purpose, str] = {
     "instances": "generate.prompt",
     "judge": "generate.judge_prompt",
 }
-MEASURE = "hcms_at_matched_coverage"
+#: The measures of a comparison.
+SHOWN = ("accuracy", "hcms", MATCHED)
 
 
 @dataclass(frozen=True)
 class Versus:
-    """What an arm made of two prompts, on the test rows: measures of each, and the second minus the first."""
+    """The results of an arm with each of two prompts on the test rows, and the second minus the first."""
 
     arm: str
     first: dict[str, Any]
@@ -47,11 +47,11 @@ class Versus:
 
     @property
     def better(self) -> str:
-        """`first`, `second`, or nothing where the seeds and rows do not show it."""
-        found = self.difference[MEASURE]
-        if found["p"] is None or found["p"] >= 0.05 or found["mean"] == 0:
+        """`first`, `second`, or nothing if the seeds and rows do not show it."""
+        difference = self.difference[MATCHED]
+        if difference["p"] is None or difference["p"] >= 0.05 or difference["mean"] == 0:
             return ""
-        return "second" if found["mean"] < 0 else "first"
+        return "second" if difference["mean"] < 0 else "first"
 
     def as_json(self) -> dict[str, Any]:
         return {"arm": self.arm, "first": self.first, "second": self.second, "difference": self.difference} | {
@@ -60,7 +60,7 @@ class Versus:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Comparison:
     """The comparison: one entry for each arm whose teacher uses the prompt, the run directories, rows and seeds."""
 
     arms: tuple[Versus, ...]
@@ -71,8 +71,8 @@ class Outcome:
 
 
 def purpose_of_prompt(text: str, folder: Path) -> Purpose:
-    """What a prompt is for, by its front matter (`purpose`, `name`) or its own name; `text` is a reference, or a file relative
-    to the current folder. Raises :class:`DiagnosticError`."""
+    """The purpose of a prompt, from its front matter (`purpose`, `name`) or its own name. `text` is a reference, or a file
+    relative to the current folder. Raises :class:`DiagnosticError`."""
     path, names = Path(text), [Path(text).stem]
     reference = as_reference(text, "prompts")
     if reference is not None:
@@ -94,8 +94,8 @@ def purpose_of_prompt(text: str, folder: Path) -> Purpose:
     for name in (text_of(tree, "purpose"), text_of(tree, "name"), *names):
         if name in PURPOSES:
             return name
-    message = f"what the prompt {text} is for is not said"
-    hint = f"say so with --as {'|'.join(PURPOSES)}, or by `purpose:` in its front matter"
+    message = f"the purpose of the prompt {text} is unknown"
+    hint = f"name it with --as {'|'.join(PURPOSES)}, or by `purpose:` in its front matter"
     raise DiagnosticError(Diagnostic("no-purpose", message, hint=hint), EXIT_SPEC)
 
 
@@ -107,11 +107,11 @@ def compare_prompts(
     purpose: Purpose | None = None,
     overrides: Sequence[str] = (),
     progress: Progress = SILENT,
-) -> Outcome:
-    """Run a spec with each of two prompts, all else the same, and compare what their arms make of the test rows.
+) -> Comparison:
+    """Run a spec with each of two prompts, all else the same, and compare their arms on the test rows.
 
-    The runs are in `out/first` and `out/second`; the second begins with what the first has, so that nothing both need is
-    done, or paid for, twice. Raises :class:`DiagnosticError`, also where no arm that is compared uses such a prompt.
+    The runs are in `out/first` and `out/second`. The second starts with the results of the first, so that nothing is done, or
+    paid for, twice. Raises :class:`DiagnosticError`, also if no arm uses a prompt with this purpose.
     """
     purpose = purpose or purpose_of_prompt(first, spec.parent)
     key = KEYS[purpose]
@@ -144,86 +144,58 @@ def _arms(experiment: api.Experiment, purpose: Purpose) -> tuple[str, ...]:
     return tuple(arm for arm in spec.taught if using.intersection(spec.source_of(arm)))
 
 
-def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: tuple[Path, Path]) -> Outcome:
+def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: tuple[Path, Path]) -> Comparison:
     metrics = first.metrics
-    seeds, tau = tuple(metrics["seeds"]), float(metrics["confidence"])
-    labels = tuple(metrics["labels"]) if "labels" in metrics else tuple(first.spec["task"]["labels"])
+    seeds, tau, labels = tuple(metrics["seeds"]), float(metrics["confidence"]), metrics["task"]["labels"]
     settings = Settings(tau, (tau,), seeds, metrics["resamples"])
-    found = []
-    rows = 0
+    found, rows = [], 0
     for arm in arms:
-        before, after = _scores(first, arm, seeds, labels), _scores(second, arm, seeds, labels)
-        table = _gold(first, arm, seeds[0], labels)
-        rows = len(table)
-        told = compare("test", table, {"none": before, arm: after}, {}, settings)["arms"]
-        one, other = told["none"]["mean"], told[arm]["mean"]
-        found.append(Versus(arm, _shown(one, tau), _shown(other, tau), told[arm]["difference"]))
-    return Outcome(tuple(found), folders, rows, len(seeds), tau)
+        before, after = first.predicted("test", arm), second.predicted("test", arm)
+        rows = len(before[0])
+        table = Table.of(("text",), labels, [("",)] * rows, before[0].gold.tolist())
+        scores = {"none": [one.scores for one in before], arm: [one.scores for one in after]}
+        compared = compare("test", table, scores, {}, settings)["arms"]
+        means = ({name: at(compared[which]["mean"][name], tau) for name in SHOWN} for which in ("none", arm))
+        found.append(Versus(arm, *means, compared[arm]["difference"]))
+    return Comparison(tuple(found), folders, rows, len(seeds), tau)
 
 
-def _shown(mean: dict[str, Any], tau: float) -> dict[str, Any]:
-    return {"accuracy": mean["accuracy"], "hcms": mean["hcms"][str(tau)], MEASURE: mean[MEASURE]}
-
-
-def _rows(run: Results, arm: str, seed: int) -> Any:
-    import pyarrow.compute as pc
-
-    rows = run.predictions
-    same = pc.and_(pc.equal(rows["set"], "test"), pc.equal(rows["arm"], arm))
-    return rows.filter(pc.and_(same, pc.equal(rows["seed"], seed))).sort_by("row")
-
-
-def _scores(run: Results, arm: str, seeds: Sequence[int], labels: Sequence[str]) -> list[np.ndarray]:
-    """Probabilities on the test rows, shape (rows, labels), for each seed."""
-    columns = [f"p:{label}" for label in labels]
-    return [
-        np.column_stack([_rows(run, arm, seed)[name].to_numpy() for name in columns]).astype(np.float32)
-        for seed in seeds
-    ]
-
-
-def _gold(run: Results, arm: str, seed: int, labels: Sequence[str]) -> Table:
-    """The test rows without their texts."""
-    gold = cast("list[str]", _rows(run, arm, seed)["gold"].to_pylist())
-    return Table.of(("text",), labels, [("",)] * len(gold), [labels.index(label) for label in gold])
-
-
-_MEANING = "HCMs: confident mistakes among as many of the surest predictions as A has above the threshold"
-
-
-def told(found: Outcome, first: str, second: str) -> str:
+def as_text(comparison: Comparison, first: str, second: str) -> str:
     """The comparison as text, one paragraph for each arm."""
-    seeds = "1 seed" if found.seeds == 1 else f"{found.seeds} seeds"
-    lines = [f"A: {first}", f"B: {second}", f"{found.rows:,} test rows, {seeds}, confidence {found.confidence:g}", ""]
+    seeds = "1 seed" if comparison.seeds == 1 else f"{comparison.seeds} seeds"
+    lines = [
+        f"A: {first}",
+        f"B: {second}",
+        f"{comparison.rows:,} test rows, {seeds}, confidence {comparison.confidence:g}",
+        "",
+    ]
     head = ("arm", "accuracy A", "accuracy B", "HCMs A", "HCMs B", "B minus A (95%)", "p")
-    table = [head, *(_row(one) for one in found.arms)]
+    table = [head, *(_row(versus) for versus in comparison.arms)]
     widths = [max(len(row[place]) for row in table) for place in range(len(head))]
     for row in table:
         rest = [text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join([row[0].ljust(widths[0]), *rest]).rstrip())
-    lines += ["", *(_verdict(one, found.seeds) for one in found.arms)]
+    lines += ["", *(_verdict(versus, comparison.seeds) for versus in comparison.arms)]
     lines.append(
-        "HCMs: high-confidence mistakes at matched coverage: as many of the surest predictions as A has above the threshold"
+        "HCMs: high-confidence mistakes among as many of the most confident predictions as A has above the threshold"
     )
     return "\n".join(lines)
 
 
-def _row(one: Versus) -> tuple[str, ...]:
-    found = one.difference[MEASURE]
-    interval = "no interval" if found["low"] is None else f"{found['low']:+.1f} to {found['high']:+.1f}"
-    return (
-        one.arm,
-        f"{one.first['accuracy']:.3f}",
-        f"{one.second['accuracy']:.3f}",
-        f"{one.first[MEASURE]:.1f}",
-        f"{one.second[MEASURE]:.1f}",
-        f"{found['mean']:+.1f} ({interval})",
-        f"{found['p']:.3f}" if found["p"] is not None else "",
+def _row(versus: Versus) -> tuple[str, ...]:
+    difference = versus.difference[MATCHED]
+    low, high = difference["low"], difference["high"]
+    interval = "no interval" if low is None else f"{low:+.1f} to {high:+.1f}"
+    sides = (versus.first, versus.second)
+    accuracy, hcms = (
+        [f"{side[name]:.{digits}f}" for side in sides] for name, digits in (("accuracy", 3), (MATCHED, 1))
     )
+    p = f"{difference['p']:.3f}" if difference["p"] is not None else ""
+    return versus.arm, *accuracy, *hcms, f"{difference['mean']:+.1f} ({interval})", p
 
 
-def _verdict(one: Versus, seeds: int) -> str:
+def _verdict(versus: Versus, seeds: int) -> str:
     more = "" if seeds > 1 else "; one seed gives no interval: --set seeds=5"
-    if not one.better:
-        return f"{one.arm}: which prompt is better, these rows and seeds do not show{more}"
-    return f"{one.arm}: prompt {'B' if one.better == 'second' else 'A'} is better{more}"
+    if not versus.better:
+        return f"{versus.arm}: these rows and seeds do not show which prompt is better{more}"
+    return f"{versus.arm}: prompt {'B' if versus.better == 'second' else 'A'} is better{more}"

@@ -18,10 +18,10 @@ import yaml
 
 from hcmlang.data.records import Group, Hypothesis, Instance, write_jsonl
 from hcmlang.data.table import Table
+from hcmlang.evaluation.results import Results
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.gather import results
 from hcmlang.loop.pool_map import MAP
-from hcmlang.loop.results import Results
 from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, REJECTED, SCORES, TABLE, Work
 from hcmlang.progress import SILENT
 

@@ -85,7 +85,7 @@ def main() -> None:
         told = " ".join(f"--set '{override}'" for override in overrides)
         print(f"`hcmlang run benchmarks/real/{task}.yaml {told}`: {time.perf_counter() - started:.0f} s\n")
         print(headline(run.metrics), "\n")
-        print(markdown(*arms_table(run.metrics, "test")))
+        print(markdown(arms_table(run.metrics, "test")))
 
 
 if __name__ == "__main__":

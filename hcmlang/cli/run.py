@@ -44,7 +44,7 @@ def follow(
     from hcmlang import api
     from hcmlang.cli.terminal import terminal_progress
     from hcmlang.diagnostics import Diagnostic, DiagnosticError, render
-    from hcmlang.report.terminal import render_headline
+    from hcmlang.report.headline import headline
 
     experiment = api.load(spec, overrides)
     if experiment.warnings:
@@ -56,7 +56,7 @@ def follow(
     with terminal_progress() as progress:
         result = experiment.run(out, progress, answers, workers=where.workers, on=where.on, storage=where.storage)
     click.echo()
-    click.echo(render_headline(result.results))
+    click.echo(headline(result.metrics))
     click.echo(f"report: {result.folder / 'report.html'}")
     failed: list[Diagnostic] = []
     for tracker in dict.fromkeys(trackers):

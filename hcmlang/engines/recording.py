@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hcmlang.database import open_read_only
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
 from hcmlang.engines.journal import NANO
 from hcmlang.engines.wire import ChatRequest, ChatResponse, Usage
@@ -82,7 +82,7 @@ class Replay:
 
 def _of_journal(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with open_read_only(path) as connection:
             query = f"select {_COLUMNS} from calls where response is not null order by key"
             for key, purpose, arm, request, response, read, wrote, nano, attempts, seconds in connection.execute(query):
                 yield {

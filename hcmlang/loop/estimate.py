@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -14,6 +13,7 @@ from random import Random
 
 from hcmlang import lang
 from hcmlang.data.sources import count_rows
+from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
@@ -317,7 +317,7 @@ def _groups(run: Path) -> float | None:
     if not journal.is_file():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        with open_read_only(journal) as connection:
             query = "select name, folder from steps where action = 'detect' and name like 'detect/%' order by finished"
             # Of steps that were done again after a change, the last counts.
             folders = dict(connection.execute(query).fetchall())

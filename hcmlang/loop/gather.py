@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 
 from hcmlang.data.records import Group, Hypothesis, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
+from hcmlang.evaluation.predictions import Predictions, most_confident
+from hcmlang.evaluation.predictions import kept as kept_confident
 from hcmlang.lang.evaluate import find_any
 from hcmlang.loop.history import of_round, tested_after
 from hcmlang.loop.metrics import kept_instances, metrics, not_used, taught
 from hcmlang.loop.pool_map import MAP
 from hcmlang.loop.work import GROUPS, HYPOTHESES, PROBES, Work
-from hcmlang.statistics.measures import Outcome, most_confident
-from hcmlang.statistics.measures import kept as kept_confident
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
@@ -108,9 +108,9 @@ def _groups(work: Work, pool: Table) -> Iterator[dict[str, Any]]:
 
 def _hypotheses(work: Work, teacher: str, arm: str, seed: int, number: int, test: Table) -> Iterator[dict[str, Any]]:
     """Each hypothesis with what became of it: its instances, and the test HCMs that its triggers point to."""
-    none = Outcome.of(work.scores(f"scores:test:none:{seed}"), test.y)
+    none = Predictions(work.scores(f"scores:test:none:{seed}"), test.y)
     before, after = (
-        Outcome.of(work.scores(tested_after(arm, seed, number, work.config["rounds"][arm])), test.y)
+        Predictions(work.scores(tested_after(arm, seed, number, work.config["rounds"][arm])), test.y)
         for number in (number - 1, number)
     )
     count = kept_confident(none, work.config["confidence"])
@@ -140,7 +140,7 @@ def _hypotheses(work: Work, teacher: str, arm: str, seed: int, number: int, test
         }
 
 
-def _on_test(hypothesis: Hypothesis, test: Table, before: Outcome, after: Outcome, kept: int) -> dict[str, Any] | None:
+def _on_test(hypothesis: Hypothesis, test: Table, before: Predictions, after: Predictions, kept: int) -> dict[str, Any] | None:
     """Test rows of the hypothesis's gold label with one of its triggers, and the HCMs among them, before and after its round:
     the wrong ones of the `kept` most confident predictions; which of these are none any more (`fixed`), and which are new
     (`broken`), by their number from 0."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from hcmlang.data.records import read_jsonl
 from hcmlang.data.table import Table
+from hcmlang.evaluation.predictions import Predictions, matched_mistakes
 from hcmlang.loop import rounds
 from hcmlang.loop.work import HYPOTHESES, INSTANCES, Work
-from hcmlang.statistics.measures import Outcome, matched_mistakes
 
 
 def of_round(seed: int, arm: str, number: int) -> str:
@@ -38,11 +38,11 @@ def _history(work: Work, arm: str, seed: int, pool: Table, test: Table) -> list[
     kept = [0] + [_count(work, f"select:{arm}:{seed}:{number}", INSTANCES) for number in range(1, last + 1)]
     # Train rows are repeated whatever there is to see.
     looks = work.config["arms"][arm]["from"] != ["duplicate"]
-    before = Outcome.of(work.scores(f"scores:test:none:{seed}"), test.y)
+    before = Predictions(work.scores(f"scores:test:none:{seed}"), test.y)
     found = []
     for number in range(1, last + 1):
         became = rounds.regression(scores, pool.y, tau, last, seed, number)
-        after = Outcome.of(work.scores(tested_after(arm, seed, number, last)), test.y)
+        after = Predictions(work.scores(tested_after(arm, seed, number, last)), test.y)
         where, sources = of_round(seed, arm, number), work.config["arms"][arm]["from"]
         found.append(
             {

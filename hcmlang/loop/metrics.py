@@ -11,12 +11,12 @@ import numpy as np
 
 from hcmlang.data.records import Instance, read_jsonl, read_records
 from hcmlang.data.table import Table
-from hcmlang.loop.compare import Settings, compare, pairs_of
-from hcmlang.loop.detect import confident_errors
+from hcmlang.evaluation.calibration import temperature
+from hcmlang.evaluation.comparison import Settings, compare, pairs_of
+from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.loop.graph import TEST
 from hcmlang.loop.history import history, of_round
 from hcmlang.loop.work import INSTANCES, LEAKED, REJECTED, Work
-from hcmlang.statistics.calibration import temperature
 
 #: Thresholds that are tried when a pool has no HCM, to tell the user what to lower the threshold to.
 _LOWER = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4)

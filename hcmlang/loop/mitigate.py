@@ -12,9 +12,9 @@ from hcmlang.classifiers import guard
 from hcmlang.classifiers.pair import Pair
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
+from hcmlang.evaluation.predictions import Predictions, area_under_risk_coverage
 from hcmlang.loop.learn import fold_of, instances_table, save_model
 from hcmlang.loop.work import INSTANCES, MODEL, Work
-from hcmlang.statistics.measures import Outcome, area_under_risk_coverage
 
 #: Weights of an instance that `upweight` tries.
 WEIGHTS = (1.0, 2.0, 4.0, 8.0)
@@ -107,7 +107,7 @@ def _upweighted(work: Work, train: Table, added: Table) -> tuple[classifiers.Cla
     for weight in WEIGHTS:
         work.progress.note(f"  weight {weight:g}")
         model = _trained(work, train, added, weight)
-        outcome = Outcome.of(model.predict_proba(held_out, work.progress), held_out.y)
+        outcome = Predictions(model.predict_proba(held_out, work.progress), held_out.y)
         tried[f"{weight:g}"] = area_under_risk_coverage(outcome)
         if best is None or tried[f"{weight:g}"] < tried[f"{best[1]:g}"]:
             best = model, weight

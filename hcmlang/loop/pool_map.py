@@ -7,10 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hcmlang import classifiers
+from hcmlang.evaluation.predictions import Predictions, at_least, confident_errors
 from hcmlang.hashing import derive_seed
-from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.work import MODEL, Work
-from hcmlang.statistics.measures import Outcome, at_least
 
 MAP = "map.parquet"
 #: HCMs on the map, the most confident ones, before and after each; and other rows around them.
@@ -54,7 +53,7 @@ def pool_map(work: Work) -> None:
 
 
 def _hcm(scores: np.ndarray, gold: np.ndarray, tau: float) -> np.ndarray:
-    outcome = Outcome.of(scores, gold)
+    outcome = Predictions(scores, gold)
     return np.asarray(outcome.wrong & at_least(outcome.confidence, tau))
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from hcmlang import classifiers
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
+from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.hashing import derive_seed
 from hcmlang.lang.evaluate import find_any
-from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.learn import instances_table
 from hcmlang.loop.orders import Order, instance_of
 from hcmlang.loop.teach import orders_of, scopes_of, shown_rows, writing

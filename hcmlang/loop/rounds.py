@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from hcmlang.evaluation.predictions import Predictions, confident_errors, matched_mistakes
 from hcmlang.hashing import derive_seed
-from hcmlang.loop.detect import confident_errors
-from hcmlang.statistics.measures import Outcome, matched_mistakes
 
 
 def part(rows: int, number: int, rounds: int, seed: int) -> np.ndarray:
@@ -39,7 +38,7 @@ def gains(scores: Sequence[np.ndarray], gold: np.ndarray, confidence: float, rou
     for number, (before, after) in enumerate(pairwise(scores), start=1):
         if number < rounds:
             fresh = part(len(gold), number + 1, rounds, seed)
-            was, now = Outcome.of(before[fresh], gold[fresh]), Outcome.of(after[fresh], gold[fresh])
+            was, now = Predictions(before[fresh], gold[fresh]), Predictions(after[fresh], gold[fresh])
             found.append(Gain(matched_mistakes(was, was, confidence), matched_mistakes(now, was, confidence)))
     return found
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import batch
+from hcmlang.evaluation.results import METRICS
 from hcmlang.loop.costs import costs_of
-from hcmlang.loop.results import METRICS
 from hcmlang.loop.store import JOURNAL, holder_of
 from hcmlang.teachers import tasks
 
@@ -43,7 +43,7 @@ def runs_in(folder: Path) -> list[RunState]:
 def _state(run: Path) -> RunState:
     steps, last = 0, None
     try:
-        with closing(sqlite3.connect(f"file:{run / JOURNAL}?mode=ro", uri=True)) as connection:
+        with open_read_only(run / JOURNAL) as connection:
             steps, last = connection.execute("select count(*), max(finished) from steps").fetchone()
         total = costs_of(run)[-1]
     except (sqlite3.DatabaseError, DiagnosticError):

@@ -14,12 +14,12 @@ from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_record
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Engine, Judge, Message
+from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.hashing import derive_seed
 from hcmlang.loop import people, rounds
 from hcmlang.loop import select as selection
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.choose import best
-from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.loop.learn import instances_table
 from hcmlang.loop.orders import Order, in_order_of, instance_of

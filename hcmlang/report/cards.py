@@ -1,4 +1,4 @@
-"""Cards for the data and the model of a run, in the layout that the hub reads: YAML front matter, then Markdown."""
+"""Cards for the data and the model of a run, in the layout of the Hugging Face hub: YAML front matter, then Markdown."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
+from hcmlang.evaluation.results import Results
 from hcmlang.files import write_text
-from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, seeds_in_words
 from hcmlang.report.tables import arms_table, markdown
-from hcmlang.spec.model import Spec, TransformersClassifier
+from hcmlang.spec.model import ClassifierConfig, Spec, TransformersClassifier
 
 DATA_CARD = "augmented.card.md"
 MODEL_CARD = "model/README.md"
@@ -30,7 +30,7 @@ def data_card(spec: Spec, results: Results) -> str:
     data_rows, generic = by.pop(None, 0), by.pop("generic", 0)
     origin = [f"{by.total():,} were written for hypotheses about the confident mistakes of a classifier"] if by else []
     origin += [f"{generic:,} were written by the same teacher without hypotheses, as a control"] if generic else []
-    origin += [f"{data_rows:,} are rows of the data with their own labels"] if data_rows else []
+    origin += [f"{data_rows:,} are rows of the data with their gold labels"] if data_rows else []
     front = {
         "pretty_name": f"{spec.name}: instances for blind spots",
         "task_categories": ["text-classification"],
@@ -42,10 +42,10 @@ def data_card(spec: Spec, results: Results) -> str:
     body = f"""# {spec.name}: instances for blind spots
 
 {results.augmented.num_rows:,} labelled texts, all arms and seeds together: {"; ".join(origin) or "none"}.
-Nobody checked the labels of what was generated. None repeats or nearly repeats a test or challenge row.
+Nobody checked the labels of generated texts. No text repeats or nearly repeats a test or challenge row.
 
-Columns: {", ".join(f"`{name}`" for name in results.augmented.column_names)}. `guarantees` says of each constraint of
-the program whether it holds by construction or was checked.
+Columns: {", ".join(f"`{name}`" for name in results.augmented.column_names)}. `guarantees` lists each constraint of
+the program, and whether it holds by construction or was checked.
 
 ## Hypotheses (seed {results.metrics["seeds"][0]})
 
@@ -59,26 +59,30 @@ def model_card(spec: Spec, results: Results) -> str:
     metrics = results.metrics
     arm = metrics["summary"]["arm"] or "none"
     front: dict[str, Any] = {"pipeline_tag": "text-classification", "tags": ["hcmlang"]}
-    if isinstance(spec.classifier, TransformersClassifier):
-        front["library_name"] = "transformers"
-        if spec.classifier.model != "tiny":
-            front["base_model"] = spec.classifier.model
-    header, rows = arms_table(metrics, "test")
+    front |= _library(spec.classifier)
     labels = ", ".join(f"`{label}`" for label in spec.task.labels)
     body = f"""# {spec.name}, arm `{arm}`
 
 {headline(metrics)}
 
-Labels: {labels}. This is the model of seed {spec.seeds[0]} and arm `{arm}`; it was not chosen
-by its results.
+Labels: {labels}. This is the model of seed {spec.seeds[0]} and arm `{arm}`. It was not
+selected by its results.
 
 ## Evaluation on {metrics["sets"]["test"]["rows"]:,} test rows
 
-{markdown(header, rows)}
+{markdown(arms_table(metrics, "test"))}
 
 Means over {seeds_in_words(metrics["seeds"])}. An HCM is a wrong prediction with at least the given confidence.
 """
     return _card(front, body)
+
+
+def _library(classifier: ClassifierConfig) -> dict[str, str]:
+    """How the hub loads the model: `library_name` and, where it was fine-tuned, its `base_model`."""
+    if not isinstance(classifier, TransformersClassifier):
+        return {}
+    base = {"base_model": classifier.model} if classifier.model != "tiny" else {}
+    return {"library_name": "transformers", **base}
 
 
 def _card(front: dict[str, Any], body: str) -> str:

@@ -1,12 +1,12 @@
-"""What a run cost, arm by arm, and what it got for that."""
+"""What each arm of a run cost, and what it achieved for that."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hcmlang.evaluation.comparison import MATCHED
+from hcmlang.evaluation.results import JOURNAL, Results
 from hcmlang.loop.costs import costs_of
-from hcmlang.loop.results import Results
-from hcmlang.loop.store import JOURNAL
 from hcmlang.teachers.tasks import Tasks, has_tasks
 
 if TYPE_CHECKING:
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def costs(results: Results) -> list[dict[str, Any]]:
-    """For each arm whose teachers are people or asked models on servers, and each teacher who is in no arm that is complete:
-    `arm`, `calls`, `given_up`, `tokens`, `hours` of people's work, `usd`, and `per_instance` and `per_hcm`, the dollars for an
-    instance that was kept, and for a test HCM fewer at matched coverage, over all seeds; None where there are none of these."""
+    """For each arm that asked people or models on servers, and each teacher that belongs to no finished arm: `arm`, `calls`,
+    `given_up`, `tokens`, `hours` of people's work, `usd`, and the dollars for each instance that was kept (`per_instance`) and
+    for each test HCM removed at matched coverage (`per_hcm`), over all seeds; None where there are none of these.
+
+    Raises :class:`DiagnosticError` where the journal cannot be read.
+    """
     if not (results.folder / JOURNAL).is_file():
         return []
     metrics = results.metrics
@@ -24,29 +27,34 @@ def costs(results: Results) -> list[dict[str, Any]]:
     spent: dict[str, list[dict[str, Any]]] = {}
     for line in costs_of(results.folder)[:-1]:
         spent.setdefault(line["arm"], []).append(line)
-    found: dict[str, dict[str, Any]] = {}
     sources = {arm: of["from"] for arm, of in metrics["arm_of"].items()}
-    alone = {name: [name] for name in spent if not any(name in own for own in sources.values())}
-    for arm, own in {**sources, **alone}.items():
-        lines = [line for source in own for line in spent.get(source, ())]
-        if lines:
-            tokens = sum(line["input_tokens"] + line["output_tokens"] for line in lines)
-            sums = {name: sum(line[name] for line in lines) for name in ("calls", "given_up", "usd")}
-            hours = sum(line["seconds"] for line in lines if line["people"]) / 3600
-            found[arm] = {"arm": arm, **sums, "tokens": tokens, "hours": hours}
-    for arm, sums in found.items():
+    unfinished = {name: [name] for name in spent if not any(name in names for names in sources.values())}
+    entries = []
+    for arm, names in {**sources, **unfinished}.items():
+        lines = [line for source in names for line in spent.get(source, ())]
+        if not lines:
+            continue
+        total = {name: sum(line[name] for line in lines) for name in ("calls", "given_up", "usd")}
         kept = sum(entry["kept"] for entry in metrics["instances"].get(arm, ()))
         removed = 0.0
         if arm in arms:
-            before, after = (arms[name]["mean"]["hcms_at_matched_coverage"] for name in ("none", arm))
+            before, after = (arms[name]["mean"][MATCHED] for name in ("none", arm))
             removed = (before - after) * len(metrics["seeds"])
-        sums["per_instance"] = sums["usd"] / kept if kept else None
-        sums["per_hcm"] = sums["usd"] / removed if removed > 0 else None
-    return list(found.values())
+        entries.append(
+            {
+                "arm": arm,
+                **total,
+                "tokens": sum(line["input_tokens"] + line["output_tokens"] for line in lines),
+                "hours": sum(line["seconds"] for line in lines if line["people"]) / 3600,
+                "per_instance": total["usd"] / kept if kept else None,
+                "per_hcm": total["usd"] / removed if removed > 0 else None,
+            }
+        )
+    return entries
 
 
 def agreement(results: Results) -> list[Agreement]:
-    """How far the people of each human arm agree on labels."""
+    """How far people agree on labels, for each arm that asked them."""
     journal = results.folder / JOURNAL
     if not has_tasks(journal):
         return []

@@ -1,6 +1,6 @@
 """The result of a run in a sentence or two, as careful as the numbers allow.
 
-A count "fell" or "rose" only where its 95% interval leaves out zero; with one seed there is no interval, and it "went".
+A count "fell" or "rose" only where its 95% interval excludes zero; with one seed there is no interval, and it "went".
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def headline(metrics: dict[str, Any]) -> str:
-    """What a run found, from its metrics."""
+    """The headline of a run, from its metrics.json."""
     summary = metrics["summary"]
     if summary["pool_hcms"] == 0:
-        return _nothing_found(metrics)
+        return _no_mistakes(metrics)
     if summary["arm"] is None:
-        return f"{_found(metrics)} No teacher is among the arms, so nothing was done about it."
+        return f"{_mistakes(metrics)} No arm has a teacher, so nothing was done about it."
     if all(entry["kept"] == 0 for entry in metrics["instances"][summary["arm"]]):
-        return f"{_found(metrics)} {_nothing_added(metrics)}"
+        return f"{_mistakes(metrics)} {_nothing_added(metrics)}"
     return f"{_hcms(metrics)}; {_accuracy(metrics)}.{_against_generic(metrics)}{_only_less_sure(metrics)}"
 
 
@@ -48,9 +48,9 @@ def _accuracy(metrics: dict[str, Any]) -> str:
 
 
 def _against_generic(metrics: dict[str, Any]) -> str:
-    """What the hypotheses are worth: said where there is the control without them."""
+    """Whether the hypotheses helped, where there is the control without them."""
     arm, arms = metrics["summary"]["arm"], metrics["sets"]["test"]["arms"]
-    control = next((one for one in arms[arm].get("against", {}) if metrics["arm_of"][one]["from"] == ["generic"]), None)
+    control = next((c for c in arms[arm].get("against", {}) if metrics["arm_of"][c]["from"] == ["generic"]), None)
     if control is None:
         return ""
     entry, count = arms[arm]["against"][control]["hcms_at_matched_coverage"], arms[control]["mean"]
@@ -62,22 +62,22 @@ def _against_generic(metrics: dict[str, Any]) -> str:
         return f" {there}: they made it fall further {span}."
     if entry["low"] > 0:
         return f" {there}: they made it worse {span}."
-    return f" {there}: that they helped cannot be told from chance {span}."
+    return f" {there}: whether they helped is uncertain {span}."
 
 
 def _only_less_sure(metrics: dict[str, Any]) -> str:
-    """Said where the count at the threshold fell and the one at matched coverage did not."""
+    """A warning where the count at the threshold fell and the one at matched coverage did not."""
     at_tau, matched = metrics["summary"]["hcms"], metrics["summary"]["hcms_at_matched_coverage"]
     if at_tau["high"] is None or at_tau["high"] >= 0 or matched["high"] < 0:
         return ""
     span = f"from {' to '.join(before_after(at_tau))}"
     return (
-        f" At confidence >= {metrics['confidence']:g} they fell {span}, which a classifier that only became less sure "
-        "shows too."
+        f" At confidence >= {metrics['confidence']:g} they fell {span}, but a classifier that is only less confident shows "
+        "the same."
     )
 
 
-def _found(metrics: dict[str, Any]) -> str:
+def _mistakes(metrics: dict[str, Any]) -> str:
     return (
         f"The classifier is wrong with confidence >= {metrics['confidence']:g} on "
         f"{number(metrics['summary']['pool_hcms'])} of {metrics['pool']['rows']:,} {_pool(metrics)} rows."
@@ -85,28 +85,28 @@ def _found(metrics: dict[str, Any]) -> str:
 
 
 def _nothing_added(metrics: dict[str, Any]) -> str:
-    """The first teacher added nothing: said of all arms only where that is true of all."""
+    """The first teacher added nothing. That nothing changed is true only if no other arm added anything."""
     summary, arm = metrics["summary"], metrics["summary"]["arm"]
-    kept = [one for one, seeds in metrics["instances"].items() if any(entry["kept"] for entry in seeds)]
+    kept = [name for name, seeds in metrics["instances"].items() if any(entry["kept"] for entry in seeds)]
     changed = "it changed nothing" if kept else "nothing changed"
     others = f" Others added some: {', '.join(kept)}." if kept else ""
     if summary["hypotheses"] == 0:
         return (
-            f"The teacher {arm} found nothing that sets them apart from rows that went well, so no instances "
-            f"were written and {changed}. A larger pool, or a lower `detect.confidence`, gives it more to go by.{others}"
+            f"The teacher {arm} found nothing that sets them apart from correctly predicted rows, so no instances "
+            f"were written and {changed}. A larger pool, or a lower `detect.confidence`, gives it more to learn from.{others}"
         )
-    whose = f"of {arm}" if kept else "for them"
-    return f"No instance {whose} was kept, so {changed}; the report says what was dropped and why.{others}"
+    which = f"of {arm}" if kept else "for them"
+    return f"No instance {which} was kept, so {changed}; the report lists what was dropped and why.{others}"
 
 
-def _nothing_found(metrics: dict[str, Any]) -> str:
+def _no_mistakes(metrics: dict[str, Any]) -> str:
     summary = metrics["summary"]
     start = f"The {_pool(metrics)} set has no mistake with confidence >= {metrics['confidence']:g}"
     most = summary["most_confident_mistake"]
     if most is None:
         return (
-            f"{start}, because the classifier is right on every row; lowering `detect.confidence` would find nothing, "
-            "a harder pool might."
+            f"{start}, because the classifier is right on every row. A lower `detect.confidence` would find "
+            "nothing; a harder pool might."
         )
     lower = list(summary["hcms_at_lower_confidence"].items())[:3]
     tried = ", ".join(f"{number(count)} at {threshold}" for threshold, count in lower)
@@ -128,7 +128,7 @@ def change(entry: dict[str, Any]) -> str:
 
 
 def before_after(entry: dict[str, Any]) -> tuple[str, str]:
-    """Two counts, or means of counts, each with as many digits as the other."""
+    """Two counts, or means of counts, with the same number of digits."""
     before, after = entry["before"], entry["after"]
     digits = 0 if float(before).is_integer() and float(after).is_integer() else 1
     return f"{before:,.{digits}f}", f"{after:,.{digits}f}"
@@ -140,25 +140,25 @@ def number(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A signed share in per cent; a change that rounds to none has no sign."""
+    """A signed share in per cent; a change that rounds to zero has no sign."""
     return "0%" if round(value, 2) == 0 else f"{value:+.0%}"
 
 
 def p_value(p: float | None) -> str:
-    """A p-value as one writes it; empty where there is none."""
+    """A p-value as text; empty where there is none."""
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def power_in_words(metrics: dict[str, Any]) -> str:
-    """Which fall of HCMs could have been seen at all; empty where that is not known."""
+    """Which fall of HCMs the run could have detected; empty where that is unknown."""
     power = metrics["sets"]["test"]["power"]
     if power["detectable"] is None:
         return ""
     with_what = f"With {number(round(power['hcms'], 1))} HCMs and {seeds_in_words(metrics['seeds'])}"
     if power["detectable"] >= 1:
-        return f"{with_what}, no fall of HCMs at matched coverage would be seen four times in five."
+        return f"{with_what}, no fall of HCMs at matched coverage would be detected four times in five."
     share = f"{power['detectable']:.0%}"
     return f"{with_what}, a fall at matched coverage of less than {share} would be missed more than once in five."
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hcmlang.loop.results import Results
+from hcmlang.evaluation.results import Results
 
-#: Of the drawing, in its own units.
+#: The size of the drawing, in its own units.
 WIDTH, HEIGHT = 720, 400
 _MARGIN = 12
-#: Characters of a text that a point shows.
+#: The longest text that a point shows, in characters.
 _SHOWN = 300
 
 
@@ -21,21 +21,21 @@ class Point:
     x: float
     y: float
     fate: str
-    told: str
-    """What is shown of it; nothing of a row that is no HCM."""
+    text: str
+    """The text and labels of an HCM; empty for other rows."""
 
 
 def points(results: Results) -> list[Point]:
-    """The points, HCMs last, so that they lie on top."""
+    """The points of the map, HCMs last, so that they lie on top."""
     rows, fields = results.pool_map.to_pylist(), results.metrics["task"]["fields"]
     names = {name: f"{name}_" if name in fields else name for name in results.pool_map.column_names}
     xs, ys = [row[names["x"]] for row in rows], [row[names["y"]] for row in rows]
-    found = []
+    drawn = []
     for row, x, y in zip(rows, xs, ys, strict=True):
         fate = _fate(row[names["hcm_before"]], row[names["hcm_after"]])
         left = _scaled(x, min(xs), max(xs), WIDTH)
-        found.append(Point(left, HEIGHT - _scaled(y, min(ys), max(ys), HEIGHT), fate, _told(row, names, fields, fate)))
-    return sorted(found, key=lambda point: ("other", "repaired", "left", "new").index(point.fate))
+        drawn.append(Point(left, HEIGHT - _scaled(y, min(ys), max(ys), HEIGHT), fate, _text(row, names, fields, fate)))
+    return sorted(drawn, key=lambda point: ("other", "repaired", "left", "new").index(point.fate))
 
 
 def _scaled(value: float, low: float, high: float, size: int) -> float:
@@ -49,7 +49,7 @@ def _fate(before: bool, after: bool | None) -> str:
     return "new" if after else "other"
 
 
-def _told(row: dict[str, Any], names: dict[str, str], fields: list[str], fate: str) -> str:
+def _text(row: dict[str, Any], names: dict[str, str], fields: list[str], fate: str) -> str:
     texts = [row[name] for name in fields]
     if fate == "other" or None in texts:
         return ""

@@ -1,4 +1,4 @@
-"""Results on the Hugging Face hub: the instances as a data set, the model as a model, each with its card."""
+"""Push results to the Hugging Face hub: the instances as a data set and the model, each with its card."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.evaluation.results import AUGMENTED, HYPOTHESES, METRICS, Results
 from hcmlang.hashing import file_digest
-from hcmlang.loop.gather import AUGMENTED
-from hcmlang.loop.results import METRICS, Results
 from hcmlang.loop.store import Store
-from hcmlang.loop.work import HYPOTHESES, MODEL
+from hcmlang.loop.work import MODEL
 from hcmlang.progress import SILENT, Progress
 from hcmlang.report.cards import DATA_CARD
 from hcmlang.spec.model import Push
@@ -34,9 +33,9 @@ class _Upload:
 
 def push(wanted: Push, results: Results, store: Store, progress: Progress = SILENT) -> None:
     """Push a finished run to the repositories that its spec names, with the token and the endpoint that huggingface_hub
-    finds. What was pushed before and has not changed is left alone; `progress` is told where everything is.
+    finds. What was pushed before and has not changed is skipped; `progress` shows the URLs.
 
-    Raises :class:`DiagnosticError` with one diagnostic for each repository that the hub did not take.
+    Raises :class:`DiagnosticError` with a diagnostic for each repository that could not be pushed.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError
@@ -69,7 +68,7 @@ def _uploads(wanted: Push, folder: Path) -> Iterator[_Upload]:
 
 
 def _push(upload: _Upload, api: HfApi, private: bool, store: Store, progress: Progress) -> None:
-    """Push to one repository, in one commit, unless it has these files from us already."""
+    """Push to one repository, in one commit, unless these files were pushed there before."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 
     fact = f"pushed-{upload.kind}"
@@ -102,7 +101,7 @@ def _push(upload: _Upload, api: HfApi, private: bool, store: Store, progress: Pr
 
 
 def _failed(upload: _Upload, folder: Path, error: Exception) -> Diagnostic:
-    said = getattr(error, "server_message", None) or str(error).strip() or type(error).__name__
-    message = f"cannot push the {upload.kind} to {upload.repository}: {said.splitlines()[0]}"
-    hint = f"the results are kept in {folder}; the same command pushes again"
+    reason = getattr(error, "server_message", None) or str(error).strip() or type(error).__name__
+    message = f"cannot push the {upload.kind} to {upload.repository}: {reason.splitlines()[0]}"
+    hint = f"the results are in {folder}; run the same command again to push them"
     return Diagnostic("push-failed", message, hint=hint)

@@ -1,23 +1,22 @@
-"""Arms of several runs side by side."""
+"""The arms of several runs side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow.compute as pc
-
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.loop.results import Results
+from hcmlang.evaluation.results import Results
 from hcmlang.report.costs import costs
+from hcmlang.report.tables import narrow_lines
 
 
 def side_by_side(runs: Sequence[Results]) -> list[dict[str, Any]]:
-    """One line for each arm of each run, on test, means over seeds: `run`, `arm`, `from`, `by`, `seeds`, `accuracy`, `hcms`
-    (at tau), `hcms_at_matched_coverage`, its `difference` from the run's own baseline as metrics.json has it (None for the
-    baseline), `area_under_risk_coverage`, and `usd` where models on servers were asked.
+    """One line for each arm of each run, on test, means over seeds: `run`, `arm`, `from`, `by`, `seeds`, the measures of narrow
+    tables (`accuracy`, `hcms` at tau, `hcms_at_matched_coverage`, `area_under_risk_coverage`), the `difference` at matched
+    coverage from the run's own baseline as metrics.json has it (None for the baseline), and `usd` where an arm cost anything.
 
-    Raises :class:`DiagnosticError` where runs were not evaluated on the same test rows, or with another threshold.
+    Raises :class:`DiagnosticError` where runs differ in their test rows or in their threshold.
     """
     first, *others = runs
     for other in others:
@@ -27,32 +26,17 @@ def side_by_side(runs: Sequence[Results]) -> list[dict[str, Any]]:
             raise DiagnosticError(_differ(first, other, "count mistakes at different thresholds (`detect.confidence`)"))
     lines = []
     for run in runs:
-        metrics, tau = run.metrics, str(run.metrics["confidence"])
-        spent = {one["arm"]: one["usd"] for one in costs(run)}
-        for arm, entry in metrics["sets"]["test"]["arms"].items():
-            mean = entry["mean"]
-            lines.append(
-                {
-                    "run": str(run.folder),
-                    "arm": arm,
-                    **metrics["arm_of"][arm],
-                    "seeds": len(metrics["seeds"]),
-                    "accuracy": mean["accuracy"],
-                    "hcms": mean["hcms"][tau],
-                    "hcms_at_matched_coverage": mean["hcms_at_matched_coverage"],
-                    "difference": entry.get("difference", {}).get("hcms_at_matched_coverage"),
-                    "area_under_risk_coverage": mean["area_under_risk_coverage"],
-                    "usd": spent.get(arm),
-                }
-            )
+        metrics = run.metrics
+        spent = {cost["arm"]: cost["usd"] for cost in costs(run)}
+        for line in narrow_lines(metrics):
+            about = {"run": str(run.folder), "arm": line["arm"], **metrics["arm_of"][line["arm"]]}
+            lines.append({**about, "seeds": len(metrics["seeds"]), **line, "usd": spent.get(line["arm"])})
     return lines
 
 
-def _gold(run: Results) -> list[str]:
-    """The gold labels of the test rows in order; that is what predictions.parquet has of them."""
-    rows, metrics = run.predictions, run.metrics
-    of_test = pc.and_(pc.equal(rows["set"], "test"), pc.equal(rows["arm"], "none"))
-    gold: list[str] = rows.filter(pc.and_(of_test, pc.equal(rows["seed"], metrics["seeds"][0])))["gold"].to_pylist()
+def _gold(run: Results) -> list[int]:
+    """The gold classes of the test rows in order: predictions.parquet has no texts."""
+    gold: list[int] = run.predicted("test", "none")[0].gold.tolist()
     return gold
 
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
-from hcmlang.loop.results import Results
+from hcmlang.evaluation.results import Results
 from hcmlang.report.headline import headline
 from hcmlang.report.tables import arms_table, dropped_in_words
 
-
-def render_headline(results: Results) -> str:
-    """The result in a sentence or two."""
-    return headline(results.metrics)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def render_terminal(results: Results, console: Console) -> None:
-    """Headline, a table for test and each challenge set, the first seed's hypotheses."""
+    """Headline, a table for test and each challenge set, and the first seed's hypotheses."""
+    from rich.table import Table
+
     metrics = results.metrics
-    console.print(render_headline(results), highlight=False, markup=False)
+    console.print(headline(metrics), highlight=False, markup=False)
     for name, entry in metrics["sets"].items():
+        # Measures as rows and arms as columns fit a terminal of 80 columns.
+        header, *lines = zip(*arms_table(metrics, name).texts(), strict=True)
+        table = Table(title=f"{name}: {entry['rows']:,} rows", title_justify="left", box=None, pad_edge=False)
+        table.add_column("")
+        for arm in header[1:]:
+            table.add_column(arm, justify="right")
+        for line in lines:
+            table.add_row(*line)
         console.print()
-        console.print(_table(results, name, f"{name}: {entry['rows']:,} rows"))
-    first = metrics["seeds"][0]
+        console.print(table)
     for hypothesis in results.hypotheses:
-        if hypothesis["seed"] == first:
+        if hypothesis["seed"] == metrics["seeds"][0]:
             console.print()
             console.print(f"{hypothesis['id']}  {hypothesis['statement']}", highlight=False, markup=False)
             fate = f"    {hypothesis['kept']} instances kept"
@@ -33,15 +39,3 @@ def render_terminal(results: Results, console: Console) -> None:
             if test := hypothesis["test"]:
                 fate += f". Test HCMs with its words: {test['hcms_before']} before, {test['hcms_after']} after"
             console.print(fate, highlight=False, markup=False, style="dim")
-
-
-def _table(results: Results, name: str, title: str) -> Table:
-    """Measures as rows and arms as columns: that fits a terminal of 80 columns."""
-    header, rows = arms_table(results.metrics, name)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    for row in rows:
-        table.add_column(row[0], justify="right")
-    for number, measure in enumerate(header[1:], start=1):
-        table.add_row(measure, *(row[number] for row in rows))
-    return table

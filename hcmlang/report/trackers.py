@@ -1,31 +1,31 @@
-"""A finished run in an experiment tracker: MLflow, Weights & Biases or TensorBoard, through the library's own calls."""
+"""Log a finished run to an experiment tracker: MLflow, Weights & Biases or TensorBoard."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.evaluation.results import Results
 from hcmlang.files import atomic_folder
-from hcmlang.loop.results import Results
 from hcmlang.report.html import REPORT
+from hcmlang.report.tables import ordered
 
 TENSORBOARD = "tensorboard"
-#: Measures that are logged for every set, arm and seed, besides HCMs at each threshold.
-_MEASURES = ("accuracy", "macro_f1", "hcms_at_matched_coverage", "area_under_risk_coverage", "calibration_error")
 
 Value = str | int | float | bool
 
 
 class _Refused(Exception):
-    """A tracker did not take a run, for the reason that its library gave."""
+    """A tracker refused a run, for the reason that its library gave."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a tracker is told."""
+    """The numbers of a run, under flat names."""
 
     name: str
     parameters: dict[str, Value]
@@ -36,15 +36,16 @@ class Record:
 
 
 def record_of(results: Results) -> Record:
-    """The numbers of a run under flat names. What a run does not have, such as intervals with one seed, is left out."""
+    """What trackers log of a run. Values that it does not have, such as intervals with one seed, are left out."""
     metrics, spec = results.metrics, results.spec
+    names = [name for name, _ in ordered(metrics)]
     by_seed: dict[int, dict[str, float]] = {seed: {} for seed in metrics["seeds"]}
     overall: dict[str, float] = {}
-    for name, one in metrics["sets"].items():
-        for arm, entry in one["arms"].items():
+    for name, compared in metrics["sets"].items():
+        for arm, entry in compared["arms"].items():
             for seed, measures in zip(metrics["seeds"], entry["seeds"], strict=True):
-                by_seed[seed] |= _measures(f"{name}/{arm}", measures)
-            overall |= _measures(f"{name}/{arm}/mean", entry["mean"])
+                by_seed[seed] |= _values(f"{name}/{arm}", measures, names)
+            overall |= _values(f"{name}/{arm}/mean", entry["mean"], names)
             for measure, difference in (entry.get("difference") or {}).items():
                 ends = {end: difference.get(end) for end in ("mean", "low", "high", "p", "p_holm")}
                 overall |= _numbers({f"{name}/{arm}/difference/{measure}/{end}": v for end, v in ends.items()})
@@ -56,10 +57,13 @@ def record_of(results: Results) -> Record:
     return Record(metrics["name"], parameters, by_seed, overall)
 
 
-def _measures(prefix: str, measures: dict[str, Any]) -> dict[str, float]:
-    found = {f"{prefix}/{name}": measures[name] for name in _MEASURES}
-    found |= {f"{prefix}/hcms/{threshold}": count for threshold, count in measures["hcms"].items()}
-    return _numbers(found)
+def _values(prefix: str, measures: dict[str, Any], names: Collection[str]) -> dict[str, float]:
+    values: dict[str, float | None] = {}
+    for name in names:
+        value = measures[name]
+        by_key = value.items() if isinstance(value, dict) else [("", value)]
+        values |= {f"{prefix}/{name}" + (f"/{key}" if key else ""): number for key, number in by_key}
+    return _numbers(values)
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
@@ -67,7 +71,7 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def _to_tensorboard(record: Record, results: Results) -> str:
-    """Into the run directory; logged again, a run stands there once."""
+    """Log into the run directory; what was logged there before is replaced."""
     from torch.utils.tensorboard import SummaryWriter
 
     target = results.folder / TENSORBOARD
@@ -75,7 +79,7 @@ def _to_tensorboard(record: Record, results: Results) -> str:
         for seed, values in record.by_seed.items():
             for name, value in values.items():
                 writer.add_scalar(name, value, seed)
-        # This writes the scalars too; the name keeps them in the same folder.
+        # This writes the scalars as well; the name keeps them in the same folder.
         writer.add_hparams(record.parameters, record.overall, run_name=".")
     return str(target)
 
@@ -84,7 +88,7 @@ def _to_mlflow(record: Record, results: Results) -> str:
     import mlflow
 
     try:
-        # In a notebook there may be a run already; ours belongs to it then.
+        # A notebook may have an active run already; then this one is its child.
         with mlflow.start_run(run_name=record.name, nested=mlflow.active_run() is not None) as run:
             mlflow.log_params(record.parameters)
             for seed, values in record.by_seed.items():
@@ -99,7 +103,7 @@ def _to_mlflow(record: Record, results: Results) -> str:
 def _to_wandb(record: Record, results: Results) -> str:
     import wandb
 
-    # The library reads WANDB_PROJECT itself, but not where a project is given.
+    # wandb reads WANDB_PROJECT only if no project is given.
     project = None if os.environ.get("WANDB_PROJECT") else "hcmlang"
     settings = wandb.Settings(silent=True)
     try:
@@ -120,32 +124,13 @@ def _to_wandb(record: Record, results: Results) -> str:
     return place
 
 
-def _needs_tensorboard() -> None:
-    from torch.utils.tensorboard import SummaryWriter  # noqa: F401
-
-
-# Run folders of these libraries may lie in the working directory under the library's name, and such a folder can be
-# imported; only the library has the function.
-def _needs_mlflow() -> None:
-    from mlflow import start_run  # noqa: F401
-
-
-def _needs_wandb() -> None:
-    from wandb import init  # noqa: F401
-
-
-@dataclass(frozen=True)
-class _Tracker:
-    needs: Callable[[], None]
-    """Raises ImportError where the library is missing."""
-    log: Callable[[Record, Results], str]
-    """Logs, and returns where; raises :class:`_Refused` or OSError."""
-
-
-_TRACKERS = {
-    "mlflow": _Tracker(_needs_mlflow, _to_mlflow),
-    "wandb": _Tracker(_needs_wandb, _to_wandb),
-    TENSORBOARD: _Tracker(_needs_tensorboard, _to_tensorboard),
+#: For each tracker how it logs (returning the place; raising :class:`_Refused` or OSError), and what it has to import. The
+#: working directory may hold a folder of runs with the library's name, which can be imported; only the library has the name
+#: after the colon.
+_TRACKERS: dict[str, tuple[Callable[[Record, Results], str], str]] = {
+    "mlflow": (_to_mlflow, "mlflow:start_run"),
+    "wandb": (_to_wandb, "wandb:init"),
+    TENSORBOARD: (_to_tensorboard, "torch.utils.tensorboard:SummaryWriter"),
 }
 
 
@@ -157,31 +142,31 @@ def require(trackers: Collection[str]) -> None:
     missing = []
     for name in trackers:
         try:
-            _tracker(name).needs()
-        except ImportError as error:
-            message = f"logging to {name} needs a package that is not there: {error}"
+            EntryPoint(name, _tracker(name)[1], "").load()
+        except (ImportError, AttributeError) as error:
+            message = f"logging to {name} needs a package that is not installed: {error}"
             missing.append(Diagnostic("missing-package", message, hint=f"pip install 'hcmlang[{name}]'"))
     if missing:
         raise DiagnosticError(missing)
 
 
 def log(tracker: str, results: Results) -> str:
-    """Log a finished run to a tracker, at the place that its library is set to; returns where that is.
+    """Log a finished run to a tracker, where its library is configured to log; returns the place.
 
-    Raises :class:`DiagnosticError` where the library is missing, or does not take the run.
+    Raises :class:`DiagnosticError` where the library is missing or refuses the run.
     """
     require([tracker])
     try:
-        return _tracker(tracker).log(record_of(results), results)
+        return _tracker(tracker)[0](record_of(results), results)
     except (OSError, _Refused) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        hint = f"the results are kept in {results.folder}; the same command logs them again"
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        hint = f"the results are in {results.folder}; run the same command again to log them"
         raise DiagnosticError(
-            Diagnostic("not-logged", f"cannot log the run to {tracker}: {said}", hint=hint)
+            Diagnostic("not-logged", f"cannot log the run to {tracker}: {reason}", hint=hint)
         ) from error
 
 
-def _tracker(name: str) -> _Tracker:
+def _tracker(name: str) -> tuple[Callable[[Record, Results], str], str]:
     if name not in _TRACKERS:
         raise ValueError(f"no tracker {name}; there are {', '.join(_TRACKERS)}")
     return _TRACKERS[name]

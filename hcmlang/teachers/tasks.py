@@ -13,12 +13,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from hcmlang.database import connect, written
+from hcmlang.database import connect, has_table, open_read_only, written
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.journal import NANO
 from hcmlang.teachers.asked import Answer, Task, adjudication_key
@@ -68,16 +68,15 @@ def has_tasks(journal: Path) -> bool:
     """Whether people were ever asked in a run. Raises :class:`DiagnosticError` where its journal cannot be opened."""
     if not journal.is_file():
         return False
-    with written(journal), closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
-        query = "select 1 from sqlite_master where name = 'people_tasks'"
-        return connection.execute(query).fetchone() is not None
+    with written(journal), open_read_only(journal) as connection:
+        return has_table(connection, "people_tasks")
 
 
 def waiting(journal: Path) -> int:
     """How many tasks of a run want answers of people."""
     if not has_tasks(journal):
         return 0
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+    with open_read_only(journal) as connection:
         query = "select count(*) from people_tasks where wanted and answered < needed"
         return int(connection.execute(query).fetchone()[0])
 

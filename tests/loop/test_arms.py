@@ -18,11 +18,11 @@ from hcmlang.classifiers import open_model
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError, render
+from hcmlang.evaluation.calibration import scaled
+from hcmlang.evaluation.results import Results
 from hcmlang.hashing import file_digest
-from hcmlang.loop.results import Results
 from hcmlang.loop.work import TABLE
 from hcmlang.report.html import write_report
-from hcmlang.statistics.calibration import scaled
 from tests.conftest import Hcmlang
 
 ARMS = {

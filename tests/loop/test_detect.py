@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hcmlang.data.table import Table
-from hcmlang.loop import detect, group
-from hcmlang.loop.detect import confident_errors
+from hcmlang.evaluation import predictions
+from hcmlang.evaluation.predictions import confident_errors
+from hcmlang.loop import group
 from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
 
@@ -70,10 +71,10 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, scores = pool_of(HORROR + NOT)
     scores[::3] = scores[::3, ::-1]
     scores[:, :] += np.linspace(0, 0.001, len(pool))[:, None]
-    rows = detect.confident_errors(scores, pool.y, 0.5)
+    rows = confident_errors(scores, pool.y, 0.5)
     groups = group_errors(pool, scores, rows, spec.Group(), seed=0)
     assert any(one.terms for one in groups)
-    monkeypatch.setattr(detect, "_BLOCK", 5)
+    monkeypatch.setattr(predictions, "_BLOCK", 5)
     monkeypatch.setattr(group, "_BLOCK", 7)
-    assert detect.confident_errors(scores, pool.y, 0.5).tolist() == rows.tolist()
+    assert confident_errors(scores, pool.y, 0.5).tolist() == rows.tolist()
     assert group_errors(pool, scores, rows, spec.Group(), seed=0) == groups

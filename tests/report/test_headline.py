@@ -47,7 +47,7 @@ def test_fell() -> None:
     ("low", "high", "said"),
     [
         (-14, -2, "they made it fall further (a difference of -8.0, -14.0 to -2.0)."),
-        (-14, 4, "that they helped cannot be told from chance (a difference of -8.0, -14.0 to +4.0)."),
+        (-14, 4, "whether they helped is uncertain (a difference of -8.0, -14.0 to +4.0)."),
         (1, 14, "they made it worse (a difference of -8.0, +1.0 to +14.0)."),
     ],
 )
@@ -84,7 +84,7 @@ def test_no_clear_change() -> None:
 def test_a_classifier_that_is_only_less_sure() -> None:
     found = headline(metrics(hcms_at_matched_coverage=count(60, 61, -4, 6), hcms=count(60, 15, -50, -40)))
     assert found.endswith(
-        " At confidence >= 0.9 they fell from 60 to 15, which a classifier that only became less sure shows too."
+        " At confidence >= 0.9 they fell from 60 to 15, but a classifier that is only less confident shows the same."
     )
 
 
@@ -108,23 +108,23 @@ def test_too_few_for_a_share() -> None:
 
 def test_no_teacher() -> None:
     assert headline(metrics(arm=None)) == (
-        "The classifier is wrong with confidence >= 0.9 on 57 of 1,200 pool rows. No teacher is among the arms, so nothing "
-        "was done about it."
+        "The classifier is wrong with confidence >= 0.9 on 57 of 1,200 pool rows. No arm has a teacher, so nothing was done "
+        "about it."
     )
 
 
 def test_nothing_was_found_about_the_mistakes() -> None:
     assert headline(metrics(kept=0, hypotheses=0)) == (
         "The classifier is wrong with confidence >= 0.9 on 57 of 1,200 pool rows. The teacher miner found nothing that sets "
-        "them apart from rows that went well, so no instances were written and nothing changed. A larger pool, or a lower "
-        "`detect.confidence`, gives it more to go by."
+        "them apart from correctly predicted rows, so no instances were written and nothing changed. A larger pool, or a lower "
+        "`detect.confidence`, gives it more to learn from."
     )
 
 
 def test_no_instance_was_kept() -> None:
     assert headline(metrics(kept=0)) == (
         "The classifier is wrong with confidence >= 0.9 on 57 of 1,200 pool rows. No instance for them was kept, so nothing "
-        "changed; the report says what was dropped and why."
+        "changed; the report lists what was dropped and why."
     )
 
 
@@ -154,7 +154,7 @@ def test_what_others_added_is_not_denied(hypotheses: int) -> None:
         (
             None,
             {},
-            "because the classifier is right on every row; lowering `detect.confidence` would find nothing, a harder pool "
+            "because the classifier is right on every row. A lower `detect.confidence` would find nothing; a harder pool "
             "might.",
         ),
     ],
@@ -172,7 +172,7 @@ def test_no_hcm_in_the_pool(most: float | None, lower: dict[str, float], advice:
             0.183,
             "a fall at matched coverage of less than 18% would be missed more than once in five.",
         ),
-        (1.2, "no fall of HCMs at matched coverage would be seen four times in five."),
+        (1.2, "no fall of HCMs at matched coverage would be detected four times in five."),
     ],
 )
 def test_what_could_have_been_seen(detectable: float | None, expected: str) -> None:

@@ -108,7 +108,7 @@ def test_a_refusal_is_told_and_the_same_command_pushes_again(
     assert refused.stderr.count("[push-failed]") == 1
     assert "cannot push the model to team/model: " in refused.stderr
     assert "You are not in the owner's organization." in refused.stderr
-    assert "the results are kept in run; the same command pushes again" in refused.stderr
+    assert "the results are in run; run the same command again to push them" in refused.stderr
     assert hub.repositories["datasets/team/texts"].commits == 1
     hub.refused.clear()
     assert hcmlang(*command).returncode == 0

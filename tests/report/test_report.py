@@ -12,7 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hcmlang.loop.results import Results
+from hcmlang.evaluation.results import Results
 from hcmlang.report.cards import data_card, model_card
 from hcmlang.report.headline import headline
 from hcmlang.report.html import render_summary, write_report

@@ -193,7 +193,7 @@ def test_a_tracker_that_does_not_take_the_run(
     assert done.returncode == 1
     assert "logged to tensorboard" in done.stdout
     assert "cannot log the run to wandb: No API key configured." in done.stderr
-    assert "the results are kept in run; the same command logs them again" in done.stderr
+    assert "the results are in run; run the same command again to log them" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -213,7 +213,7 @@ def test_a_missing_library_is_told_before_the_run(quickstart: Path, tmp_path: Pa
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.returncode == 1
-    assert f"logging to {name} needs a package that is not there" in done.stderr
+    assert f"logging to {name} needs a package that is not installed" in done.stderr
     assert f"pip install 'hcmlang[{name}]'" in done.stderr
     assert not (tmp_path / "new").exists()
 

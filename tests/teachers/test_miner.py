@@ -12,7 +12,7 @@ from hcmlang import teachers
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.engines.sampler import Sampler
-from hcmlang.loop.detect import confident_errors
+from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
 from hcmlang.teachers.association import Strata, adjusted_p, exact_p, log_odds_ratio

@@ -7,26 +7,26 @@ import time
 import numpy as np
 import pytest
 
-from hcmlang.statistics.intervals import Interval, _Counted, _Ranked, _Sums, _weights
-from hcmlang.statistics.measures import Outcome, hcms, kept, mistakes_kept
-from tests.statistics.against_baseline import intervals
+from hcmlang.evaluation.intervals import Interval, _Arm, _Baseline, _Ranked, _Sums, _weights
+from hcmlang.evaluation.predictions import Predictions, hcms, kept, mistakes_kept
+from tests.evaluation.made import TESTED, intervals, predictions
 
 
-def simulated(seed: int, rows: int, right: float, digits: int | None = None) -> Outcome:
-    """An outcome with a share of right predictions; rounding the confidence makes ties."""
+def simulated(seed: int, rows: int, right: float, digits: int | None = None) -> Predictions:
+    """Predictions with a share of right predictions; rounding the confidence makes ties."""
     random = np.random.default_rng(seed)
     wrong = random.random(rows) > right
     confidence = np.where(wrong, random.beta(5, 3, rows), random.beta(9, 1, rows)).clip(0.5)
-    return Outcome(confidence if digits is None else confidence.round(digits), wrong)
+    return predictions(confidence if digits is None else confidence.round(digits), wrong)
 
 
-def resampled(arm: Outcome, baseline: Outcome, weights: np.ndarray, tau: float = 0.9) -> tuple[dict, dict]:
+def resampled(arm: Predictions, baseline: Predictions, weights: np.ndarray, tau: float = 0.9) -> tuple[dict, dict]:
     """The measures of baseline and arm in each resample."""
     sums = _Sums()
-    counted, ranked = _Counted(baseline, tau, sums), _Ranked(arm, tau, baseline, sums)
+    before, after = _Baseline(TESTED, baseline, tau, sums), _Arm(TESTED, arm, baseline, tau, sums)
     summed = sums.of(weights)
-    before = counted.measures(summed, weights.shape[1])
-    return before, ranked.measures(weights, summed, before["kept"])
+    kept = before.kept(summed)
+    return before.values(summed, weights.shape[1]) | {"kept": kept}, after.values(weights, summed, kept)
 
 
 @pytest.mark.parametrize("digits", [None, 2, 1, 0])
@@ -46,7 +46,7 @@ def test_each_resample_is_what_repeating_its_rows_gives(
     before, after = resampled(arm, baseline, weights)
     for number in range(40):
         rows = np.repeat(np.arange(400), weights[number].astype(int))
-        own, base = (Outcome(o.confidence[rows], o.wrong[rows]) for o in (arm, baseline))
+        own, base = (one.of(rows) for one in (arm, baseline))
         assert before["hcms_at_matched_coverage"][number] == mistakes_kept(base, kept(base, 0.9))
         assert after["hcms_at_matched_coverage"][number] == pytest.approx(mistakes_kept(own, kept(base, 0.9)), rel=1e-5)
         assert after["hcms"][number] == hcms(own, 0.9)
@@ -109,8 +109,8 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
 
 
 def test_no_share_of_a_baseline_that_may_be_zero() -> None:
-    baseline = [Outcome(np.linspace(0.5, 1, 50), np.arange(50) == 48)] * 2
-    arm = [Outcome(np.linspace(0.5, 1, 50), np.zeros(50, bool))] * 2
+    baseline = [predictions(np.linspace(0.5, 1, 50), np.arange(50) == 48)] * 2
+    arm = [predictions(np.linspace(0.5, 1, 50), np.zeros(50, bool))] * 2
     found = intervals({"arm": arm}, baseline, 0.9, 200, seed=0)
     assert found is not None
     assert found["arm"]["hcms"].relative is None
@@ -138,8 +138,8 @@ def test_ten_thousand_resamples_of_five_thousand_rows_take_less_than_five_second
 @pytest.mark.parametrize(("rows", "sure"), [(1, False), (5, False), (6, True), (40, True)])
 def test_a_few_rows_that_all_say_the_same_are_not_certain(rows: int, sure: bool) -> None:
     """Resamples of equal rows are equal; the sign test knows better."""
-    wrong = Outcome(np.full(rows, 0.95), np.ones(rows, dtype=bool))
-    right = Outcome(np.full(rows, 0.95), np.zeros(rows, dtype=bool))
+    wrong = predictions(np.full(rows, 0.95), np.ones(rows, dtype=bool))
+    right = predictions(np.full(rows, 0.95), np.zeros(rows, dtype=bool))
     found = intervals({"arm": [right] * 3}, [wrong] * 3, 0.9, 200, 0)
     assert found is not None
     for name in ("hcms", "hcms_at_matched_coverage"):

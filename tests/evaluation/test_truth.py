@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from hcmlang.statistics.calibration import scaled
-from hcmlang.statistics.intervals import MEASURES, Interval
-from hcmlang.statistics.measures import Outcome, hcms, matched_mistakes
-from tests.statistics.against_baseline import intervals
+from hcmlang.evaluation.calibration import scaled
+from hcmlang.evaluation.intervals import Interval
+from hcmlang.evaluation.predictions import Predictions, hcms, matched_mistakes
+from tests.evaluation.made import TESTED, intervals, predictions
 
 SIMULATIONS = 500
 ROWS, SEEDS, TAU = 1500, 5, 0.9
@@ -25,9 +25,9 @@ class Experiment:
         spot = random.random(rows) < 0.1
         margin = np.where(spot, random.normal(-0.6, 1.2, rows), random.normal(2.2, 1.3, rows))
 
-        def model(gain: float) -> Outcome:
+        def model(gain: float) -> Predictions:
             m = margin + gain * spot + 0.3 * random.normal(size=rows) + shift * random.normal()
-            return Outcome((1 / (1 + np.exp(-2 * abs(m)))).astype(np.float32).astype(np.float64), m < 0)
+            return predictions((1 / (1 + np.exp(-2 * abs(m)))).astype(np.float32).astype(np.float64), m < 0)
 
         self.baseline = [model(0) for _ in range(seeds)]
         self.arm = [model(gain) for _ in range(seeds)]
@@ -56,7 +56,7 @@ def results(gain: float) -> list[dict[str, Interval]]:
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     random = np.random.default_rng(0)
     truth = np.mean([Experiment(random, 20_000, 20, 0.5).differences() for _ in range(30)], axis=0)
-    for name, value in zip(MEASURES, truth * [1, ROWS, ROWS], strict=True):
+    for name, value in zip(TESTED, truth * [1, ROWS, ROWS], strict=True):
         share = np.mean([one[name].low <= value <= one[name].high for one in results(0.5)])
         assert 0.92 <= share <= 0.98, name
 
@@ -64,7 +64,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 @pytest.mark.slow
 def test_an_arm_without_effect_is_seldom_called_significant() -> None:
     at_most = 0.05 + 3 * np.sqrt(0.05 * 0.95 / SIMULATIONS)
-    for name in MEASURES:
+    for name in TESTED:
         assert np.mean([one[name].p < 0.05 for one in results(0.0)]) <= at_most, name
 
 
@@ -84,8 +84,8 @@ def test_lower_confidence_alone_is_no_improvement_at_matched_coverage(labels: in
         logits = random.normal(size=(4000, labels)) * 2
         logits[np.arange(4000), gold] += 2.5
         scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        baseline.append(Outcome.of(scores.astype(np.float32), gold))
-        cooler.append(Outcome.of(scaled(scores, 1.6), gold))
+        baseline.append(Predictions(scores.astype(np.float32), gold))
+        cooler.append(Predictions(scaled(scores, 1.6), gold))
     found = (intervals({"cooler": cooler}, baseline, TAU, 1000, seed=0) or {})["cooler"]
     assert found["hcms"].high < 0
     assert found["hcms"].p < 0.001

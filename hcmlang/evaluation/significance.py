@@ -1,4 +1,4 @@
-"""Tests of differences, and what could have been seen at all."""
+"""Tests of differences, and the smallest effect that a test can detect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.05
-#: The chance to see an effect that is there, for :func:`detectable`.
+#: The chance to detect an existing effect, for :func:`detectable`.
 POWER = 0.8
 
 
@@ -34,7 +34,7 @@ def mcnemar(before: np.ndarray, after: np.ndarray) -> McNemar:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """p-values adjusted for there being several (Holm 1979): those below a level are significant, and the chance that any of
+    """p-values adjusted for multiple comparisons (Holm 1979): those below a level are significant, and the chance that any of
     them is so by accident is at most that level."""
     ordered = sorted(p_values, key=lambda name: p_values[name])
     adjusted: dict[str, float] = {}
@@ -46,7 +46,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def detectable(error: float) -> float:
-    """The smallest effect that a two-sided test at the 5% level sees in four of five experiments like this one, in the unit
+    """The smallest effect that a two-sided test at the 5% level detects in four of five experiments like this one, in the unit
     of `error`, the standard error of its estimate (normal approximation: Cohen 1988, chapter 2)."""
     from scipy.stats import norm
 

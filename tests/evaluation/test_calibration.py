@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hcmlang.statistics.calibration import scaled, temperature
+from hcmlang.evaluation.calibration import scaled, temperature
 
 
 def calibrated(rows: int, labels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from hcmlang.statistics.significance import detectable, holm, mcnemar
+from hcmlang.evaluation.significance import detectable, holm, mcnemar
 
 
 def test_mcnemar_counts_what_changed() -> None:
