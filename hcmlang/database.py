@@ -38,6 +38,12 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     return connection
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Raises :class:`sqlite3.OperationalError` if there is no such file, which it does not
+    make."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 #: What is done about SQLite's refusals, by how their names begin; whatever else it says is taken for want of space.
 _ADVICE = {
     ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (

@@ -16,13 +16,13 @@ from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
 from hcmlang.lang.imports import read_file
 from hcmlang.loop.compare import Settings, compare
-from hcmlang.loop.plan import prompts_of
-from hcmlang.loop.results import Results
 from hcmlang.packs.check import PURPOSES
 from hcmlang.packs.resolve import find_file
 from hcmlang.progress import SILENT, Progress
 from hcmlang.prompts import Purpose
 from hcmlang.prompts.parse import front_matter, split, text_of
+from hcmlang.run.results import Results
+from hcmlang.sources.teacher import prompts_of
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.references import as_reference, wrong_reference
 

@@ -20,10 +20,9 @@ from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
 from hcmlang.hashing import folder_digest
 from hcmlang.loop.compare import Settings, compare, pairs_of
-from hcmlang.loop.publish import SPEC
-from hcmlang.loop.results import METRICS, Results
-from hcmlang.loop.store import JOURNAL
 from hcmlang.progress import SILENT, Progress
+from hcmlang.run.files import JOURNAL, METRICS, SPEC
+from hcmlang.run.results import Results
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import Spec
 

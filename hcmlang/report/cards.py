@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from hcmlang.files import write_text
-from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, seeds_in_words
 from hcmlang.report.tables import arms_table, markdown
+from hcmlang.run.results import Results
 from hcmlang.spec.model import Spec, TransformersClassifier
 
 DATA_CARD = "augmented.card.md"

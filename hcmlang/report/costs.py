@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hcmlang.loop.costs import costs_of
-from hcmlang.loop.results import Results
-from hcmlang.loop.store import JOURNAL
+from hcmlang.run.costs import costs_of
+from hcmlang.run.files import JOURNAL
+from hcmlang.run.results import Results
 from hcmlang.teachers.tasks import Tasks, has_tasks
 
 if TYPE_CHECKING:

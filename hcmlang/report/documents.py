@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from hcmlang.files import write_text
-from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, p_value, power_in_words, seeds_in_words
 from hcmlang.report.tables import (
     arms_table,
@@ -17,6 +16,7 @@ from hcmlang.report.tables import (
     markdown,
     rounds_table,
 )
+from hcmlang.run.results import Results
 
 MARKDOWN = "report.md"
 LATEX = "report.tex"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from hcmlang.loop.results import Results
+from hcmlang.run.results import Results
 from hcmlang.statistics.bands import risk_band
 from hcmlang.statistics.measures import Outcome, kept, reliability, risk_coverage
 

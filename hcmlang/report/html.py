@@ -11,11 +11,11 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from hcmlang.files import write_text
-from hcmlang.loop.results import Results
 from hcmlang.report import figures, pool_map
 from hcmlang.report.costs import agreement, costs
 from hcmlang.report.headline import before_after, change, headline, number, p_value, power_in_words
 from hcmlang.report.tables import by_group, by_round, difference
+from hcmlang.run.results import Results
 from hcmlang.spec.dump import to_yaml
 
 REPORT = "report.html"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hcmlang.loop.results import Results
+from hcmlang.run.results import Results
 
 #: Of the drawing, in its own units.
 WIDTH, HEIGHT = 720, 400

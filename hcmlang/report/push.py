@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.hashing import file_digest
-from hcmlang.loop.gather import AUGMENTED
-from hcmlang.loop.results import METRICS, Results
-from hcmlang.loop.store import Store
-from hcmlang.loop.work import HYPOTHESES, MODEL
 from hcmlang.progress import SILENT, Progress
 from hcmlang.report.cards import DATA_CARD
+from hcmlang.run.files import AUGMENTED, HYPOTHESES, METRICS, MODEL
+from hcmlang.run.results import Results
+from hcmlang.run.store import Store
 from hcmlang.spec.model import Push
 
 if TYPE_CHECKING:

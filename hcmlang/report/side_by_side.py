@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.loop.results import Results
 from hcmlang.report.costs import costs
+from hcmlang.run.results import Results
 
 
 def side_by_side(runs: Sequence[Results]) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline
 from hcmlang.report.tables import arms_table, dropped_in_words
+from hcmlang.run.results import Results
 
 
 def render_headline(results: Results) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import atomic_folder
-from hcmlang.loop.results import Results
 from hcmlang.report.html import REPORT
+from hcmlang.run.results import Results
 
 TENSORBOARD = "tensorboard"
 #: Measures that are logged for every set, arm and seed, besides HCMs at each threshold.
