@@ -19,9 +19,9 @@ from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError, render
 from hcmlang.hashing import file_digest
-from hcmlang.loop.results import Results
-from hcmlang.loop.work import TABLE
 from hcmlang.report.html import write_report
+from hcmlang.run.files import TABLE
+from hcmlang.run.results import Results
 from hcmlang.statistics.calibration import scaled
 from tests.conftest import Hcmlang
 

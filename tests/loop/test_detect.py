@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from hcmlang.data.table import Table
-from hcmlang.loop import detect, group
-from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
+from hcmlang.steps import group, mistakes
+from hcmlang.steps.group import group_errors
+from hcmlang.steps.mistakes import confident_errors
 
 
 def test_confident_errors_are_wrong_and_sure_and_in_order() -> None:
@@ -70,10 +70,10 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, scores = pool_of(HORROR + NOT)
     scores[::3] = scores[::3, ::-1]
     scores[:, :] += np.linspace(0, 0.001, len(pool))[:, None]
-    rows = detect.confident_errors(scores, pool.y, 0.5)
+    rows = confident_errors(scores, pool.y, 0.5)
     groups = group_errors(pool, scores, rows, spec.Group(), seed=0)
     assert any(one.terms for one in groups)
-    monkeypatch.setattr(detect, "_BLOCK", 5)
+    monkeypatch.setattr(mistakes, "_BLOCK", 5)
     monkeypatch.setattr(group, "_BLOCK", 7)
-    assert detect.confident_errors(scores, pool.y, 0.5).tolist() == rows.tolist()
+    assert confident_errors(scores, pool.y, 0.5).tolist() == rows.tolist()
     assert group_errors(pool, scores, rows, spec.Group(), seed=0) == groups

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hcmlang.loop.results import Results
+from hcmlang.run.results import Results
 from tests.fabricated import Fabrication, make_results
 
 FILES = {

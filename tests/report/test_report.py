@@ -12,11 +12,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from hcmlang.loop.results import Results
 from hcmlang.report.cards import data_card, model_card
 from hcmlang.report.headline import headline
 from hcmlang.report.html import render_summary, write_report
 from hcmlang.report.terminal import render_terminal
+from hcmlang.run.results import Results
 from hcmlang.spec.model import Spec
 from tests.fabricated import Fabrication, make_results
 

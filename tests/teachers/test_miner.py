@@ -12,9 +12,9 @@ from hcmlang import teachers
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.engines.sampler import Sampler
-from hcmlang.loop.detect import confident_errors
-from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
+from hcmlang.steps.group import group_errors
+from hcmlang.steps.mistakes import confident_errors
 from hcmlang.teachers.association import Strata, adjusted_p, exact_p, log_odds_ratio
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import Described, Feature, describe, features_of, negators_in, words_of
