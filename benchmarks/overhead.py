@@ -22,17 +22,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hcmlang.engines.journal import Journal
-from hcmlang.engines.wire import ChatRequest, ChatResponse, Usage
-from hcmlang.hashing import content_key
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.executors import executor_for
 from hcmlang.loop.graph import Step
 from hcmlang.loop.interpreter import execute
 from hcmlang.loop.steps import ACTIONS
-from hcmlang.loop.store import Store
 from hcmlang.loop.work import Action, Work
+
+from hcmlang.engines.journal import Journal
+from hcmlang.engines.wire import ChatRequest, ChatResponse, Usage
+from hcmlang.hashing import content_key
 from hcmlang.progress import SILENT
+from hcmlang.run.store import Store
 
 ROOT = Path(__file__).parents[1]
 MAIN = [sys.executable, "-c", "from hcmlang.cli.main import main; main()"]

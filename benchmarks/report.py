@@ -2,7 +2,7 @@
 
     python benchmarks/report.py [--rows 100000] [--arms 5] [--seeds 5] [--resamples 10000]
 
-The steps before it are made up (tests/fabricated.py). Prints the seconds that gathering the results (measures, intervals and
+The steps before it are made up (tests/fabricated.py). Prints the seconds that collecting the results (measures, intervals and
 tests among them) and writing the report took, the report's size, and the most memory that this process took.
 """
 
@@ -19,11 +19,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+
 from hcmlang.evaluation.results import Results
-from hcmlang.loop.gather import results
 from hcmlang.report.documents import write_documents
 from hcmlang.report.html import write_report
-from tests.fabricated import Fabrication, make_work, write_spec
+from tests.fabricated import Fabrication, make_step, write_spec
 
 
 def main() -> None:
@@ -46,20 +46,20 @@ def main() -> None:
         resamples=options.resamples,
     )
     with tempfile.TemporaryDirectory() as folder:
-        work = make_work(Path(folder), run)
+        step, context = make_step(Path(folder), run)
         started = time.perf_counter()
-        results(work)
-        gathered = time.perf_counter()
-        write_spec(work.out)
-        report = write_report(Results(work.out))
-        write_documents(Results(work.out))
+        step.run(context)
+        collected = time.perf_counter()
+        write_spec(context.out)
+        report = write_report(Results(context.out))
+        write_documents(Results(context.out))
         written = time.perf_counter()
         size = report.stat().st_size / 1e6
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores")
     sets = f"2 sets of {options.rows:,} rows, {options.resamples:,} resamples"
     print(f"{len(names)} arms, {options.seeds} seeds, {sets}:")
-    print(f"gathered in {gathered - started:.1f} s, report in {written - gathered:.1f} s and {size:.2f} MB")
+    print(f"collected in {collected - started:.1f} s, report in {written - collected:.1f} s and {size:.2f} MB")
     print(f"{gigabytes:.2f} GB of memory at most")
 
 

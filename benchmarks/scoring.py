@@ -226,10 +226,11 @@ def short_row(row: int) -> tuple[str, str]:
 
 def pool_steps(rows: int, folder: Path) -> dict[str, float]:
     """The steps of a run that go through its pool, as a run does them."""
-    from hcmlang import classifiers
-    from hcmlang.loop import learn, teach
     from hcmlang.loop.desk import Desk
     from hcmlang.loop.work import MODEL, Work
+
+    from hcmlang import classifiers
+    from hcmlang.loop import learn, teach
     from hcmlang.progress import SILENT
     from hcmlang.spec.model import FileData, Group, LinearClassifier, Task
 
@@ -319,10 +320,10 @@ def like_the_mistakes(table: Any, scores: np.ndarray) -> None:
 def prompts(table: Any, scores: np.ndarray) -> None:
     from hcmlang.data.leakage import HeldOut
     from hcmlang.engines.base import Message
-    from hcmlang.loop.vet import vet
+    from hcmlang.steps.writing.leakage import check_leakage
 
     told = [[Message("user", f"Write a text like this one.\nthe cat of number {n} sat on a mat")] for n in range(1_000)]
-    vet(told, lambda asked: HeldOut({"test": table}, 0.8, asked))
+    check_leakage(told, lambda asked: HeldOut({"test": table}, 0.8, asked))
 
 
 def miner(table: Any, scores: np.ndarray) -> None:

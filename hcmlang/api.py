@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from hcmlang.evaluation.audit import Check
     from hcmlang.evaluation.results import Results
     from hcmlang.loop.estimate import Estimate
-    from hcmlang.loop.graph import Step
-    from hcmlang.loop.storage import Artifact
-    from hcmlang.loop.store import Store
+    from hcmlang.loop.plan import RunPlan
+    from hcmlang.run.step import Step
+    from hcmlang.run.storage import Artifact
+    from hcmlang.run.store import Store
     from hcmlang.teachers.asked import PeopleWanted
 
 
@@ -55,7 +56,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def open_run(folder: str | Path) -> Run:
     """The results of a finished run. Raises :class:`DiagnosticError` where the folder holds none."""
-    from hcmlang.evaluation.results import METRICS, Results
+    from hcmlang.evaluation.results import Results
+    from hcmlang.run.files import METRICS
 
     if not (Path(folder) / METRICS).is_file():
         message = f"{folder} holds no finished run"
@@ -93,7 +95,7 @@ class Experiment:
 
         programs, _ = programs_of(self.file)
         run = Path("runs") / self.spec.name
-        return Plan(self.spec, make_plan(self.spec, programs), estimate(self.spec, programs, run))
+        return Plan(self.spec, make_plan(self.spec, programs).steps, estimate(self.spec, programs, run))
 
     def run(
         self,
@@ -117,56 +119,56 @@ class Experiment:
         the exit code 3 where the budget ended the run (what is complete is reported), 4 where it waits for answers. What was
         finished before is kept.
         """
-        from hcmlang.loop.desk import Desk
-        from hcmlang.loop.executors import executor_for
-        from hcmlang.loop.interpreter import execute
-        from hcmlang.loop.plan import make_plan, within
+        from hcmlang.loop.plan import make_plan
         from hcmlang.loop.publish import publish_spec
-        from hcmlang.loop.store import Store
         from hcmlang.report.push import push
+        from hcmlang.run.executor import executor_for
+        from hcmlang.run.providers import Providers
+        from hcmlang.run.scheduler import execute
+        from hcmlang.run.store import Store
 
         programs, _ = programs_of(self.file)
         folder = Path(out) if out is not None else Path("runs") / self.spec.name
-        steps = make_plan(self.spec, programs)
-        with Store(folder, storage) as store, Desk(folder, self.spec.budget, progress) as desk:
+        plan = make_plan(self.spec, programs)
+        with Store(folder, storage) as store, Providers(folder, self.spec.budget, progress) as providers:
             publish_spec(self.spec, store)
             if answers:
-                progress.note(desk.take([Path(one) for one in answers]))
+                progress.note(providers.take([Path(one) for one in answers]))
             with executor_for(on, workers, store.storage, progress) as executor:
-                outcome = execute(steps, store, desk, progress, executor)
-            if outcome.wanted:
-                raise _answers_wanted(folder, outcome.wanted)
-            if outcome.spent is None:
-                _publish(self.spec, outcome.results, store)
+                execution = execute(plan.steps, store, providers, progress, executor)
+            if execution.waiting:
+                raise _answers_wanted(folder, execution.waiting)
+            if execution.budget_spent is None:
+                _publish(self.spec, plan, execution.results, store)
                 run = open_run(folder)
                 if self.spec.push is not None:
                     push(self.spec.push, run.results, store, progress)
                 return run
-            part = within(self.spec, outcome.results)
+            part = plan.finished_part(self.spec, execution.results)
             if part is not None:
-                why = f"{outcome.spent}; of the arms {', '.join(self.spec.compared)} and the seeds " + (
+                reason = f"{execution.budget_spent}; of the arms {', '.join(self.spec.compared)} and the seeds " + (
                     f"{', '.join(map(str, self.spec.seeds))} this report has {', '.join(part.compared)} and "
                     f"{', '.join(map(str, part.seeds))}"
                 )
-                finished = execute(make_plan(part, programs, partial=why), store, desk)
-                _publish(part, finished.results, store)
-            raise _budget_spent(folder, outcome.spent, part is not None)
+                plan = make_plan(part, programs, partial=reason)
+                _publish(part, plan, execute(plan.steps, store, providers).results, store)
+            raise _budget_spent(folder, execution.budget_spent, part is not None)
 
 
-def _publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
-    """Put the results into the run directory, with their report, unless they are there already."""
+def _publish(spec: Spec, plan: RunPlan, results: Mapping[Step, Artifact], store: Store) -> None:
+    """Write the results and their report to the run directory, unless they are there already."""
     from hcmlang.loop.publish import is_published, mark_published, publish
     from hcmlang.report.cards import write_cards
     from hcmlang.report.documents import write_documents
     from hcmlang.report.html import write_report
 
-    if not is_published(spec, results, store):
-        publish(spec, results, store)
+    if not is_published(spec, plan, results, store):
+        publish(spec, plan, results, store)
         run = open_run(store.folder)
         write_cards(spec, run.results)
         write_documents(run.results)
         write_report(run.results)
-        mark_published(spec, results, store)
+        mark_published(spec, plan, results, store)
 
 
 def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> DiagnosticError:
@@ -241,12 +243,11 @@ class Plan:
         resolved = to_yaml(self.spec.resolved())
         lines = ["# the spec, defaults filled in", resolved.rstrip(), "", f"# {len(self.steps)} steps"]
         first, *others = self.spec.seeds
-        mark = f"/seed={first}"
-        shown = [step for step in self.steps if "/seed=" not in step.name or step.name.endswith(mark)]
+        shown = [step for step in self.steps if step.label.place("seed") in (None, first)]
         lines += [f"{number:4}. {step.title}" for number, step in enumerate(shown, start=1)]
         if others:
             seeds = f"seed {others[0]}" if len(others) == 1 else f"each of the seeds {', '.join(map(str, others))}"
-            lines.append(f"      and what has seed {first} again for {seeds}")
+            lines.append(f"      and the steps of seed {first} again for {seeds}")
         return "\n".join(lines + _guarantees(self.estimate) + _amounts(self.estimate))
 
 

@@ -16,12 +16,12 @@ from hcmlang.evaluation.comparison import MATCHED, Settings, compare
 from hcmlang.evaluation.measures import at
 from hcmlang.evaluation.results import Results
 from hcmlang.lang.imports import read_file
-from hcmlang.loop.plan import prompts_of
 from hcmlang.packs.check import PURPOSES
 from hcmlang.packs.resolve import find_file
 from hcmlang.progress import SILENT, Progress
 from hcmlang.prompts import Purpose
 from hcmlang.prompts.parse import front_matter, split, text_of
+from hcmlang.sources.teacher import prompts_of
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.references import as_reference, wrong_reference
 
@@ -155,8 +155,8 @@ def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: t
         table = Table.of(("text",), labels, [("",)] * rows, before[0].gold.tolist())
         scores = {"none": [one.scores for one in before], arm: [one.scores for one in after]}
         compared = compare("test", table, scores, {}, settings)["arms"]
-        means = ({name: at(compared[which]["mean"][name], tau) for name in SHOWN} for which in ("none", arm))
-        found.append(Versus(arm, *means, compared[arm]["difference"]))
+        baseline, other = ({name: at(compared[which]["mean"][name], tau) for name in SHOWN} for which in ("none", arm))
+        found.append(Versus(arm, baseline, other, compared[arm]["difference"]))
     return Comparison(tuple(found), folders, rows, len(seeds), tau)
 
 

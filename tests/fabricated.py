@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,13 @@ import yaml
 from hcmlang.data.records import Group, Hypothesis, Instance, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.evaluation.results import Results
-from hcmlang.loop.desk import Desk
-from hcmlang.loop.gather import results
-from hcmlang.loop.pool_map import MAP
-from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, REJECTED, SCORES, TABLE, Work
-from hcmlang.progress import SILENT
+from hcmlang.run.files import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MAP, REJECTED, SCORES, TABLE
+from hcmlang.run.step import Label, Step, StepContext
+from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, InstancesStep, Schema, ScoresStep, TableStep
+from hcmlang.steps.collect.parts import ArmSteps, RoundSteps, SeedSteps, SourceSteps
+from hcmlang.steps.collect.pool_map import PoolMap
+from hcmlang.steps.collect.results import ArmSettings, CollectResults
+from tests.loop.made_up import context_in, given
 
 LABELS = ("bad", "good")
 
@@ -48,64 +50,123 @@ class Fabrication:
     resamples: int = 300
 
 
-def make_work(folder: Path, fabrication: Fabrication = Fabrication()) -> Work:
-    """A `results` step with all its inputs; its result goes to `folder/out`."""
-    f = fabrication
-    arms = {arm: {"from": [arm] if arm != "none" else [], "by": "append"} for arm, _ in f.skill}
-    inputs: dict[str, Path] = {}
+Made = TypeVar("Made", bound=Step)
 
-    def place(role: str) -> Path:
-        inputs[role] = folder / role.replace(":", "-")
-        inputs[role].mkdir(parents=True)
-        return inputs[role]
 
-    tables = {role: _table(f, role) for role in ("train", "pool", "set:test", "set:negation")}
-    for role, table in tables.items():
-        table.write(place(role) / TABLE)
-    pq.write_table(_map(f, tables["pool"]), place("map") / MAP)
-    for seed in f.seeds:
-        tables["train"].write(place(f"held_out:{seed}") / TABLE)
-        pool_scores = _scores(f, tables["pool"], 0.1, [seed, 0])
-        np.save(place(f"pool_scores:{seed}") / SCORES, pool_scores)
-        write_jsonl(place(f"groups:{seed}") / GROUPS, _groups(f, tables["pool"], pool_scores))
-        write_jsonl(inputs[f"groups:{seed}"] / LEAKED, [])
-        for arm, skill in f.skill:
-            for number, name in enumerate(("test", "negation"), start=1):
-                scores = _scores(f, tables[f"set:{name}"], skill, [seed, number, len(arm)])
-                np.save(place(f"scores:{name}:{arm}:{seed}") / SCORES, scores)
-            scores = _scores(f, tables["train"], skill, [seed, 3, len(arm)])
-            np.save(place(f"held_out_scores:{arm}:{seed}") / SCORES, scores)
-            if arm in f.teachers:
-                _teach(f, arm, seed, place)
-            elif arm != "none":
-                write_jsonl(place(f"select:{arm}:{seed}:1") / INSTANCES, [_instance(f, "", n) for n in range(f.kept)])
-                write_jsonl(inputs[f"select:{arm}:{seed}:1"] / REJECTED, [])
-    config = {
-        "fields": list(f.fields),
-        "labels": list(LABELS),
-        "name": "fabricated",
-        "arms": arms,
-        "teachers": list(f.teachers),
-        "seeds": list(f.seeds),
-        "sets": ["test", "negation"],
-        "confidence": f.confidence,
-        "thresholds": [0.8, f.confidence, 0.95],
-        "resamples": f.resamples,
-        "crossfit": False,
-        "rounds": dict.fromkeys(arms, 1),
-        "no_gain_for": None,
-        "partial": "",
-    }
-    (folder / "out").mkdir()
-    return Work(config, inputs, {}, folder / "out", SILENT, Desk(folder, None, SILENT))
+class _Folders:
+    """A folder for each made-up step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: dict[Step, str] = {}
+
+    def step(self, kind: type[Made], name: str, **fields: Any) -> tuple[Made, Path]:
+        """A step whose result is made up, and the folder for it."""
+
+        @dataclass(frozen=True, eq=False, kw_only=True)
+        class MadeUp(kind):  # type: ignore[valid-type,misc]
+            action = "made-up"
+            name: str
+
+        step = MadeUp(label=Label(name), name=name, **fields)
+        self.names[step] = name
+        (self.folder / name).mkdir(parents=True)
+        return step, self.folder / name
+
+    def table(self, name: str, schema: Schema, table: Table) -> TableStep:
+        step, folder = self.step(TableStep, name, schema=schema)
+        table.write(folder / TABLE)
+        return step
+
+    def scores(self, name: str, scores: np.ndarray) -> ScoresStep:
+        step, folder = self.step(ScoresStep, name)
+        np.save(folder / SCORES, scores)
+        return step
+
+    def instances(self, name: str, kept: Sequence[Instance], rejected: Sequence[Any]) -> InstancesStep:
+        step, folder = self.step(InstancesStep, name)
+        write_jsonl(folder / INSTANCES, kept)
+        write_jsonl(folder / REJECTED, rejected)
+        return step
+
+
+def make_step(folder: Path, fabrication: Fabrication = Fabrication()) -> tuple[CollectResults, StepContext]:
+    """The step that collects results, and a context with the results of its inputs; its own go to `folder/out`."""
+    f, folders = fabrication, _Folders(folder)
+    schema, sets = Schema(f.fields, LABELS), ("test", "negation")
+    tables = {role: _table(f, f"set:{role}" if role in sets else role) for role in ("train", "pool", *sets)}
+    steps = {role: folders.table(role, schema, table) for role, table in tables.items()}
+    seeds = tuple(_seed(f, folders, tables, steps, seed) for seed in f.seeds)
+    model, none = given(None), seeds[0].first.scores
+    pool_map = PoolMap(
+        label=Label("map"),
+        pool=steps["pool"],
+        before=none,
+        after=None,
+        model=model,
+        evaluation=EvaluationSets({}, 0.8),
+        confidence=f.confidence,
+        seed=0,
+    )
+    folders.names[pool_map] = "map"
+    (folder / "map").mkdir()
+    pq.write_table(_map(f, tables["pool"]), folder / "map" / MAP)
+    step = CollectResults(
+        label=Label("results"),
+        schema=schema,
+        name="fabricated",
+        arms={arm: ArmSettings((arm,) if arm != "none" else (), "append") for arm, _ in f.skill},
+        teachers=f.teachers,
+        confidence=f.confidence,
+        thresholds=(0.8, f.confidence, 0.95),
+        resamples=f.resamples,
+        crossfit=False,
+        no_gain_for=None,
+        partial="",
+        train=steps["train"],
+        pool=steps["pool"],
+        sets={name: steps[name] for name in sets},
+        seeds=seeds,
+        map=pool_map,
+    )
+    return step, context_in(folder, folders.names)
 
 
 def make_results(folder: Path, fabrication: Fabrication = Fabrication()) -> Results:
     """The top-level files of a made-up run directory."""
-    work = make_work(folder, fabrication)
-    results(work)
-    write_spec(work.out)
-    return Results(work.out)
+    step, context = make_step(folder, fabrication)
+    step.run(context)
+    write_spec(context.out)
+    return Results(context.out)
+
+
+def _seed(
+    f: Fabrication, folders: _Folders, tables: dict[str, Table], steps: dict[str, TableStep], seed: int
+) -> SeedSteps:
+    pool_scores = _scores(f, tables["pool"], 0.1, [seed, 0])
+    groups, folder = folders.step(GroupsStep, f"groups-{seed}")
+    write_jsonl(folder / GROUPS, _groups(f, tables["pool"], pool_scores))
+    write_jsonl(folder / LEAKED, [])
+    arms: dict[str, ArmSteps] = {}
+    sources: dict[str, SourceSteps] = {}
+    for arm, skill in f.skill:
+        sets = {
+            name: folders.scores(f"{name}-{arm}-{seed}", _scores(f, tables[name], skill, [seed, number, len(arm)]))
+            for number, name in enumerate(("test", "negation"), start=1)
+        }
+        scores = _scores(f, tables["train"], skill, [seed, 3, len(arm)])
+        selected: tuple[InstancesStep, ...] = ()
+        if arm in f.teachers:
+            sources[arm], own = _teach(f, folders, arm, seed)
+            selected = (own,)
+        elif arm != "none":
+            kept = [_instance(f, "", n) for n in range(f.kept)]
+            selected = (folders.instances(f"select-{arm}-{seed}", kept, []),)
+        calibration = folders.scores(f"calibration-{arm}-{seed}", scores)
+        arms[arm] = ArmSteps((), selected, (), None, sets, calibration)
+    first = RoundSteps(folders.scores(f"pool-{seed}", pool_scores), groups, sources)
+    calibration_rows = folders.table(f"calibration-{seed}", steps["train"].schema, tables["train"])
+    return SeedSteps(seed, calibration_rows, first, arms)
 
 
 def write_spec(folder: Path) -> None:
@@ -167,7 +228,7 @@ def _map(f: Fabrication, pool: Table) -> pa.Table:
     return pa.table(columns | {f"{name}_" if name in columns else name: values for name, values in about.items()})
 
 
-def _teach(f: Fabrication, arm: str, seed: int, place: Any) -> None:
+def _teach(f: Fabrication, folders: _Folders, arm: str, seed: int) -> tuple[SourceSteps, InstancesStep]:
     """One hypothesis that all instances are written for, and others that the program cannot write for."""
     common = {
         "teacher": arm,
@@ -187,17 +248,17 @@ def _teach(f: Fabrication, arm: str, seed: int, place: Any) -> None:
         )
         for n in range(1, f.hypotheses + 1)
     ]
-    write_jsonl(place(f"characterize:{arm}:{seed}") / HYPOTHESES, hypotheses)
+    stated, folder = folders.step(HypothesesStep, f"characterize-{arm}-{seed}")
+    write_jsonl(folder / HYPOTHESES, hypotheses)
     unwritten = [
         {"hypothesis": h.id, "reason": "no program", "detail": "`hypothesis.triggers` is empty"} for h in hypotheses[1:]
     ]
-    write_jsonl(place(f"generate:{arm}:{seed}") / REJECTED, unwritten)
+    written = folders.instances(f"generate-{arm}-{seed}", [], unwritten)
     kept = [_instance(f, f"{arm}-1", n, arm) for n in range(f.kept)] if hypotheses else []
-    folder = place(f"select:{arm}:{seed}:1")
-    write_jsonl(folder / INSTANCES, kept)
     texts = dict.fromkeys(f.fields, f"written {f.word} 0")
     dropped = {"reason": "duplicate", "detail": f"written {f.word} 0", "fields": texts, "label": "bad"}
-    write_jsonl(folder / REJECTED, [{"hypothesis": f"{arm}-1", "teacher": arm, **dropped}] * 2 if hypotheses else [])
+    rejected = [{"hypothesis": f"{arm}-1", "teacher": arm, **dropped}] * 2 if hypotheses else []
+    return SourceSteps(written, stated), folders.instances(f"select-{arm}-{seed}", kept, rejected)
 
 
 def _instance(f: Fabrication, hypothesis: str, number: int, teacher: str = "") -> Instance:

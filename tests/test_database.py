@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hcmlang.database import has_table, open_read_only
-from hcmlang.loop.costs import costs_of
+from hcmlang.run.costs import costs_of
 from tests.conftest import Hcmlang
 
 AWKWARD = ("C#", "50%", "a?b", "a%20b", "plain")

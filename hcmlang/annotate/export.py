@@ -23,7 +23,7 @@ from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key, derive_seed
-from hcmlang.loop.work import TABLE
+from hcmlang.run.files import TABLE
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.tasks import Tasks
 

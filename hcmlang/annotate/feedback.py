@@ -17,14 +17,13 @@ from hcmlang.annotate import views
 from hcmlang.data.near_duplicates import NearDuplicates
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
-from hcmlang.loop.ask import Asker
-from hcmlang.loop.orders import in_order_of
-from hcmlang.loop.people import FORM, Check, checked, compiled, first_violated
-from hcmlang.loop.publish import SPEC
-from hcmlang.loop.work import MODEL, TABLE
+from hcmlang.run.files import MODEL, SPEC, TABLE
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import ClassifierConfig
+from hcmlang.steps.writing.external import ExternalPredicates
+from hcmlang.steps.writing.people import FORM, ConstraintCheck, checked, compiled, first_violated
+from hcmlang.steps.writing.requests import in_order_of
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.tasks import Tasks
 
@@ -38,7 +37,7 @@ class Feedback:
     cannot write all of it; `label` and `confidence` are the classifier's; `repeats` is a text that this one nearly
     repeats."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[ConstraintCheck, ...]
     words: Mapping[str, str]
     reading: lang.Reading | None
     label: str
@@ -78,7 +77,7 @@ class Checker:
         with self._lock:
             rules, place = self._rules(task), self._place(task)
             program = rules.program
-            checks = checked(program, fields, place.asker)
+            checks = checked(program, fields, place.external)
             reading = program.reading(fields) if checks[0].holds is False else None
             label, confidence = place.predicted(fields)
             return Feedback(tuple(checks), rules.words, reading, label, confidence, place.repeated(fields))
@@ -100,7 +99,7 @@ class Checker:
         with self._lock:
             rules = self._rules(task)
             program, words = rules.program, rules.words
-            source = first_violated(checked(program, fields, self._place(task).asker))
+            source = first_violated(checked(program, fields, self._place(task).external))
             if source == FORM:
                 reading = program.reading(fields)
                 return FORM if reading is None else f"{FORM}: {views.read_so_far(reading, fields)}"
@@ -150,7 +149,7 @@ class _Place:
         self._context = context
         self._names = in_order_of(self._columns, task.content["fields"])
         self._taken: list[Text] = []
-        self.asker = Asker(
+        self.external = ExternalPredicates(
             self._names,
             self._columns,
             train=lambda: self._train,
@@ -179,13 +178,13 @@ class _Place:
 
     def take(self, texts: Sequence[Text]) -> None:
         for key, fields in texts[len(self._taken) :]:
-            self.asker.accept(fields)
+            self.external.accept(fields)
             self._near_texts.add(self._row(fields))
             self._taken.append((key, fields))
 
     def predicted(self, fields: Mapping[str, str]) -> tuple[str, float]:
         """The classifier's label and confidence."""
-        scores = self.asker.scores(fields)
+        scores = self.external.scores(fields)
         return self._labels[int(scores.argmax())], float(scores.max())
 
     def repeated(self, fields: Mapping[str, str]) -> str | None:

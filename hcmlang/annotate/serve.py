@@ -17,7 +17,7 @@ from hcmlang.annotate.app import make_app
 from hcmlang.annotate.feedback import Checker
 from hcmlang.annotate.pages import Pages, Settings
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
-from hcmlang.loop.store import JOURNAL
+from hcmlang.run.files import JOURNAL
 from hcmlang.teachers.tasks import Tasks, has_tasks
 
 

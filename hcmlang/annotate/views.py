@@ -9,7 +9,7 @@ from typing import Any
 
 from hcmlang import lang
 from hcmlang.annotate.answers import CANNOT_TELL
-from hcmlang.loop.people import FORM, Check
+from hcmlang.steps.writing.people import FORM, ConstraintCheck
 from hcmlang.teachers.asked import Task, votes_in_words
 from hcmlang.teachers.people import LONGEST_TRIGGER, MOST_TRIGGERS, STATEMENT
 
@@ -85,7 +85,7 @@ def page_of(task: Task, draft: Mapping[str, Any] | None, hide_label: bool) -> di
 
 
 def checks_of(
-    checks: Sequence[Check], words: Mapping[str, str], reading: lang.Reading | None, fields: Mapping[str, str]
+    checks: Sequence[ConstraintCheck], words: Mapping[str, str], reading: lang.Reading | None, fields: Mapping[str, str]
 ) -> list[dict[str, str]]:
     """Each check as the page tells it: what it is about, in words and as it is written, what came of it in a word, and
     where."""
@@ -101,7 +101,7 @@ def checks_of(
     return found
 
 
-def _state(check: Check) -> dict[str, str]:
+def _state(check: ConstraintCheck) -> dict[str, str]:
     if check.holds is None:
         return {"state": "open", "word": "others will tell"}
     if check.holds:

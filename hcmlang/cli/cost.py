@@ -18,7 +18,7 @@ def cost(run: Path, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hcmlang.loop.costs import costs_of
+    from hcmlang.run.costs import costs_of
 
     lines = costs_of(run)
     if as_json:

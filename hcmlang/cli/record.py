@@ -21,7 +21,7 @@ def export(run: Path, out: Path | None) -> None:
     """Write every answered call of the run in the directory RUN into a file, for the engine `replay`."""
     from hcmlang.diagnostics import Diagnostic, DiagnosticError
     from hcmlang.engines.recording import export as write
-    from hcmlang.loop.store import JOURNAL
+    from hcmlang.run.files import JOURNAL
 
     if not (run / JOURNAL).is_file():
         hint = "a run directory has a journal.db; `hcmlang run SPEC` makes one"

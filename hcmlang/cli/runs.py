@@ -19,7 +19,7 @@ def runs(context: click.Context, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hcmlang.loop.runs import runs_in
+    from hcmlang.run.runs import runs_in
 
     found = runs_in(folder)
     if not found:
@@ -43,7 +43,8 @@ def runs(context: click.Context, folder: Path) -> None:
 def gc(run: Path, dry_run: bool) -> None:
     """Remove the results in the directory RUN that its last complete run did not use. Calls are kept: they were paid for."""
     from hcmlang.diagnostics import Diagnostic, DiagnosticError
-    from hcmlang.loop.store import JOURNAL, Store
+    from hcmlang.run.files import JOURNAL
+    from hcmlang.run.store import Store
 
     if not (run / JOURNAL).is_file():
         raise DiagnosticError(

@@ -13,7 +13,7 @@ from hcmlang.spec.model import EngineConfig, LlamaCppEngine, ReplayEngine, Sampl
 
 def make(config: SamplerEngine | TransformersEngine | LlamaCppEngine) -> Engine:
     """The engine of a spec whose model, if it has one, is in this process; loads it. Those on servers belong to a run
-    (:mod:`hcmlang.loop.desk`)."""
+    (:mod:`hcmlang.run.providers`)."""
     if isinstance(config, SamplerEngine):
         return Sampler()
     if isinstance(config, LlamaCppEngine):

@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Completion:
-    """The answer to a call. What the engine's dialect does not keep is not tested yet (:mod:`hcmlang.loop.write`)."""
+    """The answer to a call. What the engine's dialect does not keep is not tested yet (:mod:`hcmlang.steps.writing.write`)."""
 
     key: str
     fields: Mapping[str, str]

@@ -20,9 +20,10 @@ from hcmlang.data.table import Table
 from hcmlang.database import has_table, open_read_only
 from hcmlang.evaluation.comparison import Settings, compare, headline_figures, pairs_of
 from hcmlang.evaluation.measures import MEASURES
-from hcmlang.evaluation.results import JOURNAL, METRICS, SPEC, Results
+from hcmlang.evaluation.results import Results
 from hcmlang.hashing import folder_digest
 from hcmlang.progress import SILENT, Progress
+from hcmlang.run.files import JOURNAL, METRICS, SPEC
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import Spec
 

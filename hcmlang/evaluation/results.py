@@ -15,17 +15,7 @@ import yaml
 
 from hcmlang.data.records import read_jsonl
 from hcmlang.evaluation.predictions import Predictions
-
-SPEC = "spec.yaml"
-METRICS = "metrics.json"
-VERSIONS = "versions.json"
-HYPOTHESES = "hypotheses.jsonl"
-GROUPS = "groups.jsonl"
-AUGMENTED = "augmented.parquet"
-REJECTED = "rejected.parquet"
-PREDICTIONS = "predictions.parquet"
-MAP = "map.parquet"
-JOURNAL = "journal.db"
+from hcmlang.run.files import AUGMENTED, GROUPS, HYPOTHESES, MAP, METRICS, PREDICTIONS, REJECTED_TABLE, SPEC, VERSIONS
 
 
 class Results:
@@ -62,7 +52,7 @@ class Results:
 
     @cached_property
     def rejected(self) -> pa.Table:
-        return pq.read_table(self.folder / REJECTED)
+        return pq.read_table(self.folder / REJECTED_TABLE)
 
     @cached_property
     def pool_map(self) -> pa.Table:

@@ -1,4 +1,4 @@
-"""What a run will ask of its engines, before it begins: guarantees, texts, calls, tokens and cost."""
+"""An estimate of what a run needs, before it begins: guarantees, texts, calls, tokens and cost."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
-from hcmlang.loop.graph import further_sources, last_round
-from hcmlang.loop.group import MOST
-from hcmlang.loop.plan import prompts_of
-from hcmlang.loop.store import JOURNAL
-from hcmlang.loop.work import GROUPS
+from hcmlang.loop.rounds import further_sources, last_round
+from hcmlang.run.files import GROUPS, HYPOTHESES, JOURNAL
+from hcmlang.sources.teacher import prompts_of
 from hcmlang.spec.model import (
     BatchEngine,
     EngineConfig,
@@ -34,6 +32,7 @@ from hcmlang.spec.model import (
     Spec,
     TeacherConfig,
 )
+from hcmlang.steps.group import MOST
 from hcmlang.teachers import llm
 from hcmlang.teachers.asked import JOBS, Job
 
@@ -329,7 +328,7 @@ def _groups(run: Path) -> float | None:
 
 def _seen(run: Path) -> int | None:
     """Hypotheses for an arm and seed in a finished run, rounded up."""
-    file = run / "hypotheses.jsonl"
+    file = run / HYPOTHESES
     try:
         records = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
         places = {(one["arm"], one["seed"]) for one in records}

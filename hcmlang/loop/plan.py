@@ -1,367 +1,327 @@
-"""What a run consists of: a graph of steps, worked out from the spec alone.
+"""The plan of a run: the loop as a graph of steps, from the spec alone.
 
-A step is a function of its inputs and its configuration. Its key is made from the content of both, so that a step
-whose inputs have not changed is never run twice, and a change runs only what depends on it.
+For each seed: train the classifier, predict the pool, and detect confident mistakes. For each source of instances:
+characterize the mistakes, probe the hypotheses, generate instances, and select among them. For each arm: mitigate, and, in
+further rounds, do the same for the mistakes of the arm's model. At last predict the evaluation sets with every model, and
+collect the results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 
-from hcmlang import lang, prompts
-from hcmlang.data.sources import source_digest, text_digest
-from hcmlang.lang.syntax import Confidence, Novelty, Predicts
-from hcmlang.loop.arms import evaluated, model_after, model_steps, pool_after, tested
-from hcmlang.loop.graph import (
-    POOL,
-    TEST,
-    Round,
-    Step,
-    evaluation_sets,
-    further_sources,
-    last_round,
-    leader,
-    out_of_fold,
-    predict,
-    scored_pool,
-    task_of,
-)
-from hcmlang.spec.model import CONTROLS, Arm, DataSource, HumanTeacher, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
-
-
-def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> tuple[Step, ...]:
-    """All steps of a run, each after its inputs. Reads data files to key them by content; trains nothing.
-
-    `programs` are the spec's checked generation programs by name; none where no arm needs one. `partial` says what the
-    results lack, where the spec is a part of another one.
-    """
-    steps: list[Step] = list(_reads(spec))
-    for seed in spec.seeds:
-        steps += _one_seed(spec, programs, seed)
-    steps.append(_map(spec))
-    steps.append(_results(spec, partial))
-    # What arms have in common is planned by each of them.
-    return tuple({step.name: step for step in steps}.values())
+from hcmlang import lang
+from hcmlang.loop.rounds import further_sources, last_round, leader, source_kind
+from hcmlang.mitigations.base import ArmPlan
+from hcmlang.run.graph import in_order
+from hcmlang.run.step import Label, Step
+from hcmlang.sources.base import Followed, RoundPlan
+from hcmlang.spec.model import Arm, Spec
+from hcmlang.spec.registries import CRITERIA, mitigations_of
+from hcmlang.steps.base import EvaluationSets, InstancesStep, ModelStep, Round, Schema, ScoresStep, TableStep
+from hcmlang.steps.collect.parts import ArmSteps, RoundSteps, SeedSteps, SourceSteps
+from hcmlang.steps.collect.pool_map import PoolMap
+from hcmlang.steps.collect.results import ArmSettings, CollectResults
+from hcmlang.steps.detect import Detect
+from hcmlang.steps.folds import out_of_fold
+from hcmlang.steps.part import TrainPart
+from hcmlang.steps.predict import predict
+from hcmlang.steps.read import ReadTable
+from hcmlang.steps.select import Select
+from hcmlang.steps.train import Train
 
 
-def within(spec: Spec, done: Collection[str]) -> Spec | None:
-    """The part of a spec whose steps are done (by name): the seeds that all arms have; else the arms that all seeds have.
-    None where not even the baseline has been evaluated."""
+@dataclass(frozen=True)
+class RunPlan:
+    """The steps of a run. `results` is the last one; `model` makes the model that the run publishes: that of the first seed and
+    the first teacher's arm, or the baseline. Choosing it by a test result would make that result too good."""
 
-    def complete(arm: str, seed: int) -> bool:
-        return all(f"score-{name}/arm={arm}/seed={seed}" in done for name in evaluation_sets(spec))
+    results: CollectResults
+    model: ModelStep
 
-    def only(arms: Collection[str]) -> dict[str, Arm]:
-        return {arm: (spec.arms or {}).get(arm) or Arm() for arm in arms}
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, each after its inputs."""
+        return in_order(self.results)
 
-    seeds = tuple(seed for seed in spec.seeds if all(complete(arm, seed) for arm in spec.compared))
-    if seeds:
-        return spec.model_copy(update={"seeds": seeds, "arms": only(spec.compared)})
-    arms = [arm for arm in spec.compared if all(complete(arm, seed) for seed in spec.seeds)]
-    part = spec.model_copy(update={"arms": only(arms)})
-    if part.asked[:1] != spec.asked[:1]:
-        # Controls that follow a teacher who is not complete say nothing.
-        arms = [arm for arm in arms if not {"generic", "duplicate"}.intersection(spec.source_of(arm))]
+    def finished_part(self, spec: Spec, finished: Collection[Step]) -> Spec | None:
+        """The part of the spec whose steps have finished: the seeds that all arms have, or else the arms that all seeds have.
+        None if not even the baseline has been evaluated."""
+
+        def is_complete(arm: str, seed: SeedSteps) -> bool:
+            return all(step in finished for step in seed.arms[arm].sets.values())
+
+        def only(arms: Collection[str]) -> dict[str, Arm]:
+            return {arm: (spec.arms or {}).get(arm) or Arm() for arm in arms}
+
+        of_seeds = self.results.seeds
+        seeds = tuple(one.seed for one in of_seeds if all(is_complete(arm, one) for arm in spec.compared))
+        if seeds:
+            return spec.model_copy(update={"seeds": seeds, "arms": only(spec.compared)})
+        arms = [arm for arm in spec.compared if all(is_complete(arm, one) for one in of_seeds)]
         part = spec.model_copy(update={"arms": only(arms)})
-    return part if "none" in arms else None
+        if part.asked[:1] != spec.asked[:1]:
+            # Controls that follow an incomplete teacher say nothing.
+            arms = [arm for arm in arms if not any(source_kind(spec, n).follows_teacher for n in spec.source_of(arm))]
+            part = spec.model_copy(update={"arms": only(arms)})
+        return part if "none" in arms else None
 
 
-def _reads(spec: Spec) -> Iterator[Step]:
-    data = spec.task.data
-    sources: dict[str, DataSource] = {"train": data.train, TEST: data.test, **spec.task.challenge}
-    if data.pool is not None:
-        sources[POOL] = data.pool
-    task = task_of(spec)
-    for name, source in sources.items():
-        config = {**task, "label": spec.task.label, "source": source_digest(source)}
-        if spec.task.group is not None and name == TEST:
-            config["group"] = spec.task.group
-        yield Step(f"read/{name}", "read", config, handles={"source": source, "task": spec.task, "role": name})
+def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> RunPlan:
+    """The plan of a checked spec. Reads data files to hash them; trains nothing.
 
-
-def _one_seed(spec: Spec, programs: Mapping[str, lang.Program], seed: int) -> Iterator[Step]:
-    task, classifier = task_of(spec), spec.classifier.model_dump(mode="json")
-    fit = {**task, "classifier": classifier, "seed": seed}
-    has_pool = spec.task.data.pool is not None
-    pool = "read/pool" if has_pool else "read/train"
-
-    def at(name: str) -> str:
-        return f"{name}/seed={seed}"
-
-    train = "read/train"
-    if spec.evaluate.held_out:
-        share = {**task, "seed": seed, "held_out": spec.evaluate.held_out}
-        train = at("train-part")
-        yield Step(train, "part", {**share, "part": "train"}, {"train": "read/train"})
-        yield Step(at("held-out"), "part", {**share, "part": "held_out"}, {"train": "read/train"})
-    yield Step(at("train"), "train", fit, {"train": train})
-    if has_pool:
-        yield from predict(spec, at("score-pool"), at("train"), pool)
-    else:
-        yield from out_of_fold(at("score-pool"), fit, {"train": "read/train"}, spec.detect.folds)
-    first, scored = Round(seed), {"pool": pool, "scores": at("score-pool"), "model": at("train")}
-    found = yield from _found(spec, first, scored)
-    # The controls need to know how many rows the first teacher adds, so they come last.
-    for source in (*spec.asked, *(name for name in CONTROLS if name in spec.sources)):
-        yield from _instances(spec, programs, first, source, found)
-    for sources in dict.fromkeys(map(spec.source_of, spec.compared)):
-        if len(sources) > 1:
-            yield _select(spec, first, sources, found)
-    for number in range(2, spec.rounds + 1):
-        for arm in sorted(spec.compared, key=lambda arm: arm != leader(spec) if spec.asked else False):
-            if number <= last_round(spec, arm):
-                yield from model_steps(spec, Round(seed, number - 1, arm), arm, fit, train)
-                yield from _further(spec, programs, Round(seed, number, arm))
-    for arm in spec.compared:
-        yield from evaluated(spec, seed, arm, fit, train)
-
-
-def _found(spec: Spec, at: Round, scored: Mapping[str, str]) -> Generator[Step, None, dict[str, str]]:
-    """The step that finds mistakes of a model in a scored pool; what later steps of the round are given."""
-    classifier = spec.classifier.model_dump(mode="json")
-    config = {**task_of(spec), "classifier": classifier, "seed": at.seed}
-    config |= spec.detect.model_dump(mode="json", exclude={"folds"}) | {"near_duplicate": spec.select.near_duplicate}
-    kept_out = {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
-    earlier: dict[str, str] = {}
-    if spec.rounds > 1:
-        config |= {"round": at.number, "rounds": spec.rounds}
-    if spec.stop is not None and at.number > 1:
-        config["no_gain_for"] = spec.stop.no_gain_for
-        earlier = {f"scores:{after}": scored_pool(at.arm, after, at.seed) for after in range(at.number - 1)}
-    yield Step(at.at("detect"), "detect", config, {**scored, **kept_out, **earlier})
-    return {**scored, "groups": at.at("detect"), **kept_out}
-
-
-def _further(spec: Spec, programs: Mapping[str, lang.Program], at: Round) -> Iterator[Step]:
-    """A further round of an arm, up to its selection: the mistakes of its model in a fresh part of the pool, and instances for
-    them."""
-    model, scores = model_after(spec, at.arm, at.before), scored_pool(at.arm, at.number - 1, at.seed)
-    yield from predict(spec, scores, model, "read/pool")
-    found = yield from _found(spec, at, {"pool": "read/pool", "scores": scores, "model": model})
-    for source in further_sources(spec, at.arm):
-        yield from _instances(spec, programs, at, source, found, alone=spec.source_of(at.arm) == (source,))
-    if len(spec.source_of(at.arm)) > 1:
-        yield _select(spec, at, spec.source_of(at.arm), found)
-
-
-def _instances(
-    spec: Spec,
-    programs: Mapping[str, lang.Program],
-    at: Round,
-    source: str,
-    found: Mapping[str, str],
-    alone: bool = True,
-) -> Iterator[Step]:
-    """The steps that get instances from one source, up to their selection where that is `alone`."""
-    task = {**task_of(spec), "seed": at.seed}
-    if source == "relabel":
-        shown = {role: step for role, step in found.items() if role != "model"}
-        yield Step(at.at("relabel"), "relabel", task, shown)
-    elif source == "duplicate":
-        inputs = {"train": "read/train", "like": _followed(spec, at)}
-        if at.number > 1:
-            inputs["earlier"] = at.before.selected(("duplicate",))
-        yield Step(at.selected(("duplicate",)), "duplicate", task, inputs)
-        return
-    else:
-        yield from _written(spec, programs, at, source, found)
-    if alone:
-        yield _select(spec, at, (source,), found)
-
-
-def _followed(spec: Spec, at: Round) -> str:
-    """The selection that controls of a round have as many instances as."""
-    if at.number == 1:
-        return at.selected(spec.asked[:1])
-    return Round(at.seed, at.number, leader(spec)).selected(spec.source_of(leader(spec)))
-
-
-def _select(spec: Spec, at: Round, sources: Collection[str], found: Mapping[str, str]) -> Step:
-    giving = sources if at.number == 1 else further_sources(spec, at.arm)
-    inputs = {f"candidates:{name}": _made(name, at) for name in giving if name != "duplicate"}
-    inputs["train"] = "read/train"
-    inputs |= {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
-    if "duplicate" in sources:
-        inputs["duplicate"] = at.selected(("duplicate",))
-    if list(sources) == ["generic"]:
-        inputs["like"] = _followed(spec, at)
-    if at.number > 1:
-        inputs["earlier"] = at.before.selected(sources)
-    config = {**task_of(spec), "seed": at.seed, **spec.select.model_dump(mode="json")}
-    if spec.select.by:
-        inputs["model"] = found["model"]
-        config["classifier"] = spec.classifier.model_dump(mode="json")
-    handles: dict[str, Any] = {}
-    if "label_certainty" in spec.select.by and spec.judge is not None:
-        file = spec.generate.judge_prompt if spec.generate is not None else None
-        config |= {"teacher": spec.judge, "kind": spec.teachers[spec.judge].model_dump(mode="json")}
-        config["judge_prompt"] = prompts.load("judge", file).key
-        handles["judge_prompt"] = file
-    return Step(at.selected(sources), "select", config, inputs, handles)
-
-
-def _made(source: str, at: Round) -> str:
-    """The step that makes a source's instances, before any is selected."""
-    return at.at("relabel" if source == "relabel" else f"generate/teacher={source}")
-
-
-def _written(
-    spec: Spec, programs: Mapping[str, lang.Program], at: Round, teacher: str, found: Mapping[str, str]
-) -> Iterator[Step]:
-    """What a teacher does: hypotheses, and instances for them. `generic` does what the first teacher does, without having
-    seen a mistake."""
-    first = spec.asked[0]
-    kind = spec.teachers[first if teacher == "generic" else teacher]
-    task = {**task_of(spec), "seed": at.seed, "teacher": teacher, "kind": kind.model_dump(mode="json")}
-    task |= {"near_duplicate": spec.select.near_duplicate}
-    if at.number > 1:
-        task["round"] = at.number
-    characterize, generate = (at.at(f"{what}/teacher={teacher}") for what in ("characterize", "generate"))
-    shown = {role: step for role, step in found.items() if role != "model"}
-    if isinstance(kind, RecordedTeacher):
-        task["files"] = {name: text_digest(path) for name, path in kind.files.items()}
-    config = {**task, "confidence": spec.detect.confidence, "per_group": spec.characterize.per_group}
-    used = prompts_of(spec, teacher, programs)
-    if teacher == "generic":
-        like = at if at.number == 1 else Round(at.seed, at.number, leader(spec))
-        inputs = {**shown, "like": like.at(f"characterize/teacher={first}")}
-        yield Step(characterize, "generic", config, inputs)
-    else:
-        if "characterize" in used:
-            config["prompt"] = used["characterize"].key
-        else:
-            config["templates"] = text_digest(spec.characterize.templates)
-        yield Step(characterize, "characterize", config, shown, {"characterize": spec.characterize})
-    inputs = {"hypotheses": characterize, "groups": found["groups"]}
-    if isinstance(kind, RecordedTeacher):
-        yield Step(generate, "recorded", task, inputs)
-        return
-    if spec.generate is None or not programs:
-        raise ValueError("a teacher that writes needs a program")
-    keys = {name: program.key for name, program in programs.items()}
-    wanted = spec.generate.model_dump(mode="json", exclude={"program", "prompt", "judge_prompt"})
-    config = {**task, **wanted, "programs": keys}
-    config |= {"name": spec.name, "classifier": spec.classifier.model_dump(mode="json")}
-    config |= {f"{name}_prompt": used[name].key for name in ("instances", "judge") if name in used}
-    inputs |= _asked(programs, found)
-    if "instances" in used:
-        # A language model is shown examples, and never what is held out.
-        inputs["pool"] = found["pool"]
-        inputs |= {role: step for role, step in shown.items() if role.startswith("held_out:")}
-    if isinstance(kind, HumanTeacher):
-        # People see examples, and while they type what the classifier says and which texts are there already.
-        inputs |= {"pool": found["pool"], "train": "read/train", "model": found["model"]}
-        inputs |= {role: step for role, step in shown.items() if role.startswith("held_out:")}
-    handles = {"programs": programs, "generate": spec.generate}
-    if spec.probe is not None and teacher != "generic":
-        probed = {**config, "confidence": spec.detect.confidence}
-        probed |= {"probes": spec.probe.instances, "significance": spec.probe.significance}
-        yield Step(at.at(f"probe/teacher={teacher}"), "probe", probed, {**inputs, **found}, handles)
-        inputs["probes"] = at.at(f"probe/teacher={teacher}")
-    yield Step(generate, "generate", config, inputs, handles)
-
-
-def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -> dict[prompts.Purpose, prompts.Prompt]:
-    """The prompts that a teacher's arm uses, by purpose; none where its engine has no model.
-
-    Raises :class:`DiagnosticError` where one cannot be read.
+    `programs` are the spec's programs by name. `partial` says what the results lack, for a part of another spec.
     """
-    files: dict[prompts.Purpose, str | None] = {}
-    if isinstance(spec.teachers.get(teacher), LLMTeacher):
-        files["characterize"] = spec.characterize.prompt
-    if spec.generate is not None and not isinstance(spec.engine_of(teacher), SamplerEngine | None):
-        files["instances"] = spec.generate.prompt
-        if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
-            files["judge"] = spec.generate.judge_prompt
-    return {purpose: prompts.load(purpose, file) for purpose, file in files.items()}
+    task = spec.task
+    sets = {"test": task.data.test, **task.challenge}
+    train = ReadTable.of(task, "train", task.data.train)
+    pool = ReadTable.of(task, "pool", task.data.pool) if task.data.pool is not None else train
+    evaluation = EvaluationSets(
+        {name: ReadTable.of(task, name, source) for name, source in sets.items()}, spec.select.near_duplicate
+    )
+    loops = [Loop(spec, programs, seed, train, pool, evaluation) for seed in spec.seeds]
+    seeds = tuple(loop.steps() for loop in loops)
+    taught = next(iter(spec.taught), "none")
+    first = seeds[0]
+    results = CollectResults(
+        label=Label("results"),
+        schema=train.schema,
+        name=spec.name,
+        arms={arm: ArmSettings(spec.source_of(arm), spec.method_of(arm)) for arm in spec.compared},
+        teachers=spec.asked,
+        confidence=spec.detect.confidence,
+        thresholds=spec.thresholds,
+        resamples=spec.evaluate.resamples,
+        crossfit=task.data.pool is None,
+        no_gain_for=spec.stop.no_gain_for if spec.stop is not None else None,
+        partial=partial,
+        train=train,
+        pool=pool,
+        sets=evaluation.sets,
+        seeds=seeds,
+        map=PoolMap(
+            label=Label("map"),
+            pool=pool,
+            before=first.first.scores,
+            after=first.arms[taught].last_pool,
+            model=loops[0].trained,
+            evaluation=evaluation,
+            confidence=spec.detect.confidence,
+            seed=spec.seeds[0],
+        ),
+    )
+    return RunPlan(results, loops[0].model(taught, last_round(spec, taught)))
 
 
-def _asked(programs: Mapping[str, lang.Program], found: Mapping[str, str]) -> dict[str, str]:
-    """What the programs need besides hypotheses: rows to compare with or to take examples from, the classifier."""
-    inputs: dict[str, str] = {}
-    for program in programs.values():
-        for one in program.asked:
-            if isinstance(one, Novelty) and one.corpus == "train":
-                inputs["train"] = "read/train"
-            elif isinstance(one, Novelty) and one.corpus == "errors":
-                inputs["pool"] = found["pool"]
-            elif isinstance(one, Predicts | Confidence):
-                inputs["model"] = found["model"]
-        if any(name.startswith("example.") for name in program.names):
-            inputs["pool"] = found["pool"]
-    return inputs
+class Loop:
+    """The loop of one seed."""
 
+    def __init__(
+        self,
+        spec: Spec,
+        programs: Mapping[str, lang.Program],
+        seed: int,
+        train: ReadTable,
+        pool: ReadTable,
+        evaluation: EvaluationSets,
+    ) -> None:
+        self.spec = spec
+        self.programs = programs
+        self.first = Round(seed)
+        self.all_train = train
+        self.pool = pool
+        self.evaluation = evaluation
+        self.schema = Schema(spec.task.text, spec.task.labels)
+        # Steps that several arms and rounds need are built once.
+        self.pool_scores = cache(self._pool_scores)
+        self.round = cache(self._round)
+        self.source = cache(self._source)
+        self.selected = cache(self._select)
+        self.model = cache(self._model)
 
-def _map(spec: Spec) -> Step:
-    """Where in the pool the first seed's mistakes lie, and what became of them in the first arm with a teacher."""
-    seed, pool = spec.seeds[0], "read/pool" if spec.task.data.pool is not None else "read/train"
-    inputs = {"pool": pool, "before": f"score-pool/seed={seed}", "model": f"train/seed={seed}"}
-    for arm in spec.taught[:1]:
-        if pool_after(spec, arm, seed):
-            inputs["after"] = scored_pool(arm, last_round(spec, arm), seed)
-    inputs |= {f"held_out:{name}": f"read/{name}" for name in evaluation_sets(spec)}
-    config = {**task_of(spec), "seed": seed, "classifier": spec.classifier.model_dump(mode="json")}
-    config |= {"confidence": spec.detect.confidence, "near_duplicate": spec.select.near_duplicate}
-    return Step("map", "map", config, inputs)
+    def steps(self) -> SeedSteps:
+        """The steps whose results are collected."""
+        for number in range(1, self.spec.rounds):
+            # From the first round on: each round builds on the one before, and the last one first would be a deep recursion.
+            for arm in self.spec.compared:
+                if number < last_round(self.spec, arm):
+                    self.selected(self._at(arm, number), self.spec.source_of(arm))
+        return SeedSteps(
+            seed=self.first.seed,
+            calibration=self.calibration,
+            first=self._round_steps(self.first, self.spec.sources),
+            arms={arm: self._arm(arm) for arm in self.spec.compared},
+        )
 
+    # ------------------------------------------------------------------------------------------------- train and detect
 
-def _results(spec: Spec, partial: str) -> Step:
-    """The step that gathers everything into the files for people."""
-    inputs: dict[str, str] = {
-        "train": "read/train",
-        "pool": "read/pool" if spec.task.data.pool else "read/train",
-        "map": "map",
-    }
-    inputs |= {f"set:{name}": f"read/{name}" for name in evaluation_sets(spec)}
-    for seed in spec.seeds:
-        inputs[f"pool_scores:{seed}"] = f"score-pool/seed={seed}"
-        inputs[f"groups:{seed}"] = f"detect/seed={seed}"
-        if spec.evaluate.held_out:
-            inputs[f"held_out:{seed}"] = f"held-out/seed={seed}"
-        inputs |= _worked(spec, Round(seed), spec.sources)
-        for arm in spec.compared:
-            last = last_round(spec, arm)
-            for number in range(1, last):
-                inputs[f"scores:test:{arm}:{seed}:{number}"] = tested(arm, number, seed)
-                inputs[f"pool_scores:{seed}:{arm}:{number}"] = scored_pool(arm, number, seed)
-                inputs[f"groups:{seed}:{arm}:{number + 1}"] = Round(seed, number + 1, arm).at("detect")
-                inputs |= _worked(spec, Round(seed, number + 1, arm), further_sources(spec, arm))
-            if pool_after(spec, arm, seed):
-                inputs[f"pool_scores:{seed}:{arm}:{last}"] = scored_pool(arm, last, seed)
-            for number in range(1, last + 1) if spec.source_of(arm) else ():
-                inputs[f"select:{arm}:{seed}:{number}"] = Round(seed, number, arm).selected(spec.source_of(arm))
-            for name in evaluation_sets(spec):
-                inputs[f"scores:{name}:{arm}:{seed}"] = f"score-{name}/arm={arm}/seed={seed}"
-            if spec.evaluate.held_out:
-                inputs[f"held_out_scores:{arm}:{seed}"] = f"score-held-out/arm={arm}/seed={seed}"
-    config = {
-        **task_of(spec),
-        "name": spec.name,
-        "arms": {arm: {"from": list(spec.source_of(arm)), "by": spec.method_of(arm)} for arm in spec.compared},
-        "teachers": list(spec.asked),
-        "seeds": list(spec.seeds),
-        "sets": list(evaluation_sets(spec)),
-        "confidence": spec.detect.confidence,
-        "thresholds": list(spec.thresholds),
-        "resamples": spec.evaluate.resamples,
-        "crossfit": spec.task.data.pool is None,
-        "rounds": {arm: last_round(spec, arm) for arm in spec.compared},
-        "no_gain_for": spec.stop.no_gain_for if spec.stop is not None else None,
-        "partial": partial,
-    }
-    return Step("results", "results", config, inputs)
+    @cached_property
+    def train(self) -> TableStep:
+        """The rows that classifiers are trained on."""
+        return self._part("train", "train-part") if self.spec.evaluate.held_out else self.all_train
 
+    @cached_property
+    def calibration(self) -> TableStep | None:
+        """Train rows that no classifier is trained on."""
+        return self._part("calibration", "held-out") if self.spec.evaluate.held_out else None
 
-def _worked(spec: Spec, at: Round, sources: Collection[str]) -> dict[str, str]:
-    """What sources have found and written in a round, for the step that gathers everything."""
-    inputs: dict[str, str] = {}
-    where = f"{at.seed}" if at.number == 1 else f"{at.seed}:{at.arm}:{at.number}"
-    for source in sources:
-        if source in (*spec.asked, "generic"):
-            inputs[f"characterize:{source}:{where}"] = at.at(f"characterize/teacher={source}")
-            inputs[f"generate:{source}:{where}"] = _made(source, at)
-            recorded = source in spec.asked and isinstance(spec.teachers[source], RecordedTeacher)
-            if spec.probe is not None and source != "generic" and not recorded:
-                inputs[f"probe:{source}:{where}"] = at.at(f"probe/teacher={source}")
-    return inputs
+    @cached_property
+    def trained(self) -> Train:
+        return Train(
+            label=self.first.label("train"),
+            classifier=self.spec.classifier,
+            schema=self.schema,
+            rows=self.train,
+            seed=self.first.seed,
+        )
+
+    def _pool_scores(self, arm: str, after: int) -> ScoresStep:
+        """Scores of the pool after so many rounds of an arm; before the first, those of the trained classifier."""
+        if after:
+            where = (("arm", arm), ("after", after), ("seed", self.first.seed))
+            return predict(self.model(arm, after), self.pool, Label("score-pool", where))
+        label = self.first.label("score-pool")
+        if self.spec.task.data.pool is not None:
+            return predict(self.trained, self.pool, label)
+        folds = self.spec.detect.folds
+        return out_of_fold(label, self.spec.classifier, self.all_train, self.first.seed, folds)
+
+    def _round(self, at: Round) -> RoundPlan:
+        """A round, up to its groups of confident mistakes."""
+        spec, before = self.spec, at.number - 1
+        scores, model = self.pool_scores(at.arm, before), self.model(at.arm, before)
+        has_stop = spec.stop is not None and at.number > 1
+        groups = Detect(
+            label=at.label("detect"),
+            pool=self.pool,
+            scores=scores,
+            model=model,
+            evaluation=self.evaluation,
+            confidence=spec.detect.confidence,
+            group=spec.detect.group,
+            seed=at.seed,
+            round=at.number,
+            rounds=spec.rounds,
+            earlier=tuple(self.pool_scores(at.arm, after) for after in range(before)) if has_stop else (),
+            no_gain_for=spec.stop.no_gain_for if has_stop and spec.stop is not None else None,
+        )
+        train, pool, evaluation = self.all_train, self.pool, self.evaluation
+        return RoundPlan(spec, self.programs, at, self.schema, train, pool, scores, model, groups, evaluation)
+
+    # --------------------------------------------------------------------------- characterize, probe, generate, select
+
+    def _source(self, at: Round, name: str) -> SourceSteps:
+        """What a source makes in a round, before the selection."""
+        kind = source_kind(self.spec, name)
+        earlier = self.selected(self._before(at), (name,)) if at.number > 1 and not kind.is_selected else None
+        followed = self._followed(at) if kind.follows_teacher else None
+        return kind.steps(self.round(at), name, followed, earlier)
+
+    def _select(self, at: Round, sources: tuple[str, ...]) -> InstancesStep:
+        """The instances of some sources to train on, after a round."""
+        spec = self.spec
+        giving = sources if at.number == 1 else further_sources(spec, at.arm)
+        kinds = {name: source_kind(spec, name) for name in sources}
+        unselected = [name for name in sources if not kinds[name].is_selected]
+        if len(sources) == 1 and unselected:
+            return self.source(at, sources[0]).instances
+        follows = len(sources) == 1 and kinds[sources[0]].follows_teacher
+        model = self.round(at).model
+        return Select(
+            label=at.label("select", **{"from": "+".join(sources)}),
+            schema=self.schema,
+            candidates={name: self.source(at, name).instances for name in giving if name not in unselected},
+            train=self.all_train,
+            evaluation=self.evaluation,
+            seed=at.seed,
+            keep=spec.select.keep,
+            by=tuple(CRITERIA[name].of(spec, model) for name in spec.select.by),
+            like=self._followed(at).selected if follows else None,
+            duplicates=self.source(at, unselected[0]).instances if unselected else None,
+            earlier=self.selected(self._before(at), sources) if at.number > 1 else None,
+        )
+
+    def _followed(self, at: Round) -> Followed:
+        """What the first teacher does in a round, for the sources that imitate it: alone in the first round, and in the leading
+        arm in further ones."""
+        teacher = self.spec.asked[0]
+        if at.number > 1:
+            arm = leader(self.spec)
+            at, sources = Round(at.seed, at.number, arm), self.spec.source_of(arm)
+        else:
+            sources = (teacher,)
+        hypotheses = self.source(at, teacher).hypotheses
+        assert hypotheses is not None, "a teacher states hypotheses"
+        return Followed(hypotheses, self.selected(at, sources))
+
+    # ------------------------------------------------------------------------------------------- mitigate and evaluate
+
+    def _model(self, arm: str, after: int) -> ModelStep:
+        """The model of an arm after so many rounds."""
+        if arm == "none" or not after:
+            return self.trained
+        model: ModelStep = self.trained
+        plan = self._arm_plan(arm, after)
+        for kind in mitigations_of(self.spec.method_of(arm)):
+            model = kind().model(plan, model)
+        return model
+
+    def _arm_plan(self, arm: str, number: int) -> ArmPlan:
+        sources, at = self.spec.source_of(arm), self._at(arm, number)
+        return ArmPlan(
+            spec=self.spec,
+            at=at,
+            sources=sources,
+            train=self.train,
+            calibration=self.calibration,
+            trained=self.trained,
+            instances=self.selected(at, sources) if sources else None,
+            previous=self._arm_plan(arm, number - 1) if number > 1 else None,
+        )
+
+    def _arm(self, arm: str) -> ArmSteps:
+        """The rounds of an arm, and how its models do."""
+        spec, last, sources = self.spec, last_round(self.spec, arm), self.spec.source_of(arm)
+        model, numbers = self.model(arm, last), range(1, last + 1)
+
+        def label(what: str, **where: str | int) -> Label:
+            return Label(what, tuple({"arm": arm, **where, "seed": self.first.seed}.items()))
+
+        test, calibration = self.evaluation.sets["test"], self.calibration
+        return ArmSteps(
+            further=tuple(self._round_steps(self._at(arm, n), further_sources(spec, arm)) for n in numbers[1:]),
+            selected=tuple(self.selected(self._at(arm, n), sources) for n in numbers) if sources else (),
+            test=tuple(predict(self.model(arm, n), test, label("score-test", after=n)) for n in numbers[:-1]),
+            last_pool=self.pool_scores(arm, last) if self._needs_last_pool(arm) else None,
+            sets={name: predict(model, rows, label(f"score-{name}")) for name, rows in self.evaluation.sets.items()},
+            calibration=predict(model, calibration, label("score-held-out")) if calibration is not None else None,
+        )
+
+    def _needs_last_pool(self, arm: str) -> bool:
+        """Whether the arm's last model predicts the pool: to see which mistakes come back, and for the map of the pool."""
+        if self.spec.task.data.pool is None or arm == "none":
+            return False
+        is_mapped = arm == next(iter(self.spec.taught), None) and self.first.seed == self.spec.seeds[0]
+        return last_round(self.spec, arm) > 1 or is_mapped
+
+    def _round_steps(self, at: Round, sources: Collection[str]) -> RoundSteps:
+        plan = self.round(at)
+        return RoundSteps(plan.scores, plan.groups, {name: self.source(at, name) for name in sources})
+
+    def _part(self, part: str, name: str) -> TrainPart:
+        return TrainPart(
+            label=self.first.label(name),
+            schema=self.schema,
+            rows=self.all_train,
+            part="train" if part == "train" else "calibration",
+            calibration_share=self.spec.evaluate.held_out,
+            seed=self.first.seed,
+        )
+
+    def _at(self, arm: str, number: int) -> Round:
+        return self.first if number == 1 else Round(self.first.seed, number, arm)
+
+    def _before(self, at: Round) -> Round:
+        return self._at(at.arm, at.number - 1)

@@ -22,13 +22,13 @@ from hcmlang.engines.base import Engine
 from hcmlang.engines.sampler import Sampler
 from hcmlang.hashing import derive_seed
 from hcmlang.lang.imports import read_file
-from hcmlang.loop.prompt import instance_prompt
-from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.packs import find_part
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.load import require_spec
 from hcmlang.spec.model import LlamaCppEngine, TransformersEngine
 from hcmlang.spec.tree import SequenceNode, parse_tree, plain
+from hcmlang.steps.writing.prompt import instance_prompt
+from hcmlang.steps.writing.write import TextRequest, TextResult, write
 
 #: Texts for one that keeps every constraint.
 ATTEMPTS = 50
@@ -131,7 +131,7 @@ def draw_samples(
             hint = did_you_mean(name, sorted(known for known in program.names if known))
             message = f"the program does not speak of `{name}`"
             raise DiagnosticError(Diagnostic("unknown-name", message, hint=hint), EXIT_SPEC)
-    wanted: list[Wanted] = []
+    wanted: list[TextRequest] = []
     written_for: dict[str, str] = {}
     refused: list[DiagnosticError] = []
     targets = [target] if target else list(labels)
@@ -148,7 +148,7 @@ def draw_samples(
             key = str(index)
             written_for[key] = label
             wanted.append(
-                Wanted(key, label, bound, derive_seed("sample", seed, index), index // len(targets), messages)
+                TextRequest(key, label, bound, derive_seed("sample", seed, index), index // len(targets), messages)
             )
     if not wanted:
         raise refused[0]
@@ -181,9 +181,8 @@ def check_program(file: Path) -> list[Diagnostic]:
     return lang.analyse(text, Origin(Source(str(file), text)), names)[1]
 
 
-def _why(written: Written) -> str:
-    worst = max(written.reasons, key=lambda reason: written.reasons[reason], default="")
-    return written.hopeless or f"`{worst}` failed in {written.reasons.get(worst, 0)} of {written.draws} draws"
+def _why(written: TextResult) -> str:
+    return written.hopeless or written.failure
 
 
 def _engine(name: str, model: str | None) -> Engine:

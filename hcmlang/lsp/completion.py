@@ -17,15 +17,10 @@ from hcmlang.lsp.hover import meaning, rule_text
 from hcmlang.lsp.index import Definition, Imported, Index, Token, imported
 from hcmlang.lsp.outline import Cursor, Outline
 from hcmlang.lsp.projects import PROGRAM, Program, keys_of, lists_of, program_at, with_bases
+from hcmlang.spec.registries import SOURCES
 
 Sort = Literal["key", "value", "keyword", "function", "rule", "field", "text", "list", "file"]
 
-#: Where instances may come from besides teachers.
-_CONTROLS = {
-    "generic": "as many instances without hypotheses",
-    "duplicate": "as many train rows repeated",
-    "relabel": "the confident mistakes of the pool",
-}
 #: Keys of a spec whose values are files, and how the names of such files end.
 _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (PROGRAM, (".hcm",)),
@@ -110,7 +105,7 @@ def _values(document: Document, outline: Outline, cursor: Cursor, offset: int, f
         yield make(value, documentation=meant)
     if cursor.path[:1] == ("arms",) and len(cursor.path) == 2 and isinstance(cursor.path[1], int):
         present = {child.text for child in outline.children(("arms",)) if child.path != cursor.path}
-        arms = {"none": "the classifier as it is", **_CONTROLS}
+        arms = {"none": "the classifier as it is", **{name: kind.summary for name, kind in SOURCES.items()}}
         arms |= dict.fromkeys(keys_of(with_bases(document, files), ("teachers",)), "a teacher")
         for arm, what in arms.items():
             if arm not in present:

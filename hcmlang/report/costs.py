@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hcmlang.evaluation.comparison import MATCHED
-from hcmlang.evaluation.results import JOURNAL, Results
-from hcmlang.loop.costs import costs_of
+from hcmlang.evaluation.results import Results
+from hcmlang.run.costs import costs_of
+from hcmlang.run.files import JOURNAL
 from hcmlang.teachers.tasks import Tasks, has_tasks
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.evaluation.results import AUGMENTED, HYPOTHESES, METRICS, Results
+from hcmlang.evaluation.results import Results
 from hcmlang.hashing import file_digest
-from hcmlang.loop.store import Store
-from hcmlang.loop.work import MODEL
 from hcmlang.progress import SILENT, Progress
 from hcmlang.report.cards import DATA_CARD
+from hcmlang.run.files import AUGMENTED, HYPOTHESES, METRICS, MODEL
+from hcmlang.run.store import Store
 from hcmlang.spec.model import Push
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.load import SpecFile, absolute
 from hcmlang.spec.model import (
-    CONTROLS,
     Arm,
     FileData,
     HostedEngine,
@@ -22,6 +21,7 @@ from hcmlang.spec.model import (
     Spec,
 )
 from hcmlang.spec.references import as_reference
+from hcmlang.spec.registries import CRITERIA, SOURCES, mitigations_of
 from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 
@@ -167,7 +167,7 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
 
 def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
     for name, teacher in file.spec.teachers.items():
-        if name in ("none", *CONTROLS):
+        if name in ("none", *SOURCES):
             span = file.key_span("teachers", name)
             yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
         if isinstance(teacher, LLMTeacher) and isinstance(teacher.engine, SamplerEngine):
@@ -201,7 +201,8 @@ def _rounds(file: SpecFile) -> Iterator[Diagnostic]:
         message = f"each of {spec.rounds} rounds looks for mistakes in a part of the pool, and there is no pool"
         hint = "name labelled rows that the classifier is not trained on in `task.data.pool`, or leave out `rounds`"
         yield Diagnostic("no-pool", message, file.span("rounds"), hint)
-    writes = [name for name in spec.sources if name == "relabel" or name in spec.teachers]
+    controls = [name for name, kind in SOURCES.items() if not kind.follows_teacher]
+    writes = [name for name in spec.sources if name in controls or name in spec.teachers]
     if spec.rounds > 1 and all(isinstance(spec.teachers.get(name), RecordedTeacher) for name in writes):
         message = "no arm has a teacher with anything new to say in a second round: recordings are used once"
         yield Diagnostic("no-rounds", message, file.span("rounds"), "leave out `rounds`", "warning")
@@ -214,8 +215,9 @@ def _selection(file: SpecFile) -> Iterator[Diagnostic]:
     if file.spec.select.by and file.spec.select.keep is None:
         message = "`select.by` chooses among more instances than are wanted, and all are wanted"
         yield Diagnostic("no-limit", message, file.span("select", "by"), "say how many with `select.keep`")
-    if "label_certainty" in file.spec.select.by and file.spec.judge is None:
-        message = "`label_certainty` takes a language model that judges, and no teacher that is compared has one"
+    judged = next((name for name in file.spec.select.by if CRITERIA[name].needs_judge), None)
+    if judged is not None and file.spec.judge is None:
+        message = f"`{judged}` takes a language model that judges, and no teacher that is compared has one"
         hint = "give a teacher one: `engine: {kind: transformers, model: ...}`; or take another criterion"
         yield Diagnostic("no-judge", message, file.span("select", "by"), hint)
 
@@ -234,7 +236,7 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
         if item.text in [other.text for other in listed[:number]]:
             yield Diagnostic("duplicate-arm", f"the arm `{item.text}` is listed twice", item.span)
     spans = {item.text: item.span for item in reversed(listed)}
-    known = (*spec.teachers, *CONTROLS)
+    known = (*spec.teachers, *SOURCES)
     for arm in spec.compared[1:]:
         span = spans.get(arm) or file.key_span("arms", arm)
         for name, count in Counter(spec.source_of(arm)).items():
@@ -243,7 +245,7 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
             if name not in known:
                 missing = f"the arm `{arm}` names no teacher" if name == arm else f"`{name}` names no teacher"
                 yield Diagnostic("unknown-arm", missing, span, did_you_mean(name, known))
-            elif name in ("generic", "duplicate") and not spec.asked:
+            elif name in SOURCES and SOURCES[name].follows_teacher and not spec.asked:
                 hint = "it takes as many as the first teacher's arm adds; add a teacher to `arms`"
                 yield Diagnostic("no-teacher", f"the arm `{arm}` needs a teacher", span, hint)
         yield from _arm(spec, arm, span)
@@ -260,15 +262,17 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
 def _arm(spec: Spec, arm: str, span: Span) -> Iterator[Diagnostic]:
     """What an arm lacks for its method or sources."""
     method, sources = spec.method_of(arm), spec.source_of(arm)
-    if not sources and method != "guard":
+    kinds = mitigations_of(method)
+    if not sources and any(kind.needs_instances for kind in kinds):
         message = f"the arm `{arm}` has no instances, and `{method}` does nothing without"
         yield Diagnostic("no-instances", message, span, "name teachers or controls after `from`, or take `by: guard`")
-    if "upweight" in method and not spec.evaluate.held_out:
+    if any(kind.needs_calibration for kind in kinds) and not spec.evaluate.held_out:
         message = f"the arm `{arm}` chooses its weight on held-out train rows, and there are none"
         yield Diagnostic("no-held-out", message, span, "leave `evaluate.held_out` at 0.1")
-    if spec.rounds > 1 and "duplicate" in sources and len(sources) > 1:
-        message = f"the arm `{arm}` mixes `duplicate` with other sources, which cannot be done in several rounds"
-        yield Diagnostic("no-rounds", message, span, "make `duplicate` an arm of its own, or leave out `rounds`")
+    unselected = next((name for name in sources if name in SOURCES and not SOURCES[name].is_selected), None)
+    if spec.rounds > 1 and unselected is not None and len(sources) > 1:
+        message = f"the arm `{arm}` mixes `{unselected}` with other sources, which cannot be done in several rounds"
+        yield Diagnostic("no-rounds", message, span, f"make `{unselected}` a separate arm, or leave out `rounds`")
     first = spec.teachers[spec.asked[0]] if spec.asked else None
     if "generic" in sources and isinstance(first, RecordedTeacher) and first.generic is None:
         message = f"the arm `{arm}` needs what the teacher `{spec.asked[0]}` wrote without a hypothesis"

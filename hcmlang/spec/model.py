@@ -24,6 +24,8 @@ from pydantic import (
     model_validator,
 )
 
+from hcmlang.spec.registries import Criterion, Method
+
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
@@ -501,9 +503,6 @@ class Generate(Model):
     """Draws for one instance before it is given up because a constraint keeps failing."""
 
 
-Criterion: TypeAlias = Literal["confidence_in_error", "diversity", "label_certainty"]
-
-
 class Select(Model):
     """The choice among the generated instances."""
 
@@ -519,9 +518,6 @@ class Select(Model):
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Two texts that share at least this part of their word 3-grams (Jaccard) are near-duplicates. An instance that
     nearly repeats another one, a train row, or a test or challenge row is dropped and counted."""
-
-
-Method: TypeAlias = Literal["append", "upweight", "guard", "ensemble", "append+guard", "upweight+guard"]
 
 
 class Mitigate(Model):
@@ -740,7 +736,3 @@ class Spec(Model):
             for arm in self.compared
         }
         return plain | {"arms": arms}
-
-
-#: Where instances may come from besides teachers.
-CONTROLS = ("generic", "duplicate", "relabel")

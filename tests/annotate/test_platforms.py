@@ -18,7 +18,7 @@ from hcmlang.annotate import imports
 from hcmlang.annotate.export import export, page
 from hcmlang.annotate.feedback import Checker
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop.costs import costs_of
+from hcmlang.run.costs import costs_of
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.tasks import Tasks
 from tests.conftest import Hcmlang

@@ -60,7 +60,7 @@ def test_plan_shows_steps_defaults_and_guarantees(hcmlang: Hcmlang, quickstart: 
     assert "near_duplicate: 0.8" in done.stdout
     assert '  program: |\n    text := item ("is not"' in done.stdout
     assert "generate, teacher miner, seed 0" in done.stdout
-    assert "and what has seed 0 again for each of the seeds 1, 2" in done.stdout
+    assert "and the steps of seed 0 again for each of the seeds 1, 2" in done.stdout
     assert "checked          require text contains any hypothesis.triggers" in done.stdout
     assert (
         "by construction  require words(text) in 3..20\n                   the rules write 5 to 12 words" in done.stdout

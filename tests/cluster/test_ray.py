@@ -52,7 +52,7 @@ def test_results_travel_through_s3(
     entered yet is taken from the storage."""
     import s3fs
 
-    from hcmlang.loop.cluster import CACHE
+    from hcmlang.run.cluster import CACHE
 
     files = s3fs.S3FileSystem()
     run = start("--storage", f"{s3}/killed")

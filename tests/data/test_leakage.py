@@ -12,7 +12,7 @@ from hcmlang.data.leakage import HeldOut
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Message
-from hcmlang.loop.vet import vet
+from hcmlang.steps.writing.leakage import check_leakage
 
 LONG = "The plot, though thin, never once loses its footing in the second half."
 SHORT = "never dull"
@@ -114,7 +114,7 @@ def test_prompts_are_looked_at_with_what_is_like_their_lines(fields: int, data: 
     leak = HeldOut(tables, 0.7).told(told)
     message = None
     try:
-        vet([[Message("user", text) for text in told]], lambda asked: HeldOut(tables, 0.7, asked))
+        check_leakage([[Message("user", text) for text in told]], lambda asked: HeldOut(tables, 0.7, asked))
     except DiagnosticError as error:
         message = error.diagnostics[0].message
     assert message == (leak and f"a prompt for the teacher holds a row that is kept for evaluation: {leak}")
@@ -128,9 +128,9 @@ def test_the_guard_of_prompts_keeps_what_is_like_them() -> None:
         kept.append(HeldOut({"test": table}, 0.9, asked))
         return kept[-1]
 
-    vet([[Message("user", "Write something else entirely.\nNothing of it.")]] * 3, kept_for)
+    check_leakage([[Message("user", "Write something else entirely.\nNothing of it.")]] * 3, kept_for)
     assert [len(one._rows["test"]._sets) for one in kept] == [0], "gone through once, nothing held"
-    vet([()], kept_for)
+    check_leakage([()], kept_for)
     assert len(kept) == 1, "where nothing is told, nothing is looked for"
 
 

@@ -9,7 +9,7 @@ from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call
 from hcmlang.engines.walk import Walk
 from hcmlang.lang.emit.lark import Grammar
-from hcmlang.loop.write import Wanted, write
+from hcmlang.steps.writing.write import TextRequest, write
 from tests.lang.programs import bound
 
 
@@ -72,6 +72,6 @@ def test_a_text_without_end_is_a_diagnostic(monkeypatch: pytest.MonkeyPatch) -> 
     assert completion.finish == "refused"
     assert completion.error is not None
     assert completion.error.message == "`text` has no end after 5 tokens"
-    wanted = [Wanted("x", "x", bound('text := ("a" | "b"){30}'), 1, 0)]
+    wanted = [TextRequest("x", "x", bound('text := ("a" | "b"){30}'), 1, 0)]
     with pytest.raises(DiagnosticError, match="`text` has no end after 5 tokens"):
         list(write(Walk(), wanted, 3, None))

@@ -13,7 +13,7 @@ from hcmlang.diagnostics import Origin, Source, has_errors
 from hcmlang.engines.sampler import Sampler
 from hcmlang.engines.walk import Walk
 from hcmlang.lang.scope import RESERVED
-from hcmlang.loop.write import Wanted, write
+from hcmlang.steps.writing.write import TextRequest, write
 from tests.lang.programs import NAMES, SCOPE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_the_page_has_examples_of_every_word() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example(example: str, engine: type, tmp_path: Path) -> None:
     program = _bound(example, tmp_path)
-    wanted = [Wanted(str(seed), "", program, seed, seed) for seed in range(20)]
+    wanted = [TextRequest(str(seed), "", program, seed, seed) for seed in range(20)]
     written = list(write(engine(), wanted, 200, None))
     assert all(one.fields is not None for one in written)
     expected = re.findall(r"#> (.*)", example)

@@ -21,8 +21,8 @@ from hcmlang.diagnostics import DiagnosticError, render
 from hcmlang.evaluation.calibration import scaled
 from hcmlang.evaluation.results import Results
 from hcmlang.hashing import file_digest
-from hcmlang.loop.work import TABLE
 from hcmlang.report.html import write_report
+from hcmlang.run.files import TABLE
 from tests.conftest import Hcmlang
 
 ARMS = {

@@ -16,7 +16,8 @@ import pytest
 import hcmlang
 from hcmlang import classifiers
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop import estimate, learn
+from hcmlang.loop import estimate
+from hcmlang.steps import read
 from tests.conftest import Hcmlang
 
 SPEC = """\
@@ -194,12 +195,12 @@ def test_a_classifier_whose_training_went_astray(tmp_path: Path, monkeypatch: py
     experiment = hcmlang.load(project(tmp_path))
     real = Linear.predict_proba
     monkeypatch.setattr(Linear, "predict_proba", lambda self, table, progress: real(self, table, progress) * np.nan)
-    with pytest.raises(DiagnosticError, match=r"are not numbers: its training went astray \[not-a-number\]"):
+    with pytest.raises(DiagnosticError, match=r"are not numbers: its training diverged \[not-a-number\]"):
         experiment.run(tmp_path / "run")
 
 
 def test_two_processes_in_one_run_directory(tmp_path: Path) -> None:
-    from hcmlang.loop.store import Store
+    from hcmlang.run.store import Store
 
     path = project(tmp_path)
     with (
@@ -212,7 +213,7 @@ def test_two_processes_in_one_run_directory(tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the new rows would stand under the key of the old ones."""
     spec = project(tmp_path)
-    whole = learn.read_into
+    whole = read.read_into
 
     def meanwhile(*arguments: Any) -> None:
         whole(*arguments)
@@ -220,8 +221,8 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytes
             file.write("one more lamp is on\ton\n")
 
     with monkeypatch.context() as own:
-        own.setattr(learn, "read_into", meanwhile)
-        with pytest.raises(DiagnosticError, match=r"pool.tsv was changed while the run read it \[changed-file\]"):
+        own.setattr(read, "read_into", meanwhile)
+        with pytest.raises(DiagnosticError, match=r"pool.tsv changed while the run read it \[changed-file\]"):
             hcmlang.load(spec).run(tmp_path / "run")
     assert hcmlang.load(spec).run(tmp_path / "run").metrics
 

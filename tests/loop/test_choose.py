@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from hcmlang.criteria.confidence_in_error import ConfidenceInError
+from hcmlang.criteria.diversity import Diversity
 from hcmlang.data.table import Table
-from hcmlang.loop.choose import best
 from hcmlang.progress import SILENT, Progress
+from hcmlang.steps.select import best
+from tests.loop.made_up import context_in, given
 
 #: Two clusters of three rows and one outlier; the classifier is surest of its mistakes in the first cluster.
 PLACES = np.array([[0, 0], [0, 0.1], [0.1, 0], [5, 5], [5, 5.1], [5.1, 5], [0, 9]], dtype=np.float32)
@@ -29,34 +35,45 @@ class Fixed:
         raise NotImplementedError
 
 
+def chosen(
+    folder: Path, table: Table, keep: int, criteria: Sequence[str], certainty: np.ndarray | None = None
+) -> list[int]:
+    kinds = {"confidence_in_error": ConfidenceInError, "diversity": Diversity}
+    own = [kinds[name](given(Fixed())) for name in criteria]
+    scorers = [one.scorer(context_in(folder), (), table) for one in own]
+    if certainty is not None:
+        scorers.append(lambda taken: certainty)
+    return best(scorers, len(table), keep)
+
+
 @pytest.fixture
 def table() -> Table:
     return Table.of(["text"], ["no", "yes"], [[str(n)] for n in range(7)], [0, 1, 0, 1, 0, 1, 0])
 
 
-def test_the_most_confident_mistakes(table: Table) -> None:
-    assert best(table, 3, ["confidence_in_error"], Fixed()) == [2, 1, 0]
+def test_the_most_confident_mistakes(table: Table, tmp_path: Path) -> None:
+    assert chosen(tmp_path, table, 3, ["confidence_in_error"]) == [2, 1, 0]
 
 
-def test_one_of_each_kind(table: Table) -> None:
-    taken = best(table, 3, ["diversity"], Fixed())
+def test_one_of_each_kind(table: Table, tmp_path: Path) -> None:
+    taken = chosen(tmp_path, table, 3, ["diversity"])
     assert len({row // 3 for row in taken}) == 3
 
 
-def test_both_together_take_the_best_of_each_kind(table: Table) -> None:
-    taken = best(table, 3, ["confidence_in_error", "diversity"], Fixed())
+def test_both_together_take_the_best_of_each_kind(table: Table, tmp_path: Path) -> None:
+    taken = chosen(tmp_path, table, 3, ["confidence_in_error", "diversity"])
     assert taken[0] == 2
     assert {row // 3 for row in taken} == {0, 1, 2}
     assert 4 in taken, "of its cluster the surest mistake"
 
 
-def test_the_surest_labels(table: Table) -> None:
+def test_the_surest_labels(table: Table, tmp_path: Path) -> None:
     certainty = np.array([0.0, 0.2, 0.9, 1.0, 0.3, 0.0, 0.8])
-    assert best(table, 3, ["label_certainty"], Fixed(), certainty) == [3, 2, 6]
-    assert best(table, 2, ["label_certainty", "confidence_in_error"], Fixed(), certainty) == [2, 3]
+    assert chosen(tmp_path, table, 3, [], certainty) == [3, 2, 6]
+    assert chosen(tmp_path, table, 2, ["confidence_in_error"], certainty) == [2, 3]
 
 
 @pytest.mark.parametrize("criteria", [["confidence_in_error"], ["diversity"], ["confidence_in_error", "diversity"]])
-def test_no_more_than_there_are(table: Table, criteria: list[str]) -> None:
-    assert sorted(best(table, 50, criteria, Fixed())) == list(range(7))  # type: ignore[arg-type]
-    assert best(table.take([]), 5, criteria, Fixed()) == []  # type: ignore[arg-type]
+def test_no_more_than_there_are(table: Table, criteria: list[str], tmp_path: Path) -> None:
+    assert sorted(chosen(tmp_path, table, 50, criteria)) == list(range(7))
+    assert chosen(tmp_path, table.take([]), 5, criteria) == []

@@ -8,9 +8,9 @@ import pytest
 from hcmlang.data.table import Table
 from hcmlang.evaluation import predictions
 from hcmlang.evaluation.predictions import confident_errors
-from hcmlang.loop import group
-from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
+from hcmlang.steps import group
+from hcmlang.steps.group import group_errors
 
 
 def test_confident_errors_are_wrong_and_sure_and_in_order() -> None:

@@ -37,7 +37,7 @@ _JOIN = """
 from pathlib import Path
 import numpy as np
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop import shards
+from hcmlang.steps import shards
 np.save("part.npy", np.zeros((100_000, 2), dtype=np.float32))
 try:
     shards.join([Path("part.npy")], Path("disk/whole.npy"))

@@ -11,10 +11,10 @@ from sklearn.cluster import HDBSCAN
 
 from hcmlang.data.records import Group
 from hcmlang.data.table import Table
-from hcmlang.loop import group
-from hcmlang.loop.group import group_errors
 from hcmlang.progress import SILENT, Progress, Silent
 from hcmlang.spec import model as spec
+from hcmlang.steps import group
+from hcmlang.steps.group import group_errors
 
 
 def grouped(
@@ -86,7 +86,7 @@ def test_of_too_many_hcms_a_sample_is_clustered(monkeypatch: pytest.MonkeyPatch)
     groups = grouped([*calls, *films], progress=Noted())
     assert seen == [40]
     assert [line.partition(",")[0] for line in said] == [
-        "120 HCMs of negative taken for positive: groups are found in 40 of them"
+        "120 HCMs of negative taken for positive: 40 of them are clustered"
     ]
     assert sorted(row for one in groups for row in one.rows) == list(range(120))
     for one in groups:

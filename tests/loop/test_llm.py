@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from hcmlang.engines.sampler import Sampler
 from hcmlang.loop.check import check_file
 from hcmlang.loop.plan import make_plan
 from hcmlang.spec.check import programs_of
-from hcmlang.spec.load import require_spec
+from hcmlang.spec.load import SpecFile, require_spec
 from tests.engines import tiny
 
 PROGRAM = """\
@@ -226,17 +227,22 @@ def _change(path: Path, old: str, new: str) -> None:
 def test_a_step_depends_on_the_prompts_that_it_uses(project: Path, name: str, arm: str, changed: set[str]) -> None:
     program = [] if arm == "llm" else [MINED]
     file = require_spec(project, [f"arms=[none, {arm}]", *program])
-    before = {step.name: step.config for step in make_plan(file.spec, programs_of(file)[0])}
+    before = _settings(file)
     _change(project.with_name(f"{name}.prompty"), "user:\n", "user:\nPlease.\n")
-    after = {step.name: step.config for step in make_plan(file.spec, programs_of(file)[0])}
+    after = _settings(file)
     assert {step for step in before if before[step] != after[step]} == changed
+
+
+def _settings(file: SpecFile) -> dict[str, dict[str, Any]]:
+    """The settings of the steps by label."""
+    return {str(step.label): step.settings for step in make_plan(file.spec, programs_of(file)[0]).steps}
 
 
 def test_a_prompt_that_lies_elsewhere_is_the_same_prompt(project: Path) -> None:
     file = require_spec(project)
     shipped = require_spec(project, [f"{key}=null" for key in ("characterize.prompt", "generate.prompt")])
-    configs = [[step.config for step in make_plan(one.spec, programs_of(one)[0])] for one in (file, shipped)]
-    assert configs[0] == configs[1]
+    plans = [make_plan(one.spec, programs_of(one)[0]) for one in (file, shipped)]
+    assert plans[0].results == plans[1].results
 
 
 def test_the_plan_names_prompts_and_counts_the_questions(project: Path) -> None:

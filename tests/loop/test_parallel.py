@@ -1,4 +1,4 @@
-"""Steps that run at once: what is told of an error, and what is still begun after it."""
+"""Steps that run concurrently: which error is raised, and what still begins after it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from hcmlang.loop.desk import Desk
-from hcmlang.loop.graph import Step
-from hcmlang.loop.interpreter import execute
-from hcmlang.loop.job import Done, Job, StepFailed
-from hcmlang.loop.steps import ACTIONS
-from hcmlang.loop.store import Store
-from hcmlang.loop.work import Action, Work
 from hcmlang.progress import SILENT
+from hcmlang.run.executor import Done, Job, StepFailed
+from hcmlang.run.providers import Providers
+from hcmlang.run.scheduler import execute
+from hcmlang.run.step import Needs, StepContext
+from hcmlang.run.store import Store
+from tests.loop.made_up import nothing
 
 
 class _Failing:
-    """An executor whose steps fail as soon as a step at home has begun."""
-
-    elsewhere = False
+    """An executor whose steps fail as soon as a step of this process has begun."""
 
     def __init__(self, begun: threading.Event, failed: threading.Event) -> None:
         self._begun, self._failed = begun, failed
@@ -31,6 +28,9 @@ class _Failing:
         return self
 
     def __exit__(self, *error: object) -> None: ...
+
+    def takes(self, needs: Needs) -> bool:
+        return not needs.runs_on_driver
 
     def submit(self, job: Job) -> Future[Done]:
         future: Future[Done] = Future()
@@ -44,25 +44,23 @@ class _Failing:
         return future
 
 
-def test_after_an_error_no_further_step_asks_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for the process that was started would cost money, and its result would not be used by this run."""
+def test_after_an_error_no_further_step_asks_anybody(tmp_path: Path) -> None:
+    """Steps that ask would cost money, and this run would not use their results."""
     begun, failed, asked = threading.Event(), threading.Event(), []
 
-    def ask(work: Work) -> None:
-        asked.append(work.config["number"])
+    def ask(context: StepContext) -> None:
+        asked.append(context.out)
         begun.set()
         failed.wait(60)
-        time.sleep(1)  # until the other thread has heard of it
-        (work.out / "file").write_text("", encoding="utf-8")
+        time.sleep(1)  # until the other thread knows of the error
 
-    monkeypatch.setitem(ACTIONS, "ask", Action(ask))
-    plan = [Step(f"ask/{number}", "ask", {"number": number, "kind": {"kind": "human"}}) for number in range(3)]
-    plan.append(Step("train", "train", {}))
+    plan = [nothing(f"ask/{number}", asks=True, work=ask) for number in range(3)]
+    plan.append(nothing("train"))
     with (
         Store(tmp_path / "run") as store,
-        Desk(tmp_path / "run", None, SILENT) as desk,
+        Providers(tmp_path / "run", None, SILENT) as providers,
         pytest.raises(StepFailed, match="as it should"),
     ):
-        execute(plan, store, desk, SILENT, _Failing(begun, failed))
-    assert asked == [0]
-    assert len(list((tmp_path / "run" / "steps").iterdir())) == 1, "what was begun is finished and kept"
+        execute(plan, store, providers, SILENT, _Failing(begun, failed))
+    assert len(asked) == 1
+    assert len(list((tmp_path / "run" / "steps").iterdir())) == 1, "what had begun is finished and kept"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import hcmlang
-from hcmlang.loop.costs import costs_of
-from hcmlang.loop.runs import runs_in
+from hcmlang.run.costs import costs_of
+from hcmlang.run.runs import runs_in
 from hcmlang.teachers.assignment import Assignments
 from hcmlang.teachers.tasks import Tasks
 from tests.annotate import people

@@ -10,7 +10,7 @@ import pytest
 import hcmlang
 from hcmlang.data.records import Hypothesis
 from hcmlang.loop.estimate import Amount
-from hcmlang.loop.probe import judged
+from hcmlang.steps.probe import judged
 
 
 def stated(*evidence: int) -> list[Hypothesis]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hcmlang.loop.prompt import instance_prompt, judge_prompt
 from hcmlang.prompts import Prompt
+from hcmlang.steps.writing.prompt import instance_prompt, judge_prompt
 from tests.lang.programs import SCOPE
 
 

@@ -11,7 +11,7 @@ import pytest
 import hcmlang
 from hcmlang.data.records import read_jsonl
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop.rounds import Gain, Regression, gains, part, regression, stopped
+from hcmlang.steps.rounds import Gain, Regression, gains, part, regression, stopped
 from tests.loop.test_arms import load
 
 ARMS = {

@@ -13,8 +13,8 @@ import pytest
 
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop import shards
-from hcmlang.loop.learn import finite
+from hcmlang.steps import shards
+from hcmlang.steps.base import finite
 
 
 def rows(count: int) -> Table:
@@ -45,7 +45,7 @@ def test_shards_are_put_together(count: int, tmp_path: Path) -> None:
 _STOPPED = """
 import sys, time
 from pathlib import Path
-from hcmlang.loop import shards
+from hcmlang.steps import shards
 from tests.loop.test_shards import predict, rows
 shards.SHARD = 10
 folder = Path(sys.argv[1])

@@ -12,8 +12,8 @@ import fsspec
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.loop.storage import Artifact, Storage
-from hcmlang.loop.store import Store
+from hcmlang.run.storage import Artifact, Storage
+from hcmlang.run.store import Store
 
 
 def write(folder: Path) -> None:

@@ -14,14 +14,15 @@ import pytest
 
 import hcmlang
 from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
-from hcmlang.loop import graph
-from hcmlang.loop.graph import Step
-from hcmlang.loop.job import Job, StepFailed
-from hcmlang.loop.storage import Storage
-from hcmlang.loop.workers import Workers, gpus, share_of
 from hcmlang.progress import SILENT
+from hcmlang.run.executor import Job, StepFailed
+from hcmlang.run.step import StepContext
+from hcmlang.run.storage import Storage
+from hcmlang.run.workers import Workers, gpus, share_of
+from hcmlang.steps import predict
 from tests.annotate import people
 from tests.conftest import PROGRAM, Hcmlang
+from tests.loop.made_up import nothing
 
 SPEC = ["classifier={kind: linear}", "detect.confidence=0.8", "seeds=2", "arms=[none, miner]"]
 SPEC += ["evaluate.resamples=100", "generate.per_hypothesis=10", "task.challenge={}"]
@@ -67,9 +68,9 @@ def test_two_workers_come_to_the_same_as_one_process(alone: dict[str, bytes], qu
 def test_a_large_file_is_scored_in_shards_and_comes_to_the_same(
     alone: dict[str, bytes], quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "SHARD_BYTES", 20_000)
+    monkeypatch.setattr(predict, "SHARD_BYTES", 20_000)
     experiment = hcmlang.load(quickstart / "spec.yaml", SPEC)
-    assert sum("/shard=" in step.name for step in experiment.plan().steps) >= 6
+    assert sum(step.label.place("shard") is not None for step in experiment.plan().steps) >= 6
     assert results(experiment.run(tmp_path / "run", workers=2).folder) == alone
 
 
@@ -80,7 +81,7 @@ def test_a_worker_is_killed_and_its_step_is_run_again(
         worker.kill()
     _, errors = started.communicate(timeout=120)
     assert started.returncode == 0, errors
-    assert "its worker was ended by the signal SIGKILL; the step is run again" in errors
+    assert "its worker was killed by the signal SIGKILL; the step runs again" in errors
     assert results(tmp_path / "run") == alone
 
 
@@ -105,7 +106,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(started: subprocess.Popen[str]) -> 
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130
     assert errors.endswith("interrupted; finished steps are kept, the same command goes on from here\n")
-    assert "run again" not in errors, "nothing is"
+    assert "runs again" not in errors, "nothing is"
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
@@ -122,6 +123,10 @@ def test_what_is_wrong_in_a_worker_is_told_as_in_one_process(quickstart: Path, t
     assert "pool.tsv" in str(caught.value)
 
 
+def _fail(context: StepContext) -> None:
+    raise KeyError("source")
+
+
 class _Deadly:
     """Ends whoever unpickles it."""
 
@@ -130,15 +135,15 @@ class _Deadly:
 
 
 def test_a_step_that_no_worker_survives_is_given_up(tmp_path: Path) -> None:
-    step = Step("read/train", "read", {}, handles={"source": _Deadly()})
+    step = nothing("read/train", work=_Deadly())
     with Workers(2, Storage(tmp_path), SILENT) as workers:
-        future = workers.submit(Job(step, "read-1", {}))
+        future = workers.submit(Job(step, "nothing-1", {}))
         with pytest.raises(DiagnosticError, match=r"`read, train` lost its worker 3 times: .* SIGKILL \[lost-worker\]"):
             future.result(timeout=120)
 
 
 def test_no_more_workers_are_started_than_steps_run_at_once(tmp_path: Path) -> None:
-    job = Job(Step("read/train", "read", {}), "read-1", {}, version="0.0.1")
+    job = Job(nothing("read/train"), "nothing-1", {}, version="0.0.1")
     with Workers(50, Storage(tmp_path), SILENT) as workers:
         for _ in range(3):
             assert isinstance(workers.submit(job).exception(timeout=120), DiagnosticError)
@@ -148,7 +153,7 @@ def test_no_more_workers_are_started_than_steps_run_at_once(tmp_path: Path) -> N
 def test_a_worker_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with Workers(1, Storage(tmp_path), SILENT) as workers:
-        error = workers.submit(Job(Step("read/train", "read", {}), "read-1", {})).exception(timeout=120)
+        error = workers.submit(Job(nothing("read/train", work=_fail), "nothing-1", {})).exception(timeout=120)
     assert "it could not be started: [Errno 2] No such file or directory" in str(error)
 
 
@@ -157,14 +162,14 @@ def test_an_error_of_ours_comes_with_its_traceback(tmp_path: Path) -> None:
         Workers(1, Storage(tmp_path), SILENT) as workers,
         pytest.raises(StepFailed, match=r"(?s)`read, train` failed in a worker:.*KeyError"),
     ):
-        workers.submit(Job(Step("read/train", "read", {}), "read-1", {})).result(timeout=120)
+        workers.submit(Job(nothing("read/train", work=_fail), "nothing-1", {})).result(timeout=120)
 
 
 def test_a_worker_of_another_version_refuses(tmp_path: Path) -> None:
-    job = Job(Step("read/train", "read", {}), "read-1", {}, version="0.0.1")
+    job = Job(nothing("read/train"), "nothing-1", {}, version="0.0.1")
     with (
         Workers(1, Storage(tmp_path), SILENT) as workers,
-        pytest.raises(DiagnosticError, match=r"started by 0.0.1 \[other-version\]"),
+        pytest.raises(DiagnosticError, match=r"hcmlang 0.0.1 started the run \[other-version\]"),
     ):
         workers.submit(job).result(timeout=120)
 

@@ -12,8 +12,8 @@ import pytest
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.sampler import Sampler
-from hcmlang.loop.ask import Asker, Corpus
-from hcmlang.loop.write import Wanted, Written, write
+from hcmlang.steps.writing.external import Corpus, ExternalPredicates
+from hcmlang.steps.writing.write import TextRequest, TextResult, write
 from tests.lang.programs import bound
 
 LABELS = ["negative", "positive"]
@@ -31,19 +31,21 @@ class Words:
         return np.array([[1 - s, s] for s in share])
 
 
-def asker(train: Sequence[str] = (), errors: Sequence[str] = (), model: Words | None = None) -> Asker:
+def asker(train: Sequence[str] = (), errors: Sequence[str] = (), model: Words | None = None) -> ExternalPredicates:
     def table(texts: Sequence[str]) -> Table:
         return Table.of(["text"], LABELS, [(text,) for text in texts], [0] * len(texts))
 
-    return Asker(["text"], ["text"], lambda: table(train), lambda: table(errors), lambda: model or Words(), LABELS)
+    return ExternalPredicates(
+        ["text"], ["text"], lambda: table(train), lambda: table(errors), lambda: model or Words(), LABELS
+    )
 
 
-def wanted(text: str, count: int, group: str = "h", **scope: Any) -> list[Wanted]:
+def wanted(text: str, count: int, group: str = "h", **scope: Any) -> list[TextRequest]:
     program = bound(text, **scope)
-    return [Wanted(f"{group}/{i}", group, program, 1000 + i, i) for i in range(count)]
+    return [TextRequest(f"{group}/{i}", group, program, 1000 + i, i) for i in range(count)]
 
 
-def texts(written: Sequence[Written]) -> list[str | None]:
+def texts(written: Sequence[TextResult]) -> list[str | None]:
     return [one.fields["text"] if one.fields else None for one in sorted(written, key=lambda one: one.key)]
 
 
@@ -155,8 +157,8 @@ def test_pairs_are_classified_in_the_order_of_the_columns() -> None:
             return np.array([[0.0, 1.0]] * len(table))
 
     program = bound('pair := record { one := "a", two := "b" }\nrequire predicts(two, one) == "positive"')
-    ask = Asker(["two", "one"], ["premise", "hypothesis"], _nothing, _nothing, First, LABELS)
-    (found,) = write(Sampler(), [Wanted("x", "x", program, 1, 0)], 3, ask)
+    ask = ExternalPredicates(["two", "one"], ["premise", "hypothesis"], _nothing, _nothing, First, LABELS)
+    (found,) = write(Sampler(), [TextRequest("x", "x", program, 1, 0)], 3, ask)
     assert found.fields == {"one": "a", "two": "b"}
     assert seen == [("b", "a")]
 

@@ -14,7 +14,7 @@ import pytest
 
 import hcmlang
 from hcmlang.diagnostics import EXIT_BUDGET, DiagnosticError
-from hcmlang.loop.costs import costs_of
+from hcmlang.run.costs import costs_of
 from tests.servers import hosted, scripted
 
 CONCURRENCY = 3

@@ -13,8 +13,8 @@ from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.engines.sampler import Sampler
 from hcmlang.evaluation.predictions import confident_errors
-from hcmlang.loop.group import group_errors
 from hcmlang.spec import model as spec
+from hcmlang.steps.group import group_errors
 from hcmlang.teachers.association import Strata, adjusted_p, exact_p, log_odds_ratio
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import Described, Feature, describe, features_of, negators_in, words_of

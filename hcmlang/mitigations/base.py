@@ -1,0 +1,53 @@
+"""The base class of mitigation methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hcmlang.run.step import Label
+from hcmlang.spec.model import Spec
+from hcmlang.steps.base import InstancesStep, ModelStep, Round, TableStep
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """What a method can build an arm's model from, in a round."""
+
+    spec: Spec
+    at: Round
+    sources: tuple[str, ...]
+    train: TableStep
+    calibration: TableStep | None
+    """Train rows that no classifier is trained on."""
+    trained: ModelStep
+    """The classifier as it is, the model of the arm `none`."""
+    instances: InstancesStep | None
+    """The selected instances, those of earlier rounds among them."""
+    previous: ArmPlan | None
+    """The same in the round before."""
+
+    def label(self, what: str, **where: str | int) -> Label:
+        """The label of a step that makes the arm's model."""
+        return self.at.label(what, **{"from": "+".join(self.sources) or "none"}, **where)
+
+
+class Mitigation:
+    """A kind of mitigation method, under its name in `mitigate.by` and an arm's `by`.
+
+    Two methods can be combined, as `append+guard`: the first one retrains, the second one works on the retrained model.
+    """
+
+    summary: ClassVar[str]
+    """What it does, for documentation and editors."""
+    retrains: ClassVar[bool] = False
+    """Whether its model comes from :class:`hcmlang.steps.retrain.Retrain`, so that another method can follow."""
+    follows: ClassVar[bool] = False
+    """Whether it can follow a method that retrains."""
+    needs_instances: ClassVar[bool] = True
+    needs_calibration: ClassVar[bool] = False
+    """Whether it needs train rows that no classifier is trained on (`evaluate.held_out`)."""
+
+    def model(self, plan: ArmPlan, model: ModelStep) -> ModelStep:
+        """The step that makes the arm's model. `model` is the trained classifier, or what the method before has made of it."""
+        raise NotImplementedError

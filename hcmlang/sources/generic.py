@@ -1,0 +1,64 @@
+"""The control `generic`: instances of the first teacher without its hypotheses."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hcmlang.data.records import write_jsonl
+from hcmlang.run.files import HYPOTHESES
+from hcmlang.run.step import StepContext
+from hcmlang.sources.base import Followed, RoundPlan, Source
+from hcmlang.sources.teacher import write_for
+from hcmlang.spec.model import RecordedTeacher
+from hcmlang.steps.base import EvaluationSets, HypothesesStep, InstancesStep, Round, TableStep
+from hcmlang.steps.collect.parts import SourceSteps
+from hcmlang.steps.probe import shown_rows
+from hcmlang.steps.writing.teacher import NamedTeacher
+from hcmlang.teachers.generic import without_knowledge
+
+
+class Generic(Source):
+    """Lets the first teacher write as many instances, with the same labels, without its hypotheses."""
+
+    summary: ClassVar[str] = "as many instances without hypotheses"
+    follows_teacher: ClassVar[bool] = True
+
+    def steps(
+        self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None
+    ) -> SourceSteps:
+        assert followed is not None
+        config = plan.spec.teachers[plan.spec.asked[0]]
+        hypotheses = BlankHypotheses(
+            label=plan.at.label("characterize", teacher=name),
+            # A recording has a file with instances that were written without a hypothesis.
+            like=None if isinstance(config, RecordedTeacher) else followed.hypotheses,
+            pool=plan.pool,
+            evaluation=plan.evaluation,
+            seed=plan.at.seed,
+            round=plan.at.number,
+        )
+        return write_for(plan, NamedTeacher.of(name, config), hypotheses, probed=False)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BlankHypotheses(HypothesesStep):
+    """A hypothesis that says nothing for each one of the first teacher's."""
+
+    action: ClassVar[str] = "generic"
+
+    like: HypothesesStep | None
+    pool: TableStep
+    evaluation: EvaluationSets
+    seed: int
+    round: int
+
+    def run(self, context: StepContext) -> None:
+        blank = []
+        if self.like is not None:
+            pool = self.pool.table(context)
+            rows = shown_rows(context, pool, self.evaluation)
+            blank = without_knowledge(self.like.hypotheses(context), pool, rows, self.seed)
+        at = Round(self.seed, self.round)
+        write_jsonl(context.out / HYPOTHESES, [dataclasses.replace(one, id=at.named(one.id)) for one in blank])

@@ -1,0 +1,44 @@
+"""The control `relabel`: the confident mistakes of the pool, with their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from hcmlang.data.records import write_jsonl
+from hcmlang.run.files import INSTANCES, REJECTED
+from hcmlang.run.step import StepContext
+from hcmlang.sources.base import Followed, RoundPlan, Source
+from hcmlang.sources.rows import instances_of
+from hcmlang.steps.base import GroupsStep, InstancesStep, TableStep
+from hcmlang.steps.collect.parts import SourceSteps
+
+
+class Relabel(Source):
+    """Gives the confident mistakes themselves, with the labels that they should have got."""
+
+    summary: ClassVar[str] = "the confident mistakes of the pool"
+
+    def steps(
+        self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None
+    ) -> SourceSteps:
+        label = plan.at.label("relabel")
+        return SourceSteps(RelabelMistakes(label=label, pool=plan.pool, groups=plan.groups, seed=plan.at.seed))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RelabelMistakes(InstancesStep):
+    """The rows of the pool that are in a group of mistakes."""
+
+    action: ClassVar[str] = "relabel"
+
+    pool: TableStep
+    groups: GroupsStep
+    seed: int
+
+    def run(self, context: StepContext) -> None:
+        rows = np.array(sorted(row for group in self.groups.groups(context) for row in group.rows), dtype=np.int64)
+        write_jsonl(context.out / INSTANCES, instances_of(self.pool.table(context), rows, self.seed))
+        write_jsonl(context.out / REJECTED, [])

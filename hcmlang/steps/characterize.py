@@ -1,0 +1,76 @@
+"""Let a teacher state hypotheses about the groups of mistakes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+
+from hcmlang import teachers
+from hcmlang.data.records import write_jsonl
+from hcmlang.data.table import Table
+from hcmlang.run.files import HYPOTHESES
+from hcmlang.run.step import ASIDE, Needs, StepContext
+from hcmlang.spec.model import Characterize as CharacterizeConfig
+from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, Round, ScoresStep, TableStep, accelerators
+from hcmlang.steps.writing.leakage import CheckedEngine
+from hcmlang.steps.writing.people import checked_people
+from hcmlang.steps.writing.teacher import NamedTeacher, PromptFile
+from hcmlang.teachers.base import Case
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Characterize(HypothesesStep):
+    """A teacher's hypotheses."""
+
+    action: ClassVar[str] = "characterize"
+
+    teacher: NamedTeacher
+    pool: TableStep
+    scores: ScoresStep
+    groups: GroupsStep
+    evaluation: EvaluationSets
+    confidence: float
+    per_group: int
+    prompt: PromptFile | None
+    """For teachers that ask a language model."""
+    templates: str | None
+    """For others: the digest of the file with their sentences."""
+    seed: int
+    round: int
+    config: CharacterizeConfig = field(metadata=ASIDE)
+
+    def needs(self) -> Needs:
+        needs = self.teacher.needs(accelerators(*self.teacher.engines), self.prompt)
+        return dataclasses.replace(needs, reads_files=needs.reads_files or self.config.templates is not None)
+
+    def run(self, context: StepContext) -> None:
+        groups, pool = self.groups.groups(context), self.pool.table(context)
+        name = self.teacher.name
+        case = Case(
+            pool,
+            self.scores.scores(context),
+            self.confidence,
+            tuple(groups),
+            self.seed,
+            may_show=lambda rows: self._may_show(context, pool, rows),
+        )
+        load_rows = partial(self.evaluation.rows, context)
+        teacher = teachers.make(
+            self.teacher.config,
+            name,
+            lambda: CheckedEngine(self.teacher.engine(context, "characterize"), load_rows),
+            checked_people(context.providers.people("characterize", {}), load_rows),
+        )
+        with context.progress.task(f"{name} reads {sum(len(group.rows) for group in groups)} HCMs"):
+            hypotheses = teacher.characterize(case, self.config)
+        at = Round(self.seed, self.round)
+        write_jsonl(context.out / HYPOTHESES, [dataclasses.replace(one, id=at.named(one.id)) for one in hypotheses])
+
+    def _may_show(self, context: StepContext, pool: Table, rows: Sequence[int]) -> list[int]:
+        """The rows of the pool among these that a teacher may see."""
+        texts = dict(zip(rows, pool.take(rows).texts(), strict=True))
+        evaluation = self.evaluation.rows(context, texts.values())
+        return [row for row, text in texts.items() if evaluation.within(text) is None]
