@@ -22,8 +22,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hcmlang.engines.journal import Journal
-from hcmlang.engines.wire import ChatRequest, ChatResponse, Usage
+from hcmlang.engines.hosted.journal import Journal
+from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Usage
 from hcmlang.hashing import content_key
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.executors import executor_for

@@ -32,14 +32,14 @@ from hcmlang.spec.model import Spec
 if TYPE_CHECKING:
     import datasets
 
-    from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+    from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
     from hcmlang.loop.audit import Check
     from hcmlang.loop.estimate import Estimate
     from hcmlang.loop.graph import Step
     from hcmlang.loop.results import Results
     from hcmlang.loop.storage import Artifact
     from hcmlang.loop.store import Store
-    from hcmlang.teachers.asked import PeopleWanted
+    from hcmlang.teachers.annotation.tasks import PeopleWanted
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -170,7 +170,7 @@ def _publish(spec: Spec, results: Mapping[str, Artifact], store: Store) -> None:
 
 
 def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> DiagnosticError:
-    from hcmlang.teachers.asked import PeopleWanted
+    from hcmlang.teachers.annotation.tasks import PeopleWanted
 
     of_people = [one for one in wanted if isinstance(one, PeopleWanted)]
     of_files = [one for one in wanted if not isinstance(one, PeopleWanted)]
@@ -181,7 +181,7 @@ def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic
 
 def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
     from hcmlang.loop.estimate import PEOPLE_SECONDS
-    from hcmlang.teachers.asked import JOBS
+    from hcmlang.teachers.annotation.tasks import JOBS
 
     counts: Counter[str] = Counter()
     seconds = 0

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop import job
 from hcmlang.loop.graph import Step
 from hcmlang.loop.job import Done, Job

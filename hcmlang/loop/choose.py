@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hcmlang.classifiers import Classifier
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.table import Table
 from hcmlang.progress import SILENT, Progress
 from hcmlang.spec.model import Criterion

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.engines.journal import NANO
+from hcmlang.engines.hosted.journal import NANO
 from hcmlang.loop.store import JOURNAL
 
 _SUMS = """

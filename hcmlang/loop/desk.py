@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-from hcmlang import engines
-from hcmlang.diagnostics import Diagnostic, render
-from hcmlang.engines import batch
 from hcmlang.engines.base import Engine
-from hcmlang.engines.budget import Accountant
-from hcmlang.engines.chat import ChatModel, Constraints, negotiate
-from hcmlang.engines.journal import Journal, Journaled
-from hcmlang.engines.recording import Replay
-from hcmlang.engines.wire import Transport
+from hcmlang.engines.hosted import request_files as batch
+from hcmlang.engines.hosted.journal import Journal
+from hcmlang.engines.hosted.spending import Accountant
 from hcmlang.hashing import content_key
 from hcmlang.loop.store import JOURNAL
 from hcmlang.progress import Progress
-from hcmlang.spec.model import BatchEngine, Budget, EngineConfig, HostedEngine, OpenAIEngine, ReplayEngine
-from hcmlang.teachers.asked import Answer, PeopleWanted, Task
-from hcmlang.teachers.tasks import Tasks, has_tasks
+from hcmlang.spec.kinds import EngineKind
+from hcmlang.spec.model import Budget
+from hcmlang.teachers.annotation.store import TaskStore, has_tasks
+from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer, PeopleWanted
 
-#: Where request files lie in a run directory.
-BATCH = "batch"
-
-_SAID = {
-    "structured_outputs": "the server keeps programs (structured_outputs); every answer is tested all the same",
-    "grammar": "the server keeps programs (grammar); every answer is tested all the same",
-    "json_schema": "the server keeps JSON Schemas; what they cannot say is tested, and asked for anew where it fails",
-    "none": "the server keeps no constraint: every answer is tested, and asked for anew where it fails",
-}
+T = TypeVar("T")
 
 
 class Desk:
@@ -46,9 +35,8 @@ class Desk:
         self._progress = progress
         self._journal: Journal | None = None
         self._accountant: Accountant | None = None
-        self._transports: dict[str, Transport] = {}
-        self._ways: dict[str, Constraints] = {}
-        self._tasks: Tasks | None = None
+        self._shared: dict[str, Any] = {}
+        self._tasks: TaskStore | None = None
         self._places: list[str] = []
 
     def __enter__(self) -> Desk:
@@ -62,28 +50,52 @@ class Desk:
         if self._tasks is not None:
             self._tasks.close()
 
-    def engine(self, config: EngineConfig, arm: str, purpose: str) -> Engine:
-        """The engine of an arm. A model that costs is asked through the journal and within the budget; `arm` and `purpose`
-        sort the bill.
+    def engine(self, kind: EngineKind, arm: str, purpose: str) -> Engine:
+        """The engine of an arm. A hosted model is asked through the journal and within the budget; `arm` and `purpose` sort the
+        bill.
 
         Raises :class:`DiagnosticError` where it cannot be had, and what :meth:`Transport.send` raises.
         """
-        if not isinstance(config, OpenAIEngine | BatchEngine | ReplayEngine):
-            return engines.make(config)  # and not kept: its memory is wanted by the classifier
-        name = config.model_dump_json()
-        hosted = config.engine if isinstance(config, ReplayEngine) else config
-        if name not in self._transports:
-            self._transports[name] = self._transport(config)
-        transport = self._transports[name]
-        if name not in self._ways:
-            self._ways[name] = self._negotiated(hosted, transport, arm)
-        return ChatModel(hosted, transport, self._ways[name], arm, purpose)
+        return kind.make(_Context(self, arm, purpose))
 
-    def people(self, job: str, context: Mapping[str, Any]) -> Callable[[Sequence[Task]], dict[str, list[Answer]]]:
+    @property
+    def folder(self) -> Path:
+        """The run directory."""
+        return self._folder
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the run's calls."""
+        if self._journal is None:
+            self._journal = Journal(self._folder / JOURNAL)
+            self._accountant = Accountant(self._budget, self._journal.spent())
+            self._journal.used = self._accountant.used
+        return self._journal
+
+    @property
+    def accountant(self) -> Accountant:
+        """The budget of the run."""
+        _ = self.journal
+        assert self._accountant is not None
+        return self._accountant
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` returns, made once in a run."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        value: T = self._shared[key]
+        return value
+
+    def people(
+        self, job: str, context: Mapping[str, Any]
+    ) -> Callable[[Sequence[AnnotationTask]], dict[str, list[Answer]]]:
         """The way to people for a step: it puts tasks before them, and returns the answers to each by key. It raises
         :class:`PeopleWanted` while some are missing. `context` is what answers are checked with."""
 
-        def ask(tasks: Sequence[Task]) -> dict[str, list[Answer]]:
+        def ask(tasks: Sequence[AnnotationTask]) -> dict[str, list[Answer]]:
             place = f"{job}/{content_key(sorted({task.key for task in tasks}))[:16]}"
             answers = self.tasks.want(place, tasks, context)
             missing = self.tasks.open(place)
@@ -95,10 +107,10 @@ class Desk:
         return ask
 
     @property
-    def tasks(self) -> Tasks:
+    def tasks(self) -> TaskStore:
         """What people are asked in this run, and what they answered."""
         if self._tasks is None:
-            self._tasks = Tasks(self._folder / JOURNAL)
+            self._tasks = TaskStore(self._folder / JOURNAL)
         return self._tasks
 
     def relative(self, folder: Path) -> str:
@@ -119,31 +131,29 @@ class Desk:
         batch.taken(path, answers)
         return answers.summary()
 
-    def _negotiated(self, config: HostedEngine, transport: Transport, arm: str) -> Constraints:
-        assert isinstance(config, OpenAIEngine | BatchEngine)
-        if config.constraints != "auto":
-            return config.constraints
-        way = negotiate(config, transport, arm)
-        self._progress.note(f"{arm}: {_SAID[way]}")
-        return way
 
-    def _transport(self, config: OpenAIEngine | BatchEngine | ReplayEngine) -> Transport:
-        path = self._folder / JOURNAL
-        if self._journal is None or self._accountant is None:
-            self._journal = Journal(path)
-            self._accountant = Accountant(self._budget, self._journal.spent())
-            self._journal.used = self._accountant.used
-        if isinstance(config, ReplayEngine):
-            return Journaled(Replay(Path(config.recording)), self._journal)
-        account = self._accountant.priced(config.price)
-        if isinstance(config, BatchEngine):
-            for request in batch.waiting(path):
-                if request.body.get("model") == config.model:
-                    account.reserve(request)
-            return Journaled(batch.RequestFiles(path, self._folder / BATCH, account), self._journal)
-        from hcmlang.engines.client import Client
+@dataclass(frozen=True)
+class _Context:
+    """See :class:`hcmlang.engines.base.EngineContext`."""
 
-        return Journaled(Client(config, account, self._tell), self._journal)
+    desk: Desk
+    source: str
+    purpose: str
 
-    def _tell(self, note: Diagnostic) -> None:
-        self._progress.note(render([note]))
+    @property
+    def folder(self) -> Path:
+        return self.desk.folder
+
+    @property
+    def journal(self) -> Journal:
+        return self.desk.journal
+
+    @property
+    def accountant(self) -> Accountant:
+        return self.desk.accountant
+
+    def note(self, text: str) -> None:
+        self.desk.note(text)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        return self.desk.shared(key, make)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hcmlang.spec.model import FileData, RecordedTeacher, Spec
+from hcmlang.spec.model import FileData, Spec
 
 POOL = "pool"
 TEST = "test"
@@ -128,7 +128,7 @@ def further_sources(spec: Spec, arm: str) -> tuple[str, ...]:
 
     def goes_on(source: str) -> bool:
         followed = spec.asked[0] if source in ("generic", "duplicate") else source
-        return followed == "relabel" or not isinstance(spec.teachers[followed], RecordedTeacher)
+        return followed == "relabel" or spec.teachers[followed].several_rounds
 
     return tuple(source for source in spec.source_of(arm) if goes_on(source))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop import job
 from hcmlang.loop.agenda import Agenda, Outcome
 from hcmlang.loop.desk import Desk

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop.desk import Desk
 from hcmlang.loop.graph import Step
 from hcmlang.loop.steps import ACTIONS
 from hcmlang.loop.storage import Artifact, Storage
 from hcmlang.loop.work import Work
 from hcmlang.progress import Progress
+from hcmlang.spec.kinds import ClassifierKind, TeacherKind
 from hcmlang.version import __version__
 
-#: Engines whose calls are counted and written down where the run was started.
-_COUNTED = {"openai", "batch", "replay"}
 #: Steps that train classifiers.
 _TRAINING = {"train", "retrain", "fold"}
 
@@ -96,8 +95,12 @@ def run(job: Job, storage: Storage, progress: Progress, desk: Desk) -> Done:
 
 def asks(step: Step) -> bool:
     """Whether a step may ask people, or models that cost."""
-    kind = step.config.get("kind") or {}
-    return kind.get("kind") == "human" or (kind.get("engine") or {}).get("kind") in _COUNTED
+    teacher = _teacher(step)
+    return teacher is not None and teacher.runs_on_driver
+
+
+def _teacher(step: Step) -> TeacherKind | None:
+    return TeacherKind.model_validate(step.config["kind"]) if step.config.get("kind") else None
 
 
 def at_home(step: Step, elsewhere: bool) -> bool:
@@ -109,16 +112,16 @@ def at_home(step: Step, elsewhere: bool) -> bool:
 
 def accelerators(step: Step) -> int:
     """How many GPUs a step can use: one for a model in its process, more where it starts several that train."""
-    models = (step.config.get("classifier") or {}, (step.config.get("kind") or {}).get("engine") or {})
-    on_gpu = ("transformers", "encoder", "llamacpp")
-    launch = models[0].get("launch")
-    if launch is not None and step.action in _TRAINING:
-        return int(launch["processes"])
-    return int(any(one.get("kind") in on_gpu and one.get("device", "auto") in ("auto", "cuda") for one in models))
+    teacher, written = _teacher(step), step.config.get("classifier")
+    engine = teacher.engine_for_writing if teacher is not None else None
+    writing = engine.accelerators() if engine is not None else 0
+    classifier = ClassifierKind.model_validate(written) if written else None
+    return max(writing, classifier.accelerators(step.action in _TRAINING) if classifier is not None else 0)
 
 
 def _reads_files(step: Step) -> bool:
-    if step.action in ("read", "recorded") or (step.config.get("kind") or {}).get("kind") == "recording":
+    teacher = _teacher(step)
+    if step.action in ("read", "recorded") or (teacher is not None and teacher.files):
         return True
     characterize, generate = step.handles.get("characterize"), step.handles.get("generate")
     named = [characterize.prompt, characterize.templates] if characterize else []

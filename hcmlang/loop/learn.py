@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hcmlang import classifiers
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.records import Instance
 from hcmlang.data.sources import read_into, source_digest
 from hcmlang.data.table import Table
@@ -124,7 +125,7 @@ def finite(scores: np.ndarray) -> np.ndarray:
     return scores
 
 
-def save_model(model: classifiers.Classifier, work: Work) -> None:
+def save_model(model: Classifier, work: Work) -> None:
     folder = work.out / MODEL
     folder.mkdir()
     model.save(folder)

@@ -8,8 +8,9 @@ import shutil
 import numpy as np
 
 from hcmlang import classifiers
-from hcmlang.classifiers import guard
-from hcmlang.classifiers.pair import Pair
+from hcmlang.classifiers import error_detector
+from hcmlang.classifiers.base import Classifier
+from hcmlang.classifiers.ensemble import Ensemble
 from hcmlang.data.records import Instance, read_records
 from hcmlang.data.table import Table
 from hcmlang.loop.learn import fold_of, instances_table, save_model
@@ -46,7 +47,7 @@ def retrain(work: Work) -> None:
 
 def pair(work: Work) -> None:
     """The classifier as it was and the retrained one, together."""
-    save_model(Pair(_load(work, "before"), _load(work, "after")), work)
+    save_model(Ensemble(_load(work, "before"), _load(work, "after")), work)
 
 
 def fold(work: Work) -> None:
@@ -68,11 +69,11 @@ def guarded(work: Work) -> None:
     scores = work.scores("out_of_fold")
     unseen = rows.take(np.arange(len(scores), len(rows)))
     scores = np.concatenate([scores, classifier.predict_proba(unseen, work.progress)])
-    found = guard.fit(rows, scores, work.seed)
-    save_model(guard.Guarded(classifier, found) if found is not None else classifier, work)
+    found = error_detector.fit(rows, scores, work.seed)
+    save_model(error_detector.GuardedClassifier(classifier, found) if found is not None else classifier, work)
 
 
-def _load(work: Work, role: str) -> classifiers.Classifier:
+def _load(work: Work, role: str) -> Classifier:
     return classifiers.load(work.classifier, work.inputs[role] / MODEL, work.config["labels"])
 
 
@@ -86,7 +87,7 @@ def _weights(train: Table, added: Table, weight: float) -> np.ndarray:
     return np.concatenate([np.ones(len(train)), np.full(len(added), weight)]).astype(np.float32)
 
 
-def _trained(work: Work, train: Table, added: Table, weight: float) -> classifiers.Classifier:
+def _trained(work: Work, train: Table, added: Table, weight: float) -> Classifier:
     """Trained on train rows plus instances, as at first or from where the classifier was."""
     return classifiers.fit(
         work.classifier,
@@ -98,12 +99,12 @@ def _trained(work: Work, train: Table, added: Table, weight: float) -> classifie
     )
 
 
-def _upweighted(work: Work, train: Table, added: Table) -> tuple[classifiers.Classifier, float, dict[str, float]]:
+def _upweighted(work: Work, train: Table, added: Table) -> tuple[Classifier, float, dict[str, float]]:
     """Of classifiers trained with several weights the one that ranks the held-out train rows best by its confidence, its
     weight, and the area under the risk-coverage curve of each; of equals the one with the smallest weight."""
     held_out = work.table("held_out")
     tried: dict[str, float] = {}
-    best: tuple[classifiers.Classifier, float] | None = None
+    best: tuple[Classifier, float] | None = None
     for weight in WEIGHTS:
         work.progress.note(f"  weight {weight:g}")
         model = _trained(work, train, added, weight)

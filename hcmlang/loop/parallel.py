@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeAlias
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.loop import job
 from hcmlang.loop.agenda import Agenda, Task
 from hcmlang.loop.desk import Desk

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from hcmlang import lang, prompts
 from hcmlang.engines.base import Message
@@ -24,8 +23,8 @@ from hcmlang.loop.orders import Order, in_order_of
 from hcmlang.loop.vet import KeptFor, vet
 from hcmlang.loop.work import Work
 from hcmlang.loop.write import Written
-from hcmlang.spec.model import HumanTeacher, TeacherConfig
-from hcmlang.teachers.asked import Answer, Task, votes, votes_in_words
+from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer, votes, votes_in_words
+from hcmlang.teachers.human import HumanTeacher
 from hcmlang.teachers.people import Ask
 
 #: What is said of a text that the rules cannot write.
@@ -102,7 +101,7 @@ def vetted(ask: Ask, kept_for: KeptFor) -> Ask:
     """The same, with a last look at what people are shown: raises :class:`DiagnosticError` where that holds a row that is kept
     for evaluation."""
 
-    def asked(tasks: Sequence[Task], /) -> Mapping[str, Sequence[Answer]]:
+    def asked(tasks: Sequence[AnnotationTask], /) -> Mapping[str, Sequence[Answer]]:
         vet(([Message("user", line) for line in _told(task.content)] for task in tasks), kept_for)
         return ask(tasks)
 
@@ -120,17 +119,16 @@ def _told(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def write(work: Work, orders: Sequence[Order], asker: Asker, errors: Sequence[int]) -> Iterator[Written]:
-    """The outcome of each order. Raises :class:`hcmlang.teachers.asked.PeopleWanted` while people have not written all, or
+    """The outcome of each order. Raises `PeopleWanted` while people have not written all, or
     not verified all."""
-    config = TypeAdapter(TeacherConfig).validate_python(work.config["kind"])
-    assert isinstance(config, HumanTeacher)
+    config = HumanTeacher.model_validate(work.config["kind"])
     if not orders:
         return
     ask = vetted(work.desk.people("write", _context(work, errors)), work.kept_for)
     tasks = {order.wanted.key: _writing_task(work, order, config) for order in orders}
     answers = ask(list(tasks.values()))
     texts: dict[str, dict[str, str]] = {}
-    verifying: dict[str, Task] = {}
+    verifying: dict[str, AnnotationTask] = {}
     for order in orders:
         key, content = order.wanted.key, tasks[order.wanted.key].content
         (answer, *_) = answers[tasks[key].key]
@@ -164,7 +162,7 @@ def _verified(
     order: Order,
     program: CompiledProgram,
     texts: Mapping[str, Mapping[str, str]],
-    verifying: Mapping[str, Task],
+    verifying: Mapping[str, AnnotationTask],
 ) -> Written:
     """What came of a text that people have labelled."""
     key = order.wanted.key
@@ -187,7 +185,7 @@ def _refused(key: str, program: CompiledProgram, reason: str, detail: str) -> Wr
     return Written(key, None, program, 1, {}, objection=(reason, detail))
 
 
-def _writing_task(work: Work, order: Order, config: HumanTeacher) -> Task:
+def _writing_task(work: Work, order: Order, config: HumanTeacher) -> AnnotationTask:
     wanted, hypothesis = order.wanted, order.hypothesis
     program = wanted.program
     content: dict[str, Any] = {
@@ -206,10 +204,12 @@ def _writing_task(work: Work, order: Order, config: HumanTeacher) -> Task:
         "row": [wanted.seed, wanted.index],
     }
     key = content_key(["write", work.config["teacher"], wanted.key, content])
-    return Task(key, "write", work.config["teacher"], content, usd_per_hour=config.wage.usd_per_hour)
+    return AnnotationTask(key, "write", work.config["teacher"], content, usd_per_hour=config.wage.usd_per_hour)
 
 
-def _verifying_task(work: Work, order: Order, config: HumanTeacher, fields: Mapping[str, str], author: str) -> Task:
+def _verifying_task(
+    work: Work, order: Order, config: HumanTeacher, fields: Mapping[str, str], author: str
+) -> AnnotationTask:
     columns = work.config["fields"]
     names = in_order_of(columns, tuple(fields))
     content: dict[str, Any] = {
@@ -220,7 +220,7 @@ def _verifying_task(work: Work, order: Order, config: HumanTeacher, fields: Mapp
         content["label"] = order.label
     arm = work.config["teacher"]
     key = content_key(["verify", arm, content])
-    return Task(key, "verify", arm, content, config.redundancy, config.wage.usd_per_hour, author)
+    return AnnotationTask(key, "verify", arm, content, config.redundancy, config.wage.usd_per_hour, author)
 
 
 def _context(work: Work, errors: Sequence[int]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from hcmlang.loop.graph import (
     scored_pool,
     task_of,
 )
-from hcmlang.spec.model import CONTROLS, Arm, DataSource, HumanTeacher, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
+from hcmlang.spec.model import CONTROLS, Arm, DataSource, Spec
 
 
 def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> tuple[Step, ...]:
@@ -219,7 +219,7 @@ def _written(
         task["round"] = at.number
     characterize, generate = (at.at(f"{what}/teacher={teacher}") for what in ("characterize", "generate"))
     shown = {role: step for role, step in found.items() if role != "model"}
-    if isinstance(kind, RecordedTeacher):
+    if kind.files:
         task["files"] = {name: text_digest(path) for name, path in kind.files.items()}
     config = {**task, "confidence": spec.detect.confidence, "per_group": spec.characterize.per_group}
     used = prompts_of(spec, teacher, programs)
@@ -234,7 +234,7 @@ def _written(
             config["templates"] = text_digest(spec.characterize.templates)
         yield Step(characterize, "characterize", config, shown, {"characterize": spec.characterize})
     inputs = {"hypotheses": characterize, "groups": found["groups"]}
-    if isinstance(kind, RecordedTeacher):
+    if kind.writes == "recorded":
         yield Step(generate, "recorded", task, inputs)
         return
     if spec.generate is None or not programs:
@@ -249,7 +249,7 @@ def _written(
         # A language model is shown examples, and never what is held out.
         inputs["pool"] = found["pool"]
         inputs |= {role: step for role, step in shown.items() if role.startswith("held_out:")}
-    if isinstance(kind, HumanTeacher):
+    if kind.asks_people:
         # People see examples, and while they type what the classifier says and which texts are there already.
         inputs |= {"pool": found["pool"], "train": "read/train", "model": found["model"]}
         inputs |= {role: step for role, step in shown.items() if role.startswith("held_out:")}
@@ -268,9 +268,9 @@ def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -
     Raises :class:`DiagnosticError` where one cannot be read.
     """
     files: dict[prompts.Purpose, str | None] = {}
-    if isinstance(spec.teachers.get(teacher), LLMTeacher):
+    if teacher in spec.teachers and "characterize" in spec.teachers[teacher].prompts_used:
         files["characterize"] = spec.characterize.prompt
-    if spec.generate is not None and not isinstance(spec.engine_of(teacher), SamplerEngine | None):
+    if spec.generate is not None and spec.teacher_of(teacher).writes == "model":
         files["instances"] = spec.generate.prompt
         if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
             files["judge"] = spec.generate.judge_prompt
@@ -361,7 +361,7 @@ def _worked(spec: Spec, at: Round, sources: Collection[str]) -> dict[str, str]:
         if source in (*spec.asked, "generic"):
             inputs[f"characterize:{source}:{where}"] = at.at(f"characterize/teacher={source}")
             inputs[f"generate:{source}:{where}"] = _made(source, at)
-            recorded = source in spec.asked and isinstance(spec.teachers[source], RecordedTeacher)
+            recorded = source in spec.asked and spec.teachers[source].writes == "recorded"
             if spec.probe is not None and source != "generic" and not recorded:
                 inputs[f"probe:{source}:{where}"] = at.at(f"probe/teacher={source}")
     return inputs

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hcmlang import classifiers
+from hcmlang.classifiers.base import Classifier
 from hcmlang.hashing import derive_seed
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.work import MODEL, Work
@@ -58,7 +59,7 @@ def _hcm(scores: np.ndarray, gold: np.ndarray, tau: float) -> np.ndarray:
     return np.asarray(outcome.wrong & at_least(outcome.confidence, tau))
 
 
-def _plane(model: classifiers.Classifier, work: Work, rows: np.ndarray) -> np.ndarray:
+def _plane(model: Classifier, work: Work, rows: np.ndarray) -> np.ndarray:
     """Two coordinates for each row, shape (rows, 2)."""
     from sklearn.decomposition import PCA
 

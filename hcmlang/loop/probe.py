@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from hcmlang import classifiers
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
@@ -109,7 +110,7 @@ def _written(
     return found
 
 
-def _counted(work: Work, model: classifiers.Classifier, instances: Sequence[Instance], hypothesis: Hypothesis) -> Count:
+def _counted(work: Work, model: Classifier, instances: Sequence[Instance], hypothesis: Hypothesis) -> Count:
     """How many instances there are, and how many of them the classifier confidently takes for the label that the hypothesis
     says."""
     table = instances_table(instances, work.table("pool"))

@@ -11,11 +11,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines import batch
+from hcmlang.engines.hosted import request_files as batch
 from hcmlang.loop.costs import costs_of
 from hcmlang.loop.results import METRICS
 from hcmlang.loop.store import JOURNAL, holder_of
-from hcmlang.teachers import tasks
+from hcmlang.teachers.annotation import store as tasks
 
 
 @dataclass(frozen=True)

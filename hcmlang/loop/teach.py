@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from pydantic import TypeAdapter
 
-from hcmlang import classifiers, lang, prompts, teachers
+from hcmlang import classifiers, lang, prompts
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
@@ -29,9 +28,11 @@ from hcmlang.loop.work import GROUPS, HYPOTHESES, INSTANCES, LEAKED, MODEL, PROB
 from hcmlang.loop.write import Wanted, Written, write
 from hcmlang.progress import Advance
 from hcmlang.spec import model as spec
+from hcmlang.spec.kinds import TeacherKind
+from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.generic import without_knowledge
-from hcmlang.teachers.recorded import instances
+from hcmlang.teachers.people import Ask
 
 #: Confident mistakes that a language model is shown for an instance.
 EXAMPLES = 4
@@ -90,14 +91,26 @@ def characterize(work: Work) -> None:
         work.seed,
         may_show=lambda rows: _may_show(work, pool, rows),
     )
-    config = TypeAdapter(spec.TeacherConfig).validate_python(work.config["kind"])
+    kind = TeacherKind.model_validate(work.config["kind"])
     ask = people.vetted(work.desk.people("characterize", {}), work.kept_for)
-    teacher = teachers.make(
-        config, work.config["teacher"], lambda: Vetted(engine_of(work, "characterize"), work.kept_for), ask
-    )
+    teacher = kind.make(work.config["teacher"], _Context(work, ask))
     with work.progress.task(f"{work.config['teacher']} reads {sum(len(g.rows) for g in groups)} HCMs"):
         hypotheses = teacher.characterize(case, work.handles["characterize"])
     write_jsonl(work.out / HYPOTHESES, [dataclasses.replace(one, id=in_round(work, one.id)) for one in hypotheses])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Context:
+    """See :class:`hcmlang.teachers.base.TeacherContext`."""
+
+    work: Work
+    answers: Ask
+
+    def engine(self) -> Engine:
+        return Vetted(engine_of(self.work, "characterize"), self.work.kept_for)
+
+    def ask(self, tasks: Sequence[AnnotationTask]) -> Mapping[str, Sequence[Answer]]:
+        return self.answers(tasks)
 
 
 def _may_show(work: Work, pool: Table, rows: Sequence[int]) -> list[int]:
@@ -165,7 +178,7 @@ def writing(
     work: Work, orders: Sequence[Order], errors: list[int], purpose: str, advance: Advance
 ) -> Iterator[Written]:
     """The outcome of each order, written by whom the teacher has for it. `errors` are the HCMs' rows in the pool."""
-    if work.config["kind"]["kind"] == "human":
+    if TeacherKind.model_validate(work.config["kind"]).asks_people:
         return people.write(work, orders, asker_of(work, errors, None), errors)
     engine = engine_of(work, purpose)
     wanted = [order.wanted for order in orders]
@@ -272,7 +285,7 @@ def generic(work: Work) -> None:
     like = read_records(work.inputs["like"] / HYPOTHESES, Hypothesis)
     blank: list[Hypothesis] = []
     # Of a recording there is a file with all that was written without a hypothesis.
-    if work.config["kind"]["kind"] != "recording":
+    if TeacherKind.model_validate(work.config["kind"]).writes != "recorded":
         blank = without_knowledge(like, work.table("pool"), shown_rows(work), work.seed)
     blank = [dataclasses.replace(one, id=in_round(work, one.id)) for one in blank]
     write_jsonl(work.out / HYPOTHESES, blank)
@@ -286,20 +299,19 @@ def shown_rows(work: Work) -> list[int]:
 
 def recorded(work: Work) -> None:
     """The instances of a recording."""
-    config = spec.RecordedTeacher.model_validate(work.config["kind"])
+    kind = TeacherKind.model_validate(work.config["kind"])
     hypotheses = [one.id for one in read_records(work.inputs["hypotheses"] / HYPOTHESES, Hypothesis)]
-    path = config.instances if work.config["teacher"] != "generic" else config.generic
-    assert path is not None
     fields, labels = work.config["fields"], work.config["labels"]
-    found = instances(path, work.config["teacher"], hypotheses, fields, labels, work.seed)
+    found = kind.recorded_instances(work.config["teacher"], hypotheses, fields, labels, work.seed)
     write_jsonl(work.out / INSTANCES, found)
     write_jsonl(work.out / REJECTED, [])
 
 
 def engine_of(work: Work, purpose: str) -> Engine:
     """The engine of the arm's teacher."""
-    config: spec.EngineConfig = TypeAdapter(spec.EngineConfig).validate_python(work.config["kind"]["engine"])
-    return work.desk.engine(config, work.config["teacher"], purpose)
+    kind = TeacherKind.model_validate(work.config["kind"]).engine_for_writing
+    assert kind is not None
+    return work.desk.engine(kind, work.config["teacher"], purpose)
 
 
 def asker_of(work: Work, errors: list[int], engine: Engine | None) -> Asker:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from hcmlang.data.leakage import HeldOut
 from hcmlang.data.table import Table
 from hcmlang.loop.desk import Desk
 from hcmlang.progress import Progress
-from hcmlang.spec.model import ClassifierConfig
+from hcmlang.spec.kinds import ClassifierKind
 
 TABLE = "table.arrow"
 SCORES = "probabilities.npy"
@@ -45,8 +44,8 @@ class Work:
         return int(self.config["seed"])
 
     @property
-    def classifier(self) -> ClassifierConfig:
-        return TypeAdapter(ClassifierConfig).validate_python(self.config["classifier"])
+    def classifier(self) -> ClassifierKind:
+        return ClassifierKind.model_validate(self.config["classifier"])
 
     def table(self, role: str) -> Table:
         """The rows that a `read` step wrote."""

@@ -11,7 +11,7 @@ from hcmlang.files import write_text
 from hcmlang.loop.results import Results
 from hcmlang.report.headline import headline, seeds_in_words
 from hcmlang.report.tables import arms_table, markdown
-from hcmlang.spec.model import Spec, TransformersClassifier
+from hcmlang.spec.model import Spec
 
 DATA_CARD = "augmented.card.md"
 MODEL_CARD = "model/README.md"
@@ -59,10 +59,10 @@ def model_card(spec: Spec, results: Results) -> str:
     metrics = results.metrics
     arm = metrics["summary"]["arm"] or "none"
     front: dict[str, Any] = {"pipeline_tag": "text-classification", "tags": ["hcmlang"]}
-    if isinstance(spec.classifier, TransformersClassifier):
-        front["library_name"] = "transformers"
-        if spec.classifier.model != "tiny":
-            front["base_model"] = spec.classifier.model
+    if spec.classifier.library_name is not None:
+        front["library_name"] = spec.classifier.library_name
+    if spec.classifier.base_model is not None:
+        front["base_model"] = spec.classifier.base_model
     header, rows = arms_table(metrics, "test")
     labels = ", ".join(f"`{label}`" for label in spec.task.labels)
     body = f"""# {spec.name}, arm `{arm}`

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os.path
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hcmlang.diagnostics import (
@@ -24,6 +26,8 @@ from hcmlang.diagnostics import (
     has_errors,
 )
 from hcmlang.lang.imports import Reader
+from hcmlang.spec.base import FILE
+from hcmlang.spec.kinds import Kind
 from hcmlang.spec.model import Spec
 from hcmlang.spec.references import SECTIONS, Finder, as_reference, wrong_reference
 from hcmlang.spec.tree import (
@@ -42,22 +46,6 @@ from hcmlang.spec.tree import (
 
 KeyPath = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
-
-#: Keys whose text names a file, relative to the spec that says so. `*` is any key.
-_PATHS: tuple[KeyPath, ...] = (
-    ("task", "data", "*"),
-    ("task", "data", "*", "path"),
-    ("task", "challenge", "*"),
-    ("task", "challenge", "*", "path"),
-    ("characterize", "templates"),
-    ("characterize", "prompt"),
-    ("generate", "prompt"),
-    ("generate", "judge_prompt"),
-    ("teachers", "*", "engine", "recording"),
-    ("teachers", "*", "hypotheses"),
-    ("teachers", "*", "instances"),
-    ("teachers", "*", "generic"),
-)
 
 
 @dataclass(frozen=True)
@@ -179,10 +167,28 @@ def _tree(path: Path, read: Reader | None) -> tuple[Node | None, list[Diagnostic
 
 
 def _absolute(tree: Node, folder: Path) -> Node:
-    """File names in the tree made absolute, so that they still hold in a spec that inherits them."""
-    for pattern in _PATHS:
-        tree = _rewrite(tree, pattern, folder, SECTIONS.get(pattern, ""))
-    return tree
+    """The tree with absolute file names, so that they still hold in a spec that inherits them."""
+    return _resolve(tree, Spec, folder, ())
+
+
+def _resolve(node: Node, annotation: Any, folder: Path, path: tuple[str, ...]) -> Node:
+    """Make the file names in a part of the tree absolute: the texts whose type is marked with `FILE`."""
+    if isinstance(node, ScalarNode):
+        section = SECTIONS.get(path, "")
+        if not isinstance(node.value, str) or not _is_file(annotation):
+            return node
+        if section and (as_reference(node.value, section) or wrong_reference(node.value, folder, node.span)):
+            return node
+        return ScalarNode(absolute(node.value, folder), node.text, node.span, node.block)
+    if not isinstance(node, MappingNode):
+        return node
+    fields = {key: field for model in _narrowed(annotation, node) for key, field in _by_key(model).items()}
+    anything = _values_of_dict(annotation)
+    entries = {}
+    for key, entry in node.entries.items():
+        below = fields.get(key, anything)
+        entries[key] = replace(entry, node=_resolve(entry.node, below, folder, (*path, key)))
+    return MappingNode(entries, node.span)
 
 
 def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnostic]]:
@@ -210,23 +216,6 @@ def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnos
         return len(keys) == len(path) and all(key in ("*", step) for key, step in zip(keys, path, strict=True))
 
     return walk(tree, ()), diagnostics
-
-
-def _rewrite(node: Node, pattern: KeyPath, folder: Path, section: str) -> Node:
-    if not pattern:
-        if isinstance(node, ScalarNode) and isinstance(node.value, str):
-            if section and (as_reference(node.value, section) or wrong_reference(node.value, folder, node.span)):
-                return node
-            return ScalarNode(absolute(node.value, folder), node.text, node.span, node.block)
-        return node
-    if not isinstance(node, MappingNode):
-        return node
-    head, rest = pattern[0], pattern[1:]
-    entries = {
-        key: Entry(entry.key, _rewrite(entry.node, rest, folder, section)) if head in ("*", key) else entry
-        for key, entry in node.entries.items()
-    }
-    return MappingNode(entries, node.span)
 
 
 def absolute(name: str, folder: Path) -> str:
@@ -427,17 +416,50 @@ def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDet
     return f"`{name}`: {detail['msg'].lower()}", None
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Every model that a type annotation admits."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif (
-        typing.get_origin(annotation) is typing.Annotated
-        or isinstance(annotation, types.UnionType)
-        or typing.get_origin(annotation) in (typing.Union, dict, tuple, list)
-    ):
+def _parts(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, and what annotates them."""
+    if isinstance(annotation, FieldInfo):
+        yield from annotation.metadata
+        annotation = annotation.annotation
+    yield annotation
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) in (typing.Annotated, typing.Union):
         for part in typing.get_args(annotation):
+            yield from _parts(part)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Every model that an annotation admits, inside lists and mappings as well."""
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, Kind):
+            yield from part.kinds().values() if inspect.isabstract(part) else (part,)
+        elif isinstance(part, type) and issubclass(part, BaseModel):
+            yield part
+        elif typing.get_origin(part) in (dict, tuple, list):
+            for inside in typing.get_args(part):
+                yield from _models(inside)
+
+
+def _narrowed(annotation: Any, node: MappingNode) -> Iterator[type[BaseModel]]:
+    """The models that a mapping may be; of kinds, only the one that it names, so that no other is imported."""
+    written = node.entries.get("kind")
+    name = written.node.value if written is not None and isinstance(written.node, ScalarNode) else None
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, Kind) and isinstance(name, str):
+            yield from (part.registry[name],) if name in part.registry else ()
+        elif isinstance(part, type) and issubclass(part, BaseModel):
             yield from _models(part)
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _values_of_dict(annotation: Any) -> Any:
+    return next((typing.get_args(part)[1] for part in _parts(annotation) if typing.get_origin(part) is dict), None)
+
+
+def _is_file(annotation: Any) -> bool:
+    return any(part is FILE for part in _parts(annotation))
 
 
 def _models_at(loc: Iterable[str | int], root: Root) -> list[type[BaseModel]]:

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from hcmlang import classifiers
-from hcmlang.classifiers.linear import features
+from hcmlang.classifiers.linear import LinearClassifier, features
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import LinearClassifier
 from tests.classifiers.conftest import accuracy, pairs, relabelled, reviews
 
 CONFIG = LinearClassifier(kind="linear")

@@ -20,9 +20,9 @@ from transformers import (
 
 from hcmlang import classifiers
 from hcmlang.classifiers import tiny
+from hcmlang.classifiers.transformers import TransformersClassifier
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import TransformersClassifier
 from tests.classifiers.conftest import accuracy, pairs, relabelled, reviews
 
 Folder = Callable[[str], Path]
@@ -301,7 +301,7 @@ def test_a_device_that_is_not_there() -> None:
 
 def test_memory_that_does_not_suffice(trained: classifiers.Classifier) -> None:
     """A batch of a size that no machine has room for."""
-    from hcmlang.classifiers.transformer import memory
+    from hcmlang.classifiers.batches import memory
 
     def exhaust() -> None:
         with memory():

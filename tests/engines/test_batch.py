@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines import batch
-from hcmlang.engines.batch import Answers, RequestFiles
-from hcmlang.engines.budget import Accountant, PricedAccount
-from hcmlang.engines.journal import Spent
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent, ChatRequest, Usage
-from hcmlang.spec.model import Budget, Price
+from hcmlang.engines.hosted import request_files as batch
+from hcmlang.engines.hosted.base import Price
+from hcmlang.engines.hosted.journal import Spent
+from hcmlang.engines.hosted.request_files import Answers, RequestFiles
+from hcmlang.engines.hosted.spending import Accountant, PricedAccount
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent, ChatRequest, Usage
+from hcmlang.spec.model import Budget
 
 PRICE = Price(input=1.0, output=2.0)
 

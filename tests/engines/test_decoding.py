@@ -15,9 +15,9 @@ from scipy.stats import chisquare
 
 from hcmlang import lang
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.decoding import Decoder, Output, Request
-from hcmlang.engines.sampling import Sampling
-from hcmlang.engines.torch_batch import TorchBatch
+from hcmlang.engines.local.decoding import Decoder, Output, Request
+from hcmlang.engines.local.sampling import Sampling
+from hcmlang.engines.local.torch_batch import TorchBatch
 from tests.engines import tiny
 from tests.lang.programs import bound, satisfies
 

@@ -14,11 +14,11 @@ from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.decoding import Decoder, Request
-from hcmlang.engines.sampling import Sampling
-from hcmlang.engines.torch_batch import TorchBatch
-from hcmlang.engines.transformers import load
-from hcmlang.spec.model import TransformersEngine
+from hcmlang.engines.local.decoding import Decoder, Request
+from hcmlang.engines.local.hub_model import load
+from hcmlang.engines.local.sampling import Sampling
+from hcmlang.engines.local.torch_batch import TorchBatch
+from hcmlang.engines.local.transformers import TransformersEngine
 from tests.engines import tiny
 
 VOCABULARY = 1024

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.journal import Journal
-from hcmlang.engines.recording import Replay, export
-from hcmlang.engines.wire import ChatRequest, ChatResponse
+from hcmlang.engines.hosted.journal import Journal
+from hcmlang.engines.hosted.recording import Replay, export
+from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse
 from tests.engines.test_journal import answer, request
 
 

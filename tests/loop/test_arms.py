@@ -210,9 +210,9 @@ def test_models_of_arms_load_again(quickstart: Path, tmp_path: Path, arm: str) -
             "instances.jsonl:31:1: error: there is no hypothesis `h2`",
         ),
         ('{"hypothesis": "h1", "text": "x", "label": "great"}', '`label` is "great", and no label'),
-        ('{"hypothesis": "h1", "label": "positive"}', "`text` is missing or no text"),
-        ("{", "this is no JSON object"),
-        ("[]", "`hypothesis` is missing or no text"),
+        ('{"hypothesis": "h1", "label": "positive"}', "`text` is missing or not a text"),
+        ("{", "this is not a JSON object"),
+        ("[]", "`hypothesis` is missing or not a text"),
     ],
 )
 def test_a_line_that_holds_no_instance(quickstart: Path, tmp_path: Path, line: str, expected: str) -> None:
