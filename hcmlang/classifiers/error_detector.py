@@ -1,9 +1,9 @@
 """An error detector beside a classifier: it keeps every prediction and lowers confidence where mistakes are likely.
 
-The detector is a logistic regression of whether a prediction is right. Its features are the words of the text, crossed with the
-predicted label, and the classifier's own confidence. Instances of a blind spot that got the wrong label teach it that such
-words with such a prediction mean a mistake. (Error detectors on what a classifier sees: Corbière et al. 2019; this one is
-linear, because a blind spot gives few examples.)
+The detector is a logistic regression of whether a prediction is right. Its features are the words of the text, crossed with
+the predicted label, and the classifier's own confidence. Instances of a blind spot that got the wrong label teach it that
+such words with such a prediction mean a mistake. (Error detectors on what a classifier sees: Corbière et al. 2019; this one
+is linear, because a blind spot gives few examples.)
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class ErrorDetector:
         return np.asarray(1 / (1 + np.exp(-z)))
 
     def guarded(self, table: Table, scores: np.ndarray) -> np.ndarray:
-        """A classifier's probabilities, moved towards equal ones by the probability that the prediction is wrong. The order of
-        the labels of each row stays the same."""
+        """A classifier's probabilities, moved towards equal ones by the probability that the prediction is wrong. The order
+        of the labels of each row stays the same."""
         right = self.right(table, scores)[:, None]
         return np.asarray(right * scores + (1 - right) / scores.shape[1], dtype=np.float32)
 

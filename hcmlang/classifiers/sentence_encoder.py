@@ -1,7 +1,7 @@
 """Logistic regression on the vectors of a frozen sentence encoder.
 
-The features of a text are the mean of its tokens' last hidden states, scaled to length one, as sentence encoders are trained to
-be used (Reimers and Gurevych 2019). The features of a pair are both vectors, and their difference and product by element.
+The features of a text are the mean of its tokens' last hidden states, scaled to length one, as sentence encoders are trained
+to be used (Reimers and Gurevych 2019). The features of a pair are both vectors, and their difference and product by element.
 """
 
 from __future__ import annotations

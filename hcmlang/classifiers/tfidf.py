@@ -1,7 +1,7 @@
 """TF-IDF and logistic regression.
 
-The features of a text are its word 1-grams and 2-grams. The features of a pair are those of each text, marked by position, and
-for every word whether both texts have it or only one: a linear model of the texts alone cannot see what they share.
+The features of a text are its word 1-grams and 2-grams. The features of a pair are those of each text, marked by position,
+and for every word whether both texts have it or only one: a linear model of the texts alone cannot see what they share.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class LinearModel:
 def fit(
     table: Table, regularization: float, weights: np.ndarray | None, start: Path | None, progress: Progress
 ) -> LinearModel:
-    """Train. With `start`, the features of the saved classifier stay and the search begins at its coefficients; the problem is
-    convex, so only the frozen features make a difference."""
+    """Train. With `start`, the features of the saved classifier stay and the search begins at its coefficients; the problem
+    is convex, so only the frozen features make a difference."""
     from sklearn.linear_model import LogisticRegression
 
     before = load(start).ordered(table.labels) if start is not None else None

@@ -38,8 +38,8 @@ class TransformersClassifier(ClassifierKind):
     kind: Literal["transformers"]
     """The Hugging Face classifier."""
     model: str
-    """Hub id or folder of a model that `AutoModelForSequenceClassification` loads; or `tiny`, a small transformer with
-    its own tokenizer, trained from scratch without a download."""
+    """Hub id or folder of a model that `AutoModelForSequenceClassification` loads; or `tiny`, a small transformer with its
+    own tokenizer, trained from scratch without a download."""
     revision: str | None = None
     """Branch, tag or commit of the model on the hub."""
     epochs: Annotated[float, Field(gt=0)] = 3
@@ -55,8 +55,8 @@ class TransformersClassifier(ClassifierKind):
     launch: Launch | None = None
     """Train on several GPUs: `{processes: 8}`. Default: in one process."""
     backend: Literal["torch", "openvino"] = "torch"
-    """What predicts. `openvino` converts the trained model for the CPU, in bfloat16 where the CPU has matrix units for it. This
-    is faster, and the result is compared with the original; needs `pip install 'hcmlang[openvino]'`."""
+    """What predicts. `openvino` converts the trained model for the CPU, in bfloat16 where the CPU has matrix units for it.
+    This is faster, and the result is compared with the original; needs `pip install 'hcmlang[openvino]'`."""
 
     @field_validator("launch")
     @classmethod

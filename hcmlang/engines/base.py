@@ -45,8 +45,8 @@ class Completion:
     fields: Mapping[str, str]
     """The text of each field of the program; a program without a record has one field, named after its first rule."""
     finish: Literal["stop", "length", "refused", "unkept"] = "stop"
-    """`length`: a limit on tokens cut the text before the grammar was complete. `refused`: the engine gave up for the reason in
-    `error`. `unkept`: the text breaks the program, because the server does not enforce grammars."""
+    """`length`: a limit on tokens cut the text before the grammar was complete. `refused`: the engine gave up for the reason
+    in `error`. `unkept`: the text breaks the program, because the server does not enforce grammars."""
     tokens: int = 0
     """Written by a language model."""
     logprobs: Mapping[str, float] = field(default_factory=dict)

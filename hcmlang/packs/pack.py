@@ -18,8 +18,8 @@ from hcmlang.packs.limits import MAX_YAML
 from hcmlang.packs.manifest import Manifest
 from hcmlang.packs.names import wrong_name
 from hcmlang.packs.versions import fits_specifier
-from hcmlang.spec.load import validate, value_span
-from hcmlang.spec.tree import MappingNode, Node, read_tree
+from hcmlang.spec.tree import MappingNode, Node, read_tree, value_span
+from hcmlang.spec.validation import validate
 from hcmlang.version import __version__
 
 Section = Literal["prompts", "programs", "lists", "templates"]

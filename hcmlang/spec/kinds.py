@@ -220,7 +220,8 @@ class EngineKind(Kind):
 
     @abstractmethod
     def make(self, context: EngineContext | None = None) -> Engine:
-        """The engine, ready to answer calls. A local model is loaded. Outside a run `context` is None; hosted engines need one.
+        """The engine, ready to answer calls. A local model is loaded. Outside a run `context` is None; hosted engines need
+        one.
 
         Raises :class:`DiagnosticError` where it cannot be made: a missing file, package, device, server or price.
         """

@@ -118,8 +118,8 @@ class Generate(Model):
     """A `.prompty` file for the language model that writes an instance; or a prompt of a pack, `PACK/NAME@^1.2`. Default:
     hcmlang's own prompt."""
     judge_prompt: FileName | None = None
-    """A `.prompty` file for the language model that judges a text; or a prompt of a pack, `PACK/NAME@^1.2`. Default: hcmlang's
-    own prompt."""
+    """A `.prompty` file for the language model that judges a text; or a prompt of a pack, `PACK/NAME@^1.2`. Default:
+    hcmlang's own prompt."""
     per_hypothesis: Positive = 40
     """Instances to write for each hypothesis."""
     contrast: Annotated[int, Field(ge=0)] = 0
@@ -142,8 +142,7 @@ class Select(Model):
     ] = ()
     """How instances are ranked when there are more than `keep`: those that the classifier is most confidently wrong about
     (`confidence_in_error`), those that differ most from each other (`diversity`), those whose label the language model of the
-    first teacher is surest of (`label_certainty`), or several together. Default: a random choice, even over the
-    hypotheses."""
+    first teacher is surest of (`label_certainty`), or several together. Default: a random choice, even over the hypotheses."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Two texts that share at least this part of their word 3-grams (Jaccard) are near-duplicates. Instances that nearly
     repeat another instance, a train row, or a test or challenge row are dropped and counted."""
@@ -156,10 +155,10 @@ class Mitigate(Model):
     """What is done with the kept instances."""
 
     by: Method = "append"
-    """`append` retrains the classifier on train plus instances. `upweight` does the same and chooses the weight of an instance
-    that ranks the held-out rows best. `guard` keeps the classifier and fits an error detector beside it, which lowers the
-    confidence where mistakes are likely. `ensemble` combines the original classifier and the retrained one: where they
-    disagree, the confidence is low."""
+    """`append` retrains the classifier on train plus instances. `upweight` does the same and chooses the weight of an
+    instance that ranks the held-out rows best. `guard` keeps the classifier and fits an error detector beside it, which
+    lowers the confidence where mistakes are likely. `ensemble` combines the original classifier and the retrained one: where
+    they disagree, the confidence is low."""
     start: Literal["scratch", "checkpoint"] = Field("scratch", alias="from")
     """`scratch` trains a new classifier on train plus instances; `checkpoint` continues from the trained one."""
     weight: Annotated[float, Field(gt=0)] = 1.0
@@ -170,8 +169,8 @@ class Stop(Model):
     """When an arm stops before its last round."""
 
     no_gain_for: Positive = 1
-    """Stop after this many rounds in a row without fewer HCMs at matched coverage. Gain is counted on rows of the pool that no
-    earlier round has used."""
+    """Stop after this many rounds in a row without fewer HCMs at matched coverage. Gain is counted on rows of the pool that
+    no earlier round has used."""
 
 
 class Arm(Model):
@@ -182,8 +181,8 @@ class Arm(Model):
         BeforeValidator(_as_list_or_none, json_schema_input_type=Name | list[Name] | None),
         Field(alias="from", min_length=1),
     ] = None
-    """Where its instances come from: teachers, `generic`, `duplicate`, `relabel`, or several of these; `none` for a guard that
-    is fitted on train rows alone. Default: the source with the name of the arm."""
+    """Where its instances come from: teachers, `generic`, `duplicate`, `relabel`, or several of these; `none` for a guard
+    that is fitted on train rows alone. Default: the source with the name of the arm."""
     by: Method | None = None
     """What is done with the instances. Default: `mitigate.by`."""
 
@@ -200,8 +199,8 @@ class Evaluate(Model):
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     """Bootstrap resamples for each interval."""
     held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Share of the train rows that no classifier is trained on. They are used to fit the temperature of every arm, which shows
-    when a gain is only lower confidence, and to choose the weight of `upweight`. 0 turns both off."""
+    """Share of the train rows that no classifier is trained on. They are used to fit the temperature of every arm, which
+    shows when a gain is only lower confidence, and to choose the weight of `upweight`. 0 turns both off."""
 
 
 class Budget(Model):
@@ -283,16 +282,16 @@ class Spec(Model):
     mitigate: Mitigate = Field(default_factory=lambda: Mitigate.model_validate({}))
     """How the classifier is retrained."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 1
-    """How often mistakes are searched for and repaired. Each further round searches for mistakes of every arm's repaired model,
-    in a part of the pool that no earlier round has used."""
+    """How often mistakes are searched for and repaired. Each further round searches for mistakes of every arm's repaired
+    model, in a part of the pool that no earlier round has used."""
     stop: Stop | None = None
     """When an arm stops before its last round. Default: never."""
     arms: Annotated[
         dict[Name, Arm] | None,
         BeforeValidator(_as_arms, json_schema_input_type=list[Name] | dict[Name, Arm | None] | None),
     ] = None
-    """What is compared: `none` (the classifier as it is), teachers by name, and controls: `generic` (as many instances of
-    the first teacher, written without its hypotheses), `duplicate` (as many repeated train rows), `relabel` (the confident
+    """What is compared: `none` (the classifier as it is), teachers by name, and controls: `generic` (as many instances of the
+    first teacher, written without its hypotheses), `duplicate` (as many repeated train rows), `relabel` (the confident
     mistakes of the pool with their labels). A list of these, or arms by name: `{both: {from: [miner, gpt], by: guard}}`.
     Default: `none` and every teacher."""
     seeds: Annotated[

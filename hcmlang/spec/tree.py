@@ -1,8 +1,7 @@
 """YAML as a tree in which every value keeps its place in the file.
 
-Built from PyYAML's events rather than its constructors: positions survive, scalars follow YAML 1.2 (`1e-4` is a
-number; `no`, `on` and dates are text), duplicate keys are errors, and a file can neither nest nor expand without
-bound.
+Built from PyYAML's events rather than its constructors: positions survive, scalars follow YAML 1.2 (`1e-4` is a number; `no`,
+`on` and dates are text), duplicate keys are errors, and a file can neither nest nor expand without bound.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ MAX_DEPTH = 50
 MAX_NODES = 100_000
 
 Scalar: TypeAlias = str | int | float | bool | None
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def plain(node: Node) -> Any:
 def merge(base: Node, over: Node) -> Node:
     """`over` laid upon `base`: mappings are merged key by key, anything else is replaced.
 
-    A mapping that names another `kind`, or another sort of data source, replaces the one below it, since its
-    neighbours belong to the kind they were written for.
+    A mapping that names another `kind`, or another sort of data source, replaces the one below it, since its neighbours
+    belong to the kind they were written for.
     """
     if not (isinstance(base, MappingNode) and isinstance(over, MappingNode)):
         return over
@@ -169,6 +169,14 @@ def locate(node: Node, path: tuple[str | int, ...]) -> Place:
         elif isinstance(here, SequenceNode) and isinstance(step, int) and step < len(here.items):
             place = Place(here.items[step], None, (*place.path, step))
     return place
+
+
+def value_span(tree: Node, path: KeyPath) -> Span:
+    """Where the value of a key path stands; where it is missing, the deepest key above it."""
+    place = locate(tree, path)
+    if place.path == path or place.key is None:
+        return place.node.span if place.path else Span.point(place.node.span.source, place.node.span.line)
+    return place.key
 
 
 def _tag(node: MappingNode, key: str) -> Scalar:

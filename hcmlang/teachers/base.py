@@ -53,5 +53,5 @@ class TeacherContext(Protocol):
         """The teacher's engine, made on the first call, for questions about the mistakes."""
 
     def ask(self, tasks: Sequence[AnnotationTask]) -> Mapping[str, Sequence[Answer]]:
-        """The answers of people to all tasks, by key. Raises
-        :class:`~hcmlang.teachers.annotation.tasks.PeopleWanted` while some are missing."""
+        """The answers of people to all tasks, by key. Raises :class:`~hcmlang.teachers.annotation.tasks.PeopleWanted` while
+        some are missing."""

@@ -20,8 +20,8 @@ def without_knowledge(
     """For each hypothesis one that asks for the same labels and says nothing.
 
     In place of triggers it has as many words, drawn from all words of pool rows of its label, often or seldom as they occur,
-    so that programs which speak of triggers can write for it; in place of evidence as many rows of that label. `shown` are the
-    rows of the pool that a teacher may see.
+    so that programs which speak of triggers can write for it; in place of evidence as many rows of that label. `shown` are
+    the rows of the pool that a teacher may see.
     """
     words: defaultdict[str, list[str]] = defaultdict(list)
     rows: defaultdict[str, list[int]] = defaultdict(list)

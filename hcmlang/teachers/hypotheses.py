@@ -138,8 +138,8 @@ def _joined(group: Sequence[Hypothesis]) -> Hypothesis:
 
 
 def _say_the_same(first: Hypothesis, second: Hypothesis) -> bool:
-    """Compare by triggers, because texts are written with them: statements that differ in one word, such as "Rows with ... are
-    misread", may be about different things. Statements of the same words say the same whatever their triggers."""
+    """Compare by triggers, because texts are written with them: statements that differ in one word, such as "Rows with ...
+    are misread", may be about different things. Statements of the same words say the same whatever their triggers."""
     if (first.gold, first.predicted) != (second.gold, second.predicted):
         return False
     words = _overlap(words_of(first.statement), words_of(second.statement))

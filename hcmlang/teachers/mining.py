@@ -1,9 +1,9 @@
 """The pattern miner: what is over-represented in the HCMs of a direction.
 
-An HCM of a direction (gold, predicted) is compared with the rows that got the same prediction and deserved it: what
-sets it apart is what the classifier overlooks. Over rows that have a feature, the log-odds ratio with an informative
-prior tells how clear a finding is (its z-score ranks), an exact test how likely it is by chance, and over all features
-the false discovery rate is held. A finding that a clearer one explains is left out.
+An HCM of a direction (gold, predicted) is compared with the rows that got the same prediction and deserved it: what sets it
+apart is what the classifier overlooks. Over rows that have a feature, the log-odds ratio with an informative prior tells how
+clear a finding is (its z-score ranks), an exact test how likely it is by chance, and over all features the false discovery
+rate is held. A finding that a clearer one explains is left out.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Miner:
         self._name = name
 
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
-        """Hypotheses, direction by direction, the clearest first, at most `per_group` for each group; none where
-        nothing is significant. Raises :class:`DiagnosticError` where the user's templates fail."""
+        """Hypotheses, direction by direction, the clearest first, at most `per_group` for each group; none where nothing is
+        significant. Raises :class:`DiagnosticError` where the user's templates fail."""
         statements = Statements.load(Path(config.templates) if config.templates else None)
         directions: defaultdict[tuple[str, str], list[Group]] = defaultdict(list)
         for group in case.groups:
@@ -111,8 +111,8 @@ class Miner:
         return hypotheses
 
     def findings(self, described: Described, errors: np.ndarray, right: np.ndarray) -> list[Finding]:
-        """What is significantly more frequent in the rows `errors` than in the rows `right` (row numbers), the
-        clearest first, without what a clearer finding explains."""
+        """What is significantly more frequent in the rows `errors` than in the rows `right` (row numbers), the clearest
+        first, without what a clearer finding explains."""
         if not len(errors) or not len(right):
             return []
         inside = np.asarray(described.has[errors].sum(axis=0)).ravel()
@@ -148,8 +148,8 @@ class Miner:
     def _unexplained(
         self, findings: list[Finding], described: Described, errors: np.ndarray, right: np.ndarray
     ) -> list[Finding]:
-        """Findings that are still significant among rows that are alike in all others that are kept: `very bad` adds
-        nothing to `bad`, nor `although` to contrasts in general, nor these to `although` if no other one matters."""
+        """Findings that are still significant among rows that are alike in all others that are kept: `very bad` adds nothing
+        to `bad`, nor `although` to contrasts in general, nor these to `although` if no other one matters."""
         from scipy.stats import norm
 
         rows = np.concatenate([errors, right])
@@ -212,8 +212,8 @@ def _clearness(finding: Finding) -> tuple[float, int, Feature]:
 
 
 def housed(findings: list[Finding], groups: list[Group], per_group: int) -> list[tuple[Finding, Group]]:
-    """Each finding with its group: the one with most of its evidence, or where that one has `per_group` clearer
-    findings already, the next. So a finding whose evidence is spread over groups is not lost to one crowded group."""
+    """Each finding with its group: the one with most of its evidence, or where that one has `per_group` clearer findings
+    already, the next. So a finding whose evidence is spread over groups is not lost to one crowded group."""
     room = {group.id: per_group for group in groups}
     result: list[tuple[Finding, Group]] = []
     for finding in findings:

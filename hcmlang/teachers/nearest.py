@@ -1,5 +1,5 @@
-"""Rows that were rightly classified and are most like the mistakes of a group. The pool is gone through a block at a time, and
-of each group only a few rows are held."""
+"""Rows that were rightly classified and are most like the mistakes of a group. The pool is gone through a block at a time,
+and of each group only a few rows are held."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SPARE = 8
 
 
 def right_like(case: Case, count: int) -> list[list[int]]:
-    """For each group of the case the `count` rows that rightly got the same prediction, have most of the group's telling words,
-    and may be shown; among equals the most confident first, then in the order of the pool."""
+    """For each group of the case the `count` rows that rightly got the same prediction, have most of the group's telling
+    words, and may be shown; among equals the most confident first, then in the order of the pool."""
     held = count
     while True:
         held *= _SPARE

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hcmlang import classifiers
-from hcmlang.classifiers.linear import LinearClassifier, features
+from hcmlang.classifiers.linear import LinearClassifier
+from hcmlang.classifiers.tfidf import features
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
 from tests.classifiers.conftest import accuracy, pairs, relabelled, reviews

@@ -295,7 +295,7 @@ def test_a_model_of_other_labels(trained: classifiers.Classifier, folder: Folder
 def test_a_device_that_is_not_there() -> None:
     assert told(lambda: classifiers.fit(config(device="cuda"), reviews(10), seed=0)) == (
         "error: there is no cuda device on this machine [no-device]\n"
-        "  hint: write `classifier: {device: auto}` to take what there is"
+        "  hint: use `device: auto`"
     )
 
 

@@ -97,7 +97,7 @@ def test_answers_come_in_any_order_with_what_may_be_wrong_about_them(files: Requ
     assert found.found["key3"][1].usage == Usage(5, 2)
     assert found.found["key3"][1].usd == 9e-6
     assert found.summary() == (
-        "2 answers taken, 2 failed and are asked for anew (expired; too long), 1 answered before, 1 not of this run, "
+        "2 answers read, 2 failed and will be requested again (expired; too long), 1 repeated, 1 from other runs, "
         "2 still missing"
     )
     wanted = ask(files, [request(number) for number in (1, 2, 4, 5)])

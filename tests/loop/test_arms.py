@@ -393,5 +393,5 @@ def test_what_is_kept_is_what_the_classifier_gets_most_wrong(quickstart: Path, t
 
 
 def test_a_choice_needs_a_limit(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(DiagnosticError, match="all are wanted"):
+    with pytest.raises(DiagnosticError, match="all are kept"):
         load(quickstart, tmp_path, ["miner"], "select.by=diversity")

@@ -93,6 +93,6 @@ def test_the_whole_loop(server: Place, tmp_path: Path) -> None:
     spec.write_text(spec.read_text().replace("constraints: json_schema", "constraints: auto"))
     done = hosted.run("run", spec, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    assert "the server keeps programs (grammar)" in done.stderr
+    assert "the server enforces programs (grammar)" in done.stderr
     hypotheses = [json.loads(line) for line in (tmp_path / "run" / "hypotheses.jsonl").read_text().splitlines()]
     assert sum(one["written"] for one in hypotheses) >= len(hypotheses)

@@ -115,7 +115,7 @@ spec.yaml:4:12: error: `task.labels.0` must be a text [wrong-value]
 spec.yaml:4:3: error: `task.labels` needs at least 2 items [wrong-value]
   4 |   labels: [positive]
     |   ^^^^^^
-  hint: The labels, in the order of their integers if the data has integers.""",
+  hint: The labels. If the data has integers, list the labels in the order of their integers.""",
     ),
     "a threshold out of range": (
         GOOD + "detect: {confidence: 1.5}\n",

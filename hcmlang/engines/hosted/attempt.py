@@ -1,4 +1,4 @@
-"""What became of one attempt to have a request answered: what it cost, and whether to try again."""
+"""The result of one attempt at a call: what it cost, and whether to try again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Literal
 from hcmlang.engines.hosted.backoff import retry_after
 from hcmlang.engines.hosted.wire import Usage, usage_of
 
-#: Statuses that say that the server has too much to do.
+#: The server is overloaded or limits the rate.
 CROWDED = frozenset({429, 503})
-#: Statuses that are about one request, where others may go through: too long for the model, against a policy.
+#: The server refuses this one request, for example as too long for the model or against a policy.
 OF_REQUEST = frozenset({400, 413, 422})
-#: Statuses below 500 after which it is worth asking again.
+#: Statuses below 500 that are worth another attempt.
 _AGAIN = frozenset({408, 409, 425, 429})
 #: Characters of a server's message that are shown.
 _SHOWN = 300
@@ -24,32 +24,32 @@ Redact = Callable[[str], str]
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """What became of an attempt. `error` says what went wrong, without secrets."""
+    """The result of an attempt. `error` says what went wrong, without secrets."""
 
     verdict: Literal["answered", "again", "wrong", "stop"]
-    """`again`: it may go better next time. `wrong`: the request is, and others may go through. `stop`: no request will."""
+    """`again`: another attempt may succeed. `wrong`: this request cannot succeed, others may. `stop`: no request can."""
     error: str = ""
     usage: Usage | None = None
-    """What was used; None where that is not known, and may have been paid."""
+    """What was used; None where that is unknown, and may have been paid."""
     body: Mapping[str, Any] | None = None
     status: int = 0
-    """0 where nothing came that has one."""
+    """The HTTP status; 0 where there is none."""
     wait: float = 0.0
-    """Seconds that the server asks to wait."""
+    """Seconds to wait, as the server asks."""
     reached: bool = True
     """Whether there was a connection to the server."""
 
 
 def answered(content: bytes, redact: Redact) -> AttemptResult:
-    """What a server says with a status of success."""
+    """The result of a response with a success status."""
     text = redact(content.decode("utf-8-sig", "replace"))
     try:
         body = json.loads(text)
         if "\\ud" in text or "\\uD" in text:
-            # Half a surrogate pair is JSON, but no text, and cannot be stored.
+            # Half a surrogate pair is valid JSON, but no text: it cannot be stored.
             body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        return AttemptResult("again", f"the answer is no JSON, or was cut: {shortened(text) or 'it is empty'}")
+        return AttemptResult("again", f"the answer is not JSON, or was cut: {shortened(text) or 'it is empty'}")
     choices = body.get("choices") if isinstance(body, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
@@ -58,7 +58,7 @@ def answered(content: bytes, redact: Redact) -> AttemptResult:
 
 
 def refused(status: int, headers: Mapping[str, str], content: bytes, redact: Redact) -> AttemptResult:
-    """What a server says with any other status. A server that failed in the middle may have done the work."""
+    """The result of a response with any other status. A server that failed in the middle may have done the work."""
     text = redact(content.decode("utf-8-sig", "replace"))
     error = f"the server said {status}: {_sentence(text)}"
     usage = Usage() if status < 500 or status == 503 else None
@@ -70,7 +70,7 @@ def refused(status: int, headers: Mapping[str, str], content: bytes, redact: Red
 
 
 def failed(error: BaseException | None, redact: Redact) -> AttemptResult:
-    """What an error of the network means: there was no connection and nothing was paid, or it broke, and who knows."""
+    """The result of a network error: without a connection nothing was paid; when one broke, that is unknown."""
     import httpx2
 
     why = _innermost(error, redact)
@@ -80,33 +80,33 @@ def failed(error: BaseException | None, redact: Redact) -> AttemptResult:
 
 
 def shortened(text: str) -> str:
-    """A text on one line, cut where it is long."""
+    """A text on one line, cut if it is long."""
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _usage(body: Any) -> Usage | None:
-    """The usage that an answer states; None where it states none that makes sense."""
+    """The usage that an answer states; None where it states none, or nonsense."""
     usage = body.get("usage") if isinstance(body, dict) else None
     counts = [usage.get(key) for key in ("prompt_tokens", "completion_tokens")] if isinstance(usage, dict) else [None]
     return usage_of(body) if all(isinstance(count, int) and count >= 0 for count in counts) else None
 
 
 def _sentence(text: str) -> str:
-    """The sentence in what a server says: `error.message` of OpenAI, `detail` of FastAPI; all of it where there is none."""
+    """The message in a response: `error.message` of OpenAI, `detail` of FastAPI; otherwise the whole text."""
     try:
-        said = json.loads(text)
+        message = json.loads(text)
     except (ValueError, RecursionError):
         return shortened(text) or "nothing more"
     for key in ("error", "message", "detail"):
-        if isinstance(said, dict) and said.get(key):
-            said = said[key]
-    return shortened(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
+        if isinstance(message, dict) and message.get(key):
+            message = message[key]
+    return shortened(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
 
 
 def _innermost(error: BaseException | None, redact: Redact) -> str:
-    said = "unknown"
+    message = "unknown"
     while error is not None:
-        said = str(error) or type(error).__name__
+        message = str(error) or type(error).__name__
         error = error.__cause__ or error.__context__
-    return shortened(redact(said))
+    return shortened(redact(message))

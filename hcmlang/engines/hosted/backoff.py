@@ -1,4 +1,4 @@
-"""When to ask a server again, and how many calls to put to it at once."""
+"""When to try a call again, and how many calls to make at once."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
-#: Seconds: the first wait is half of it on average, and no wait is longer than the second.
+#: Seconds: the first wait is half of `BASE` on average, and no wait is longer than `LONGEST`.
 BASE = 0.5
 LONGEST = 30.0
-#: What a refusal leaves of a bound: as much as in CUBIC (RFC 9438), since a half makes a few refusals by chance costly.
+#: The factor for concurrency after a refusal, as in CUBIC (RFC 9438): halving makes a few chance refusals costly.
 LESS = 0.7
 
 
 def backoff(attempts: int) -> float:
-    """Seconds to wait after so many attempts that failed: evenly between none and a bound that doubles each time ("full
-    jitter": M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015), so that calls that failed together do
-    not come back together."""
+    """Seconds to wait after so many failed attempts: uniform between 0 and a bound that doubles each time ("full jitter": M.
+    Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015), so that calls that fail together do not return
+    together."""
     return random.uniform(0, min(LONGEST, BASE * 2.0 ** min(attempts - 1, 30)))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait, by `retry-after-ms` or by `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
-
-    None where it asks for nothing, or for something that cannot be read. The keys of `headers` are in lower case, or do
-    not tell case.
-    """
+    """Seconds to wait by `retry-after-ms`, or by `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); None where there
+    is no readable header. The keys of `headers` are lower-case or case-insensitive."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             seconds = float(headers.get(name, "")) / unit
@@ -46,10 +43,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 class Gate:
-    """Lets so many attempts go on at once, and fewer while a server says that it is too much.
+    """Limits concurrent attempts, and lowers the limit when the server rate-limits them.
 
     Additive increase, multiplicative decrease (D.-M. Chiu and R. Jain, Analysis of the Increase and Decrease Algorithms for
-    Congestion Avoidance in Computer Networks, 1989): a refusal lowers the bound to 7/10, and as many answers as the bound
+    Congestion Avoidance in Computer Networks, 1989): a refusal lowers the limit to 7/10, and as many answers as the limit
     raise it by one, up to `most`. For one event loop.
     """
 
@@ -62,7 +59,7 @@ class Gate:
         self._lowered = 0.0
 
     async def enter(self) -> None:
-        """Wait for a place."""
+        """Wait for a free place."""
         loop = asyncio.get_running_loop()
         try:
             while (seconds := self._shut_until - loop.time()) > 0 or self._inside >= int(self._bound):
@@ -73,22 +70,22 @@ class Gate:
                     self._outside.append(turn)
                     await turn
         except asyncio.CancelledError:
-            self._call()  # whoever was called and goes away passes it on
+            self._call()  # pass a place that was given to this task on to the next
             raise
         self._inside += 1
 
     def leave(self) -> None:
-        """Give a place back."""
+        """Free a place."""
         self._inside -= 1
         self._call()
 
     def answered(self) -> None:
-        """The server has answered: let more in."""
+        """Raise the limit: the server has answered."""
         self._bound = min(self._most, self._bound + 1 / self._bound)
 
     def refused(self, began: float, pause: float) -> None:
-        """The server has refused an attempt that began at `began`, in the loop's time: let fewer in, and nobody for `pause`
-        seconds. What was under way when the bound was lowered last says nothing about the new bound."""
+        """Lower the limit, and let nothing in for `pause` seconds: the server has refused an attempt that began at `began`,
+        in the loop's time. Attempts from before the limit was last lowered do not lower it again."""
         now = asyncio.get_running_loop().time()
         if began >= self._lowered:
             self._bound = max(1.0, self._bound * LESS)

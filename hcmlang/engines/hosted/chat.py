@@ -1,7 +1,7 @@
-"""Engines whose model is asked in the OpenAI chat protocol, whoever carries the requests.
+"""Calls in the OpenAI chat protocol, over any transport.
 
-A call becomes one request; how the server is made to keep the program is said in the request's body, in the way that the
-server understands. No server is trusted: every answer is read back, and tested against the program's rules.
+A call becomes one request, whose body states the program in the way that the server understands. No server is trusted: every
+answer is parsed and tested against the program's rules.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Transport
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.lang import CompiledProgram
 
-#: Answers to one question to judge, at most, where the first is no label.
+#: Attempts at a judgement, when the answer is no label.
 _JUDGE_TRIES = 3
-#: Tokens for a label that a server may take beside the label itself.
+#: Tokens that a server may write besides the label itself.
 _LABEL_TOKENS = 64
-#: What no model answers to a greeting unless it is made to.
+#: A text that no model answers unless it is constrained to.
 _NONCE = "quartz-17-umbra"
 
 _THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
@@ -31,8 +31,8 @@ _FENCE = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
 
 
 class ChatModel:
-    """Answers calls with a model on a server; see :class:`hcmlang.engines.base.Engine`. `arm` and the purpose of a call only
-    sort the bill."""
+    """Answers calls with a model on a server; see :class:`hcmlang.engines.base.Engine`. `arm` and `purpose` only sort the
+    bill."""
 
     def __init__(
         self,
@@ -50,21 +50,21 @@ class ChatModel:
         self._purpose = purpose
 
     def complete(self, calls: Sequence[Call]) -> Iterator[Completion]:
-        """Answer the calls, each as soon as its answer comes."""
-        asked = [(call, self._request(call)) for call in calls]
+        """Answer the calls, each as soon as its response arrives."""
+        requests = [(call, self._request(call)) for call in calls]
         waiting: dict[str, list[tuple[Call, _Question]]] = {}
-        for call, (request, question) in asked:
+        for call, (request, question) in requests:
             waiting.setdefault(request.key, []).append((call, question))
-        for group in self._transport.send([request for _, (request, _) in asked]):
+        for group in self._transport.send([request for _, (request, _) in requests]):
             for response in group:
                 for call, question in waiting.pop(response.key, ()):
                     yield _completion(call, question, response)
 
     def judge(self, messages: Sequence[Sequence[Message]], labels: Sequence[str]) -> list[Judgement]:
-        """For each conversation the label that the model gives; "" where it gives none of them in several tries."""
-        found: dict[int, Judgement] = {}
+        """For each conversation, the label that the model gives; "" where it gives none in several attempts."""
+        judged: dict[int, Judgement] = {}
         for attempt in range(_JUDGE_TRIES):
-            open_ones = [number for number in range(len(messages)) if number not in found]
+            open_ones = [number for number in range(len(messages)) if number not in judged]
             requests: dict[int, ChatRequest] = {}
             for number in open_ones:
                 body = self._body(messages[number], derive_seed("judge", attempt), 0.0 if attempt == 0 else 1.0)
@@ -75,10 +75,10 @@ class ChatModel:
             for number, request in requests.items():
                 label = _label(_content(answers[request.key]), labels)
                 if label is not None:
-                    found[number] = Judgement(label)
-            if len(found) == len(messages):
+                    judged[number] = Judgement(label)
+            if len(judged) == len(messages):
                 break
-        return [found.get(number, Judgement("")) for number in range(len(messages))]
+        return [judged.get(number, Judgement("")) for number in range(len(messages))]
 
     # -------------------------------------------------------------------------------------------------------- requests
 
@@ -91,7 +91,7 @@ class ChatModel:
             self._config.temperature if temperature is None else temperature,
         )
         body |= question.body
-        # The seed in the body is cut to what servers take, and some do not look at it; repeats stay apart all the same.
+        # The key has the whole seed: servers accept only 31 bits of it, and some ignore it.
         return self._made(body, [question.form, list(call.program.fields), call.seed], self._purpose), question
 
     def _body(self, messages: Sequence[Message], seed: int, temperature: float) -> dict[str, Any]:
@@ -119,12 +119,12 @@ class ChatModel:
 
 @dataclass(frozen=True)
 class _Question:
-    """How a program is asked for, and in which form its fields come back."""
+    """How a program is requested, and the form of the answer."""
 
     form: Literal["text", "lines", "json"]
     body: Mapping[str, Any]
     format: str = ""
-    """What the model is told of the form."""
+    """Tells the model the form."""
 
 
 def _question(constraints: Constraints, program: CompiledProgram) -> _Question:
@@ -136,14 +136,14 @@ def _question(constraints: Constraints, program: CompiledProgram) -> _Question:
             "json", _schema(schema), f"Answer with a JSON object with the key{'s' * (len(fields) > 1)} {keys}."
         )
     lines = "\n".join(f"{name}: ..." for name in fields)
-    told = "" if len(fields) == 1 else f"Answer with these lines and nothing else:\n{lines}"
+    instruction = "" if len(fields) == 1 else f"Answer with these lines and nothing else:\n{lines}"
     form: Literal["text", "lines"] = "text" if len(fields) == 1 else "lines"
     if constraints == "none":
-        return _Question(form, {}, told)
+        return _Question(form, {}, instruction)
     if constraints == "structured_outputs" and (listed := program.listed()) is not None:
         return _Question(form, _choice(constraints, listed))
     grammar = program.to_gbnf(fields[0]) if form == "text" else program.to_gbnf_lines()
-    return _Question(form, _grammar(constraints, grammar), told)
+    return _Question(form, _grammar(constraints, grammar), instruction)
 
 
 def _grammar(constraints: Constraints, grammar: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _choice(constraints: Constraints, texts: Sequence[str]) -> dict[str, Any]:
-    """The body's part that allows one of these texts; as a JSON schema, an object with the key `answer`."""
+    """The part of a body that allows only these texts; as a JSON Schema, an object with the key `answer`."""
     if constraints == "none":
         return {}
     if constraints == "structured_outputs":
@@ -170,13 +170,13 @@ def _choice(constraints: Constraints, texts: Sequence[str]) -> dict[str, Any]:
     return _schema(whole)
 
 
-def _with(last: Sequence[Message], told: str) -> list[Message]:
-    """The last message with a further line."""
-    if not told:
+def _with(last: Sequence[Message], instruction: str) -> list[Message]:
+    """The last message with an instruction added."""
+    if not instruction:
         return list(last)
     if not last:
-        return [Message("user", told)]
-    return [Message(last[0].role, f"{last[0].content}\n\n{told}")]
+        return [Message("user", instruction)]
+    return [Message(last[0].role, f"{last[0].content}\n\n{instruction}")]
 
 
 # -------------------------------------------------------------------------------------------------------------- answers
@@ -191,8 +191,8 @@ def _completion(call: Call, question: _Question, response: ChatResponse) -> Comp
         return Completion(call.key, {}, "length", written)
     content = _content(response)
     if content is None:
-        said = _choice_of(response).get("message", {}).get("refusal") or _choice_of(response).get("finish_reason")
-        error = Diagnostic("call-failed", f"the model gave no text: {said or 'its answer is empty'}")
+        reason = _choice_of(response).get("message", {}).get("refusal") or _choice_of(response).get("finish_reason")
+        error = Diagnostic("call-failed", f"the model gave no text: {reason or 'its answer is empty'}")
         return Completion(call.key, {}, "refused", written, error=error)
     fields = _fields(question.form, content, call.program.fields)
     if fields is None or not call.program.conforms(fields):
@@ -206,13 +206,13 @@ def _choice_of(response: ChatResponse) -> Mapping[str, Any]:
 
 
 def _content(response: ChatResponse) -> str | None:
-    """The text of the answer, without what a model thought aloud."""
+    """The text of the answer, without the model's thoughts."""
     content = (_choice_of(response).get("message") or {}).get("content")
     return _THOUGHTS.sub("", content, count=1).strip() or None if isinstance(content, str) else None
 
 
 def _fields(form: str, content: str, names: Sequence[str]) -> dict[str, str] | None:
-    """The text of each field; None where the answer does not have the form that it should."""
+    """The text of each field; None where the answer does not have the required form."""
     if form == "json":
         fence = _FENCE.fullmatch(content)
         try:
@@ -233,14 +233,14 @@ def _fields(form: str, content: str, names: Sequence[str]) -> dict[str, str] | N
 
 
 def _unquoted(text: str) -> str:
-    """Models like to put a text into quotes; within, there are none of them then."""
+    """The text without the quotes that models like to add."""
     if len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
         return text[1:-1].strip()
     return text
 
 
 def _label(content: str | None, labels: Sequence[str]) -> str | None:
-    """The label that an answer names, in whatever form; None where it is none of them."""
+    """The label that an answer names in any form; None where it names none."""
     if content is None:
         return None
     try:
@@ -253,18 +253,18 @@ def _label(content: str | None, labels: Sequence[str]) -> str | None:
         value = str(value)
     if not isinstance(value, str):
         return None
-    said = value.strip().strip("`'\"*.").casefold()
-    return next((label for label in labels if label.casefold() == said), None)
+    name = value.strip().strip("`'\"*.").casefold()
+    return next((label for label in labels if label.casefold() == name), None)
 
 
 # ---------------------------------------------------------------------------------------------------------- negotiation
 
 
 def negotiate(config: HostedEngine, transport: Transport, arm: str = "") -> Constraints:
-    """How the server keeps programs, found out by asking for a text that it would not write by itself: the strongest way that
-    works, `none` where none does.
+    """The strongest way in which the server enforces programs, `none` where it enforces nothing: hcmlang asks for a text that
+    a model would not write by itself.
 
-    Raises :class:`DiagnosticError` where the server answers none of the questions.
+    Raises :class:`DiagnosticError` where the server refuses all of these requests.
     """
     refused: DiagnosticError | None = None
     answered = False
@@ -276,7 +276,7 @@ def negotiate(config: HostedEngine, transport: Transport, arm: str = "") -> Cons
         try:
             (response,) = (response for group in transport.send([request]) for response in group)
         except DiagnosticError as error:
-            refused = error  # this server takes no such request, or no request at all
+            refused = error  # this server refuses such requests, or all of them
             continue
         answered = answered or response.body is not None
         if _label(_content(response), [_NONCE]) == _NONCE:

@@ -1,8 +1,8 @@
-"""The transport that asks a server over the network.
+"""The transport over the network.
 
-The caller's side is a plain generator. Behind it runs an event loop in a thread of its own, with as many workers as calls may
-be under way; each takes the next request, attempts it until it is answered or given up, and puts the answer where the
-caller finds it. A body is posted as it is, and an answer is taken as it comes, through the official client.
+The caller uses a plain generator. Behind it, an event loop in a thread has one worker for each concurrent call; a worker
+takes the next request and attempts it until it is answered or given up. The official client posts bodies and returns answers
+unchanged.
 """
 
 from __future__ import annotations
@@ -31,55 +31,54 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Answers that may wait for the caller, beside the calls under way.
+#: Answers that may wait for the caller, besides the calls in progress.
 WAITING = 256
-#: Seconds in which answers gather, so that the caller is not woken, nor its journal written, for each.
+#: Seconds in which answers are collected, so that the caller writes its journal for groups of them.
 GATHER = 0.01
-#: Seconds in which a server must take a connection.
+#: Seconds for a server to accept a connection.
 CONNECT = 10.0
-#: Seconds after which a server that was never reached is taken to be none: its address is wrong, most likely.
+#: Seconds without any connection after which hcmlang gives up: the address is most likely wrong.
 PATIENCE = 10.0
-#: Seconds after which an unused connection is closed: before the server closes it, commonly after five, since a request that
-#: meets a closing connection is lost.
+#: Seconds after which an unused connection is closed: before the server closes it (commonly after five), because a request on a
+#: closing connection is lost.
 IDLE = 3.0
-#: Requests that the server calls wrong, after which all are held to be, while none is answered.
+#: After this many refused requests and no answer, all requests are taken to be wrong.
 WRONG = 3
 
 
 class Client:
-    """Asks the server of `config`, and keeps the budget of `account`. See :class:`hcmlang.engines.hosted.wire.Transport`.
+    """Sends requests to the server of `config` within the budget of `account`; see
+    :class:`hcmlang.engines.hosted.wire.Transport`.
 
-    Before every attempt the account is asked for what it may cost, and after it told what it did cost; both in the thread
-    of the event loop, one at a time. What may have been paid is booked in full: an answer that was cut, came too late,
-    cannot be read or does not say what was used.
+    Each attempt reserves the most that it may cost and settles what it did cost, in the thread of the event loop, one at a
+    time. What may have been paid is booked in full: an answer that was cut, came too late, is unreadable or states no usage.
 
-    Asked again are: what the server could not do now (408, 409, 425, 429, 5xx), connections that break, and answers that
-    are none. A call is given up when it is not answered `config.deadline` seconds after its first attempt began, or when
-    the server calls this very request wrong (400, 413, 422). What would befall every call ends all: a key, an address, a
-    model or a quota that the server refuses, requests that are all wrong, a server that cannot be reached. Then no attempt
-    begins, those under way finish, and their answers are handed over before the error is raised.
+    Retried are statuses that may pass (408, 409, 425, 429, 5xx), broken connections and broken answers. A call is given up
+    `config.deadline` seconds after its first attempt began, or when the server refuses this request (400, 413, 422). What
+    affects every call ends the send: a refused key, address, model or quota, only wrong requests, an unreachable server. Then
+    no attempt begins, running ones finish, and their answers are returned before the error is raised.
 
-    An answer in the name of another model is taken: servers rightly answer with a dated or an expanded name. But `tell` is
-    given a note, once for each name, in the caller's thread.
+    An answer in the name of another model is accepted, because servers answer with dated or expanded names; `notify` gets a
+    note once for each name, in the caller's thread.
     """
 
     def __init__(
-        self, config: OpenAIEngine, account: Account, tell: Callable[[Diagnostic], None] = lambda note: None
+        self, config: OpenAIEngine, account: Account, notify: Callable[[Diagnostic], None] = lambda note: None
     ) -> None:
         self.config = config
         self.account = account
-        self._tell = tell
+        self._notify = notify
         self.names = {config.model}
         """Names of models that need no note."""
         self.heard = float("-inf")
-        """When there was a connection to the server last, in the loop's time."""
+        """When the server was last reached, in the loop's time."""
 
     def send(self, requests: Sequence[ChatRequest]) -> Iterator[Sequence[ChatResponse]]:
-        """Answer every request once, in any order; a group is whatever has come since the last one. A caller who takes no more
-        groups ends the calls under way, and what they may cost is booked.
+        """Answer every request once, in any order; a group holds the answers since the last one. A caller that closes the
+        generator ends the running calls, and what they may cost is booked.
 
         Raises :class:`DiagnosticError` for a missing key and for what ends all calls, and
-        :class:`hcmlang.engines.hosted.wire.BudgetSpent`; both after all that was answered has been handed over.
+        :class:`hcmlang.engines.hosted.wire.BudgetSpent`; both after all answers have been returned.
         """
         if not requests:
             return
@@ -88,21 +87,21 @@ class Client:
         try:
             for group, notes in flight.groups():
                 for note in notes:
-                    self._tell(note)
+                    self._notify(note)
                 yield group
         finally:
             flight.end()
 
     def _http(self, key: str) -> openai.AsyncOpenAI:
-        """The official client, without its own retries: nobody would book them."""
+        """The official client without its own retries, which no account would book."""
         import httpx2
         import openai
 
-        # They have a record for every request, with headers, in which a server may repeat what it was sent.
+        # They log every request with headers, in which a server may repeat secrets.
         for name in ("openai", "httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         config = self.config
-        # An attempt is timed as a whole. To connect has a time of its own, since nothing is paid where that fails.
+        # An attempt has one timeout for everything, except connecting: nothing is paid where that fails.
         timeout = httpx2.Timeout(None, connect=min(CONNECT, config.timeout / 2, config.deadline / 2))
         limits = httpx2.Limits(
             max_connections=config.concurrency, max_keepalive_connections=config.concurrency, keepalive_expiry=IDLE
@@ -115,7 +114,7 @@ class Client:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Whom to trust; to find that out takes longer than many a call."""
+    """The trusted certificates, loaded once: that takes longer than many calls."""
     import httpx2
 
     return httpx2.create_ssl_context()
@@ -123,7 +122,7 @@ def _trusted() -> ssl.SSLContext:
 
 @dataclass
 class _Call:
-    """A request, and its attempts so far."""
+    """A request and its attempts so far."""
 
     request: ChatRequest
     body: bytes
@@ -133,7 +132,7 @@ class _Call:
     usd: float = 0.0
 
     def response(self, result: AttemptResult, now: float) -> ChatResponse:
-        """What a call comes to by its last attempt."""
+        """The response to a call after its last attempt."""
         usage = (result.usage if result.body is not None else None) or Usage()
         seconds = now - self.began
         error = result.error
@@ -143,7 +142,8 @@ class _Call:
 
 
 class _Flight:
-    """One `send` under way. The caller's thread uses :meth:`groups` and :meth:`end`; all else happens in the loop's."""
+    """One running `send`. The caller's thread uses :meth:`groups` and :meth:`end`; everything else runs in the loop's
+    thread."""
 
     def __init__(
         self, client: Client, endpoint: Endpoint, http: openai.AsyncOpenAI, requests: Sequence[ChatRequest]
@@ -157,14 +157,14 @@ class _Flight:
         self._gate = Gate(self._workers)
         self._room = asyncio.Semaphore(self._workers + WAITING)
         self._idle: set[asyncio.Task[Any]] = set()
-        """Workers that wait, with no attempt under way."""
+        """Waiting workers, without a running attempt."""
         self._answered = 0
         self._wrong = 0
         self._error: Exception | None = None
-        """Why no further attempt begins."""
+        """Why no more attempts begin."""
         self._arrived: list[ChatResponse] = []
         self._change = threading.Condition()
-        """Guards what both threads use: the three below."""
+        """Guards the three attributes below, which both threads use."""
         self._ready: list[ChatResponse] = []
         self._notes: list[Diagnostic] = []
         self._over = False
@@ -173,14 +173,13 @@ class _Flight:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
         self._closed = False
-        # A daemon that is ended at exit: a generator that somebody keeps and never closes must not keep the program from
-        # ending, nor be closed when threads stand still already.
+        # A daemon that `atexit` ends: a generator that is never closed must not keep the program from ending.
         self._thread = threading.Thread(target=self._run, name="hcmlang-client", daemon=True)
 
     # --------------------------------------------------------------------------------------------------- the caller's thread
 
     def groups(self) -> Iterator[tuple[list[ChatResponse], list[Diagnostic]]]:
-        """What has arrived, and what there is to tell. Raises why not all has, at the end."""
+        """Groups of answers, and notes for the user. At the end, raises the error that ended the send early."""
         atexit.register(self.end)
         self._thread.start()
         while True:
@@ -198,7 +197,7 @@ class _Flight:
             raise self._error
 
     def end(self) -> None:
-        """Break off whatever is under way, and wait until the thread has ended."""
+        """Cancel running calls, and wait until the thread has ended."""
         if self._closed:
             return
         self._closed = True
@@ -219,7 +218,7 @@ class _Flight:
                 self._runner.run(self._all())
             except asyncio.CancelledError:
                 pass  # by `end`
-            except Exception as error:  # noqa: BLE001 (raised again where the caller is)
+            except Exception as error:  # noqa: BLE001 (raised in the caller's thread)
                 self._error = self._error or error
             finally:
                 self._hand_over(last=True)
@@ -247,13 +246,13 @@ class _Flight:
             self._change.notify()
 
     def _stop(self, error: Exception) -> None:
-        """Let no further attempt begin. Workers that wait end at once, the others with their attempt."""
+        """Let no more attempts begin. Waiting workers end at once, the others after their attempt."""
         self._error = self._error or error
         for task in self._idle:
             task.cancel()
 
     async def _wait(self, until: Awaitable[T]) -> T:
-        """Wait for something that is no attempt."""
+        """Wait for something other than an attempt."""
         task = asyncio.current_task()
         assert task is not None
         self._idle.add(task)
@@ -273,11 +272,11 @@ class _Flight:
                     self._arrived.append(response)
                 if self._error is not None:
                     return
-        except Exception as error:  # noqa: BLE001 (raised again where the caller is)
+        except Exception as error:  # noqa: BLE001 (raised in the caller's thread)
             self._stop(error)
 
     async def _answer(self, call: _Call) -> ChatResponse | None:
-        """The answer to a call after as many attempts as it takes; None where the send ends before there is one."""
+        """The response to a call after as many attempts as it takes; None where the send ends first."""
         result = AttemptResult("again")
         while True:
             try:
@@ -312,18 +311,18 @@ class _Flight:
         return call.response(result, self._loop.time())
 
     def _patience(self) -> float:
-        """Seconds that a call may take."""
+        """Seconds for one call."""
         never = self._client.heard == float("-inf")
         return min(PATIENCE, self._config.deadline) if never else self._config.deadline
 
     async def _attempt(self, call: _Call) -> AttemptResult:
-        """One attempt, booked."""
+        """One attempt, reserved and settled."""
         account = self._client.account
         reservation = account.reserve(call.request)
         now = self._loop.time()
         call.began = call.began if call.attempts else now
         call.attempts += 1
-        usage = None  # what is booked where the caller goes away in the middle
+        usage = None  # books everything if the attempt is cancelled
         try:
             result = await self._post(call.body, min(now + self._config.timeout, call.began + self._config.deadline))
             usage = result.usage
@@ -355,36 +354,36 @@ class _Flight:
         except openai.APIConnectionError as error:
             return failed(error.__cause__, redact)
 
-    # --------------------------------------------------------------------------------------------------------- what is told
+    # ------------------------------------------------------------------------------------------------------------ messages
 
     def _compare(self, body: Mapping[str, Any]) -> None:
         name = body.get("model")
         if not isinstance(name, str) or not name or name in self._client.names:
             return
         self._client.names.add(name)
-        message = f"the server answers in the name of the model {shortened(name)}"
-        hint = f"asked was {self._config.model}; if that is not another name for it, see what the server serves"
+        message = f"the server answers as the model {shortened(name)}"
+        hint = f"the request named {self._config.model}; if that is another model, check what the server serves"
         with self._change:
             self._notes.append(Diagnostic("other-model", message, None, hint, "note"))
 
     def _refused(self, result: AttemptResult) -> DiagnosticError:
         config = self._config
-        credit = "see what is left of your credit; the same command goes on then"
+        credit = "check your credit, then run the same command again to resume"
         hints = {
-            401: f"see whether the environment variable {config.key_env} holds a key of this server",
+            401: f"check that the environment variable {config.key_env} holds a key for this server",
             402: credit,
-            403: f"see whether the key in {config.key_env} may use the model {config.model}",
-            404: f"see whether `model: {config.model}` is right, and `base_url` goes up to and with `/v1`",
+            403: f"check that the key in {config.key_env} may use the model {config.model}",
+            404: f"check `model: {config.model}`, and that `base_url` includes `/v1`",
             429: credit,
         }
         if result.status in OF_REQUEST:
-            hint: str | None = "see what the spec's `extra`, `constraints` and `model` ask of the server"
+            hint: str | None = "check `extra`, `constraints` and `model` in the spec"
         else:
             hint = hints.get(result.status)
-        message = f"{self._endpoint.shown} gives no answers: {result.error}"
+        message = f"{self._endpoint.shown} refuses requests: {result.error}"
         return DiagnosticError(Diagnostic("server-refused", message, None, hint))
 
     def _unreachable(self, error: str, seconds: float) -> DiagnosticError:
-        message = f"{self._endpoint.shown} was not reached in {seconds:.3g} seconds: {error}"
-        hint = "see whether the server runs and `base_url` is right; the same command goes on then"
+        message = f"{self._endpoint.shown} could not be reached in {seconds:.3g} seconds: {error}"
+        hint = "check that the server runs and `base_url` is right, then run the same command again to resume"
         return DiagnosticError(Diagnostic("server-unreachable", message, None, hint))

@@ -1,4 +1,4 @@
-"""Where a server is, the key that it wants, and how to speak of both without giving secrets away."""
+"""The address of a server and its API key, and how to show messages without secrets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.hosted.openai import OpenAIEngine
 
-#: What stands for the key where none is needed.
+#: The key for servers that need none.
 NO_KEY = "none"
-#: Texts of fewer characters are no secrets; to take them out would only spoil sentences.
+#: Shorter texts are no secrets; removing them would only garble messages.
 _SHORTEST = 5
 
 
 class Endpoint:
-    """The server of an engine: its address without secrets, as `shown`, the `key`, and :meth:`redact`.
+    """The server of an engine: its address without secrets (`shown`), and the `key` from the environment.
 
-    The key comes from the environment only. Raises :class:`DiagnosticError` where it is missing, or the address is none.
+    Raises :class:`DiagnosticError` where the key is missing or the address is invalid.
     """
 
     def __init__(self, config: OpenAIEngine) -> None:
@@ -30,15 +30,15 @@ class Endpoint:
         if not key and _nearby(address.hostname or ""):
             key = NO_KEY
         if not key or not key.isascii() or not key.isprintable() or " " in key:
-            what = "holds something that is no key" if key else "is not set"
-            message = f"the environment variable {config.key_env} {what}, and {self.shown} wants a key"
+            what = "does not hold an API key" if key else "is not set"
+            message = f"the environment variable {config.key_env} {what}, and {self.shown} needs a key"
             hint = f"set {config.key_env} to your key, or `key_env` to the name of the variable that holds it"
             raise DiagnosticError(Diagnostic("no-key", message, None, hint))
         self.key = key
         self._secrets = _secrets(key, address)
 
     def redact(self, text: str) -> str:
-        """The text without the key, and without user, password and query of the address."""
+        """The text without the key, and without the user, password and query of the address."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
@@ -49,12 +49,12 @@ def _address(base_url: str) -> SplitResult:
         address = urlsplit(base_url)
         if address.scheme in ("http", "https") and address.hostname and address.port != 0:
             return address
-    hint = "it begins with `http://` or `https://` and goes up to and with `/v1`"
-    raise DiagnosticError(Diagnostic("server-unreachable", "`base_url` is no address of a server", None, hint))
+    hint = "start it with `http://` or `https://`, and include `/v1`"
+    raise DiagnosticError(Diagnostic("server-unreachable", "`base_url` is not the address of a server", None, hint))
 
 
 def _nearby(host: str) -> bool:
-    """Whether the host is this machine or one of the same network, where servers often want no key."""
+    """Whether the host is this machine or in the same network, where servers often need no key."""
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:

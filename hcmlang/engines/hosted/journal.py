@@ -1,4 +1,4 @@
-"""The journal of calls: every answer is written down before it is used, so that no call is ever paid for twice."""
+"""The journal of calls: every answer is recorded before it is used, so that no call is paid for twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hcmlang.engines.hosted.wire import BudgetSpent, ChatRequest, ChatResponse, 
 
 #: US dollars are kept as whole billionths, so that sums are exact.
 NANO = 1_000_000_000
-#: Keys that are looked up in one question.
+#: Keys in one query.
 _KEYS = 500
 
 _SCHEMA = """
@@ -33,7 +33,7 @@ create table if not exists unanswered (
     session integer primary key, nano_usd integer not null, tokens integer not null, calls integer not null
 );
 """
-# What was paid for attempts that failed stays paid when a later one succeeds.
+# The cost of failed attempts stays when a later attempt succeeds.
 _RECORD = """
 insert into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (key) do update set
@@ -45,7 +45,7 @@ on conflict (key) do update set
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run has used up, failed calls and attempts included."""
+    """What a run has spent, including failed calls and attempts."""
 
     nano_usd: int = 0
     tokens: int = 0
@@ -58,10 +58,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.used: Callable[[], Spent] | None = None
-        """What was used up since the journal was opened. What of it is in no call that was written down, as its attempts
-        brought no answer, is written down beside them: it stays spent when the run goes on."""
-        self._told = Spent()
-        """What is in calls that were written down since then."""
+        """What was spent since the journal was opened. The part that belongs to no recorded call, because attempts gave no
+        answer, is recorded separately, so that it still counts when the run resumes."""
+        self._recorded = Spent()
+        """The part that belongs to calls recorded since then."""
         self.path = path
         self._connection = connect(path, _SCHEMA)
         now = time.time()
@@ -69,9 +69,9 @@ class Journal:
             self._session = self._connection.execute("insert into sessions values (?, ?)", (now, now)).lastrowid
 
     def close(self) -> None:
-        # A disk without room is told by what ends the run, which this must not hide.
+        # An error here, such as a full disk, must not hide the error that ends the run.
         with suppress(DiagnosticError, sqlite3.Error), written(self.path), self._connection:
-            self._record_unanswered(self._told)
+            self._record_unanswered(self._recorded)
         self._connection.close()
 
     def __enter__(self) -> Journal:
@@ -83,51 +83,51 @@ class Journal:
         self.close()
 
     def find(self, keys: Sequence[str]) -> dict[str, ChatResponse]:
-        """The answers that are there by key. A call that was given up is none."""
-        found: dict[str, ChatResponse] = {}
+        """The recorded answers by key. A call that was given up has none."""
+        responses: dict[str, ChatResponse] = {}
         columns = "key, response, input_tokens, output_tokens, nano_usd, attempts, seconds"
         for start in range(0, len(keys), _KEYS):
             part = keys[start : start + _KEYS]
             query = f"select {columns} from calls where response is not null and key in ({', '.join('?' * len(part))})"
             for key, body, read, wrote, nano, attempts, seconds in self._connection.execute(query, part):
                 usage = Usage(read, wrote)
-                found[key] = ChatResponse(key, json.loads(body), "", usage, nano / NANO, attempts, seconds)
-        return found
+                responses[key] = ChatResponse(key, json.loads(body), "", usage, nano / NANO, attempts, seconds)
+        return responses
 
     def record(self, answered: Sequence[tuple[ChatRequest, ChatResponse]]) -> None:
-        """Write calls down in one transaction; they are on the disk when this returns.
+        """Record calls in one transaction; they are on the disk when this returns.
 
-        Raises :class:`DiagnosticError` where the disk is full; then none of them is written.
+        Raises :class:`DiagnosticError` where the disk is full; then none of them is recorded.
         """
-        now, told = time.time(), self._told
+        now, before = time.time(), self._recorded
         keys = [request.key for request, _ in answered]
         known = f"select count(*) from calls where key in ({', '.join('?' * len(keys))})"
         with written(self.path), self._connection:
-            calls = told.calls + len(keys) - self._connection.execute(known, keys).fetchone()[0]
-            nano = told.nano_usd + sum(_nano(response) for _, response in answered)
-            tokens = told.tokens + sum(response.usage.input + response.usage.output for _, response in answered)
-            told = Spent(nano, tokens, calls)
-            self._connection.executemany(_RECORD, [_row(*one, now) for one in answered])
+            calls = before.calls + len(keys) - self._connection.execute(known, keys).fetchone()[0]
+            nano = before.nano_usd + sum(_nano(response) for _, response in answered)
+            tokens = before.tokens + sum(response.usage.input + response.usage.output for _, response in answered)
+            after = Spent(nano, tokens, calls)
+            self._connection.executemany(_RECORD, [_row(*call, now) for call in answered])
             self._connection.execute("update sessions set ended = ? where rowid = ?", (now, self._session))
-            self._record_unanswered(told)
-        self._told = told
+            self._record_unanswered(after)
+        self._recorded = after
 
-    def _record_unanswered(self, told: Spent) -> None:
-        """Write down what is used up beside the calls that were `told`."""
+    def _record_unanswered(self, recorded: Spent) -> None:
+        """Record what was spent besides the recorded calls."""
         if self.used is None:
             return
         used = self.used()
-        beside = (used.nano_usd - told.nano_usd, used.tokens - told.tokens, used.calls - told.calls)
-        row = (self._session, *(max(0, one) for one in beside))
+        others = (used.nano_usd - recorded.nano_usd, used.tokens - recorded.tokens, used.calls - recorded.calls)
+        row = (self._session, *(max(0, value) for value in others))
         self._connection.execute("insert or replace into unanswered values (?, ?, ?, ?)", row)
 
     def spent(self) -> Spent:
-        """What was used up by all calls of this run so far."""
+        """What all calls of this run have spent so far."""
         sums = "coalesce(sum(nano_usd), 0), coalesce(sum(input_tokens + output_tokens), 0), count(*)"
-        told = self._connection.execute(f"select {sums} from calls").fetchone()
+        recorded = self._connection.execute(f"select {sums} from calls").fetchone()
         sums = "coalesce(sum(nano_usd), 0), coalesce(sum(tokens), 0), coalesce(sum(calls), 0)"
-        beside = self._connection.execute(f"select {sums} from unanswered").fetchone()
-        nano, tokens, calls = (one + more for one, more in zip(told, beside, strict=True))
+        others = self._connection.execute(f"select {sums} from unanswered").fetchone()
+        nano, tokens, calls = (a + b for a, b in zip(recorded, others, strict=True))
         (seconds,) = self._connection.execute("select coalesce(sum(ended - started), 0) from sessions").fetchone()
         return Spent(nano, tokens, calls, seconds / 3600)
 
@@ -155,7 +155,7 @@ def _row(request: ChatRequest, response: ChatResponse, now: float) -> tuple[Any,
 
 
 class Journaled:
-    """A transport that asks nothing that the journal knows, and writes down what it asks before anyone uses it. See
+    """A transport that takes known answers from the journal, and records new ones before it returns them; see
     :class:`hcmlang.engines.hosted.wire.Transport`."""
 
     def __init__(self, inner: Transport, journal: Journal) -> None:
@@ -163,7 +163,7 @@ class Journaled:
         self._journal = journal
 
     def send(self, requests: Sequence[ChatRequest]) -> Iterator[Sequence[ChatResponse]]:
-        """Answers from the journal first, then those that have to be asked for, in the groups in which they come."""
+        """Answers from the journal first, then those of the inner transport, in its groups."""
         wanted = {request.key: request for request in requests}
         keys = list(wanted)
         for start in range(0, len(keys), _KEYS):
@@ -179,7 +179,7 @@ class Journaled:
                     self._journal.record([(wanted.pop(response.key), response) for response in group])
                     yield group
             except BudgetSpent:
-                # What was set aside for calls that were under way is free again now that they are settled.
+                # Reservations of the running calls are settled now, so there may be budget for more.
                 if len(wanted) == before:
                     raise
             else:

@@ -1,4 +1,4 @@
-"""Recordings: every call of a run with its answer in one file, from which the run can be done again without a model."""
+"""Recordings: every call of a run with its answer in one file, to repeat the run without a model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Usage
 from hcmlang.files import atomic_file, reported
 
 _COLUMNS = "key, purpose, arm, request, response, input_tokens, output_tokens, nano_usd, attempts, seconds"
-#: Words of a message that name a call which is missing.
+#: Words of a message that identify a missing call.
 _WORDS = 12
 
 
 def export(journal: Path, path: Path) -> int:
-    """Write every answered call of a journal into a file, a JSON object a line, in the order of their keys; how many."""
+    """Write every answered call of a journal to a file, a JSON object a line, sorted by key. Returns their number."""
     count = 0
     with reported(path), atomic_file(path) as work, work.open("w", encoding="utf-8") as file:
         for call in _of_journal(journal):
@@ -33,17 +33,17 @@ def export(journal: Path, path: Path) -> int:
 def load(path: Path) -> dict[str, dict[str, Any]]:
     """The calls of a recording or a journal by key.
 
-    Raises :class:`DiagnosticError` for a file that is missing, or a line that is no call.
+    Raises :class:`DiagnosticError` for a missing file, or a line that is not a call.
     """
     if not path.is_file():
-        hint = "`hcmlang record export RUN` writes one; a run's journal.db will do as well"
+        hint = "`hcmlang record export RUN` writes one; you can also name the journal.db of a run"
         raise DiagnosticError(Diagnostic("missing-file", f"there is no recording {path}", hint=hint), EXIT_SPEC)
     calls = _of_journal(path) if path.suffix == ".db" else _of_file(path)
     return {call["key"]: call for call in calls}
 
 
 class Replay:
-    """Answers from a recording, and from nothing else. See :class:`hcmlang.engines.hosted.wire.Transport`."""
+    """Answers from a recording only; see :class:`hcmlang.engines.hosted.wire.Transport`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,21 +62,21 @@ class Replay:
 
     def _missing(self, request: ChatRequest) -> Diagnostic:
         messages = request.body.get("messages") or [{}]
-        said = " ".join(str(messages[-1].get("content", "")).split()[:_WORDS])
+        words = " ".join(str(messages[-1].get("content", "")).split()[:_WORDS])
         name = " ".join(part for part in (request.arm, request.purpose) if part)
-        message = f"{self._path} has no answer to the call {request.key} ({name}: {said} ...)"
+        message = f"{self._path} has no answer to the call {request.key} ({name}: {words} ...)"
         near = next(
             (c for c in self._calls.values() if c["request"].get("messages") == request.body.get("messages")), None
         )
-        hint = "the run asks for something that was not recorded: a prompt, the data or the spec is another one"
+        hint = "this call was not recorded: a prompt, the data or the spec has changed"
         if near is not None:
             other = sorted(
                 part
                 for part in {*request.body, *near["request"]}
                 if request.body.get(part) != near["request"].get(part) and part != "messages"
             )
-            what = ", ".join(f"`{part}`" for part in other) or "the form of the answer or the repetition"
-            hint = f"the same question was recorded; what differs is {what}"
+            what = ", ".join(f"`{part}`" for part in other) or "form of the answer, or repetition"
+            hint = f"the same question was recorded with a different {what}"
         return Diagnostic("not-recorded", message, hint=hint)
 
 
@@ -97,7 +97,7 @@ def _of_journal(path: Path) -> Iterator[dict[str, Any]]:
                     "seconds": seconds,
                 }
     except sqlite3.DatabaseError as error:
-        hint = "give a run that asked a model on a server, or a recording of one"
+        hint = "name a run that called a hosted model, or a recording of one"
         raise DiagnosticError(Diagnostic("no-calls", f"{path} holds no calls: {error}", hint=hint)) from error
 
 
@@ -116,6 +116,6 @@ def _of_file(path: Path) -> Iterator[dict[str, Any]]:
             except (ValueError, KeyError, TypeError) as error:
                 span = Span.point(Source(str(path), "\n" * (number - 1) + line), number, 1, max(1, len(line.rstrip())))
                 hint = "`hcmlang record export RUN` writes a recording"
-                found_wrong = Diagnostic("bad-recording", "this is no recorded call", span, hint)
-                raise DiagnosticError(found_wrong, EXIT_SPEC) from error
+                problem = Diagnostic("bad-recording", "this is not a recorded call", span, hint)
+                raise DiagnosticError(problem, EXIT_SPEC) from error
             yield found

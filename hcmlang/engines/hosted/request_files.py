@@ -1,8 +1,7 @@
 """Request files in the format of the OpenAI Batch API, and the answers to them.
 
-What a run wants to know is written into files; the run stops; whoever has a model answers them, at the half-price endpoint of
-a provider, with `vllm run-batch`, or on a machine without network; and the answers are taken in, in any order, from any
-number of files.
+A run writes its requests to files and stops. The user has them answered by a provider's half-price endpoint, by `vllm
+run-batch`, or on a machine without network. The answers may come in any order and in any number of files.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from hcmlang.engines.hosted.wire import (
 )
 from hcmlang.files import atomic_file, reported
 
-#: What the Batch API takes in one file.
+#: The limits of the Batch API for one file.
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 URL = "/v1/chat/completions"
@@ -45,8 +44,8 @@ create table if not exists batch (
 
 
 class RequestFiles:
-    """Asks in files: see :class:`hcmlang.engines.hosted.wire.Transport`. What was asked and is not answered yet is in a table of the
-    run's journal, the files are in `folder`."""
+    """Writes requests to files; see :class:`hcmlang.engines.hosted.wire.Transport`. A table of the run's journal holds the
+    waiting requests; the files are in `folder`."""
 
     def __init__(self, journal: Path, folder: Path, account: PricedAccount) -> None:
         self._journal = journal
@@ -54,27 +53,27 @@ class RequestFiles:
         self._account = account
 
     def send(self, requests: Sequence[ChatRequest]) -> Iterator[Sequence[ChatResponse]]:
-        """Write what is not in a file yet. Raises :class:`AnswersWanted` always, unless nothing is wanted."""
+        """Write the requests that are in no file yet. Always raises :class:`AnswersWanted`, except for no requests."""
         if not requests:
             return
         with _table(self._journal) as table:
-            asked = dict(table.execute("select key, file from batch where state = 'waiting'"))
-        new = [request for request in requests if request.key not in asked]
-        files = {asked[request.key] for request in requests if request.key in asked}
+            waiting = dict(table.execute("select key, file from batch where state = 'waiting'"))
+        new = [request for request in requests if request.key not in waiting]
+        files = {waiting[request.key] for request in requests if request.key in waiting}
         reserved: list[Reservation] = []
         try:
             for request in new:
                 reserved.append(self._account.reserve(request))
         except BudgetSpent:
-            for one in reserved:
-                self._account.settle(one, Usage())
+            for reservation in reserved:
+                self._account.settle(reservation, Usage())
             raise
         files |= {path.name for path in self._write(new)}
         raise AnswersWanted([self._folder / name for name in sorted(files)], len(requests))
         yield
 
     def _write(self, requests: Sequence[ChatRequest]) -> list[Path]:
-        """Files of these requests, each as large as a provider takes."""
+        """Write these requests to files within the limits of providers."""
         written: list[Path] = []
         price = self._account.price
         rate = (price.input, price.output) if price is not None else (0.0, 0.0)
@@ -85,8 +84,16 @@ class RequestFiles:
                 with atomic_file(path) as work:
                     work.write_text("".join(line for _, line in part), encoding="utf-8")
             rows = [
-                (one.key, one.purpose, one.arm, json.dumps(one.body, ensure_ascii=False), path.name, "waiting", *rate)
-                for one, _ in part
+                (
+                    call.key,
+                    call.purpose,
+                    call.arm,
+                    json.dumps(call.body, ensure_ascii=False),
+                    path.name,
+                    "waiting",
+                    *rate,
+                )
+                for call, _ in part
             ]
             with _table(self._journal) as table:
                 table.executemany("insert or replace into batch values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -98,17 +105,16 @@ class RequestFiles:
 
 
 def waiting(journal: Path) -> list[ChatRequest]:
-    """The requests of a run that are in a file and not answered."""
+    """The unanswered requests in the files of a run."""
     with _table(journal) as table:
         rows = table.execute("select key, purpose, arm, request from batch where state = 'waiting'").fetchall()
     return [ChatRequest(key, json.loads(body), purpose, arm) for key, purpose, arm, body in rows]
 
 
 def read(journal: Path, files: Sequence[Path]) -> Answers:
-    """Read answer files. What is in them and wanted is to be recorded, and then told to :func:`taken`.
+    """Read answer files. The caller records the answers in the journal and then calls :func:`taken`.
 
-    Raises :class:`DiagnosticError` for a file that is missing or holds a line that is no answer at all; nothing is taken
-    then.
+    Raises :class:`DiagnosticError` for a missing file, or a line that is not an answer.
     """
     with _table(journal) as table:
         rows = table.execute("select key, purpose, arm, request, state, input_usd, output_usd from batch").fetchall()
@@ -134,7 +140,7 @@ def read(journal: Path, files: Sequence[Path]) -> Answers:
 
 
 def taken(journal: Path, answers: Answers) -> None:
-    """The answers are recorded; those that failed are asked for anew."""
+    """Mark answers as recorded, and failed ones to be requested again."""
     with _table(journal) as table:
         table.executemany("update batch set state = 'answered' where key = ?", [(key,) for key in answers.found])
         table.executemany("update batch set state = 'failed' where key = ?", [(key,) for key in answers.failed])
@@ -148,27 +154,27 @@ def _table(journal: Path) -> Iterator[sqlite3.Connection]:
 
 @dataclass
 class Answers:
-    """What answer files hold of what is wanted."""
+    """The content of answer files."""
 
     found: dict[str, tuple[ChatRequest, ChatResponse]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Key and reason."""
     duplicate: int = 0
-    """Answers to what was answered before."""
+    """Repeated answers."""
     foreign: int = 0
-    """Answers to what this run never asked."""
+    """Answers to requests of other runs."""
     missing: int = 0
-    """Requests that are waiting still."""
+    """Requests that are still waiting."""
 
     def summary(self) -> str:
         """In a line."""
-        parts = [f"{len(self.found):,} answers taken"]
+        parts = [f"{len(self.found):,} answers read"]
         if self.failed:
             reasons = sorted(set(self.failed.values()))
-            parts.append(f"{len(self.failed):,} failed and are asked for anew ({'; '.join(reasons[:3])})")
+            parts.append(f"{len(self.failed):,} failed and will be requested again ({'; '.join(reasons[:3])})")
         for count, what in (
-            (self.duplicate, "answered before"),
-            (self.foreign, "not of this run"),
+            (self.duplicate, "repeated"),
+            (self.foreign, "from other runs"),
             (self.missing, "still missing"),
         ):
             if count:
@@ -177,7 +183,7 @@ class Answers:
 
 
 def _parts(requests: Sequence[ChatRequest]) -> Iterator[list[tuple[ChatRequest, str]]]:
-    """Requests with their lines, as many as a file may hold."""
+    """Requests with their lines, in parts within the limits of a file."""
     part: list[tuple[ChatRequest, str]] = []
     size = 0
     for request in requests:
@@ -198,14 +204,14 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(encoding="utf-8") as file:
             yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        hint = "give the files that the batch endpoint, or `vllm run-batch`, wrote"
+        hint = "name the files that the batch endpoint, or `vllm run-batch`, wrote"
         raise DiagnosticError(
             Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint), EXIT_SPEC
         ) from error
 
 
 def _answer(path: Path, number: int, line: str) -> tuple[str, ChatResponse | None, str]:
-    """Key, answer, and why there is none."""
+    """Key, answer, and the reason where there is none."""
     try:
         value = json.loads(line)
         key = value["custom_id"]
@@ -217,7 +223,7 @@ def _answer(path: Path, number: int, line: str) -> tuple[str, ChatResponse | Non
         span = Span.point(Source(str(path), line if number == 1 else "\n" * (number - 1) + line), number, 1, 1)
         hint = "each line is a JSON object with `custom_id` and `response`, as the Batch API writes them"
         raise DiagnosticError(
-            Diagnostic("bad-answer", "this is no answer of a batch", span, hint), EXIT_SPEC
+            Diagnostic("bad-answer", "this is not an answer of a batch", span, hint), EXIT_SPEC
         ) from problem
     if error or status != 200 or not (body or {}).get("choices"):
         return key, None, _reason(error, status, body)
@@ -227,8 +233,8 @@ def _answer(path: Path, number: int, line: str) -> tuple[str, ChatResponse | Non
 
 def _reason(error: Any, status: int, body: Mapping[str, Any] | None) -> str:
     """Why a request failed, in a line."""
-    said = error or (body or {}).get("error") or ""
-    if isinstance(said, Mapping):
-        said = said.get("message") or said.get("code") or ""
-    text = str(said).strip().partition("\n")[0][:200]
+    reason = error or (body or {}).get("error") or ""
+    if isinstance(reason, Mapping):
+        reason = reason.get("message") or reason.get("code") or ""
+    text = str(reason).strip().partition("\n")[0][:200]
     return text or (f"status {status}" if status != 200 else "no choices")

@@ -1,4 +1,4 @@
-"""The budget of a run: what a call may cost at most is set aside before it is made, and settled when it is known."""
+"""The budget of a run: the most that a call may cost is reserved before the call, and settled after it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hcmlang.spec.model import Budget
 
 #: Tokens that a chat template may add to a message.
 _MESSAGE_TOKENS = 16
-#: What a server writes where the request sets no limit.
+#: Tokens that a server may write when the request sets no limit.
 _UNLIMITED_TOKENS = 128_000
-#: Parts of a body that a server may show to its model.
+#: Parts of a body that a server may pass to its model.
 _READ = ("response_format", "structured_outputs", "grammar", "tools")
 
 
 class Accountant:
-    """Keeps the budget of one run over all its models. `spent` is what was used up before."""
+    """Keeps the budget of a run over all its models. `spent` is what was spent before."""
 
     def __init__(self, budget: Budget | None, spent: Spent) -> None:
         self._budget = budget or Budget()
@@ -35,16 +35,16 @@ class Accountant:
         self._numbers = count()
         self._nano, self._tokens, self._calls = spent.nano_usd, spent.tokens, spent.calls
         self._held: dict[int, tuple[int, int]] = {}
-        """Billionths of a dollar and tokens that are set aside, by reservation."""
+        """Billionths of a dollar and tokens, by reservation."""
 
     def used(self) -> Spent:
-        """What was used up since, attempts that brought no answer included."""
+        """What was spent since, including attempts without an answer."""
         with self._lock:
             before = self._spent
             return Spent(self._nano - before.nano_usd, self._tokens - before.tokens, self._calls - before.calls)
 
     def priced(self, price: Price | None) -> PricedAccount:
-        """The account for a model. Raises :class:`DiagnosticError` where dollars are limited and the price is not known."""
+        """The account for a model. Raises :class:`DiagnosticError` under a budget in dollars without a price."""
         if price is None and self._budget.usd is not None:
             message = "the budget is in US dollars, and the price of a model is not known"
             hint = (
@@ -54,11 +54,11 @@ class Accountant:
         return PricedAccount(self, price)
 
     def hold(self, most: Usage, nano: int) -> int:
-        """Set something aside; the number of the reservation. Raises :class:`BudgetSpent`."""
+        """Reserve something; returns the number of the reservation. Raises :class:`BudgetSpent`."""
         tokens = most.input + most.output
         with self._lock:
-            held_nano = sum(one for one, _ in self._held.values())
-            held_tokens = sum(one for _, one in self._held.values())
+            held_nano = sum(nano for nano, _ in self._held.values())
+            held_tokens = sum(tokens for _, tokens in self._held.values())
             limits = self._budget
             if limits.usd is not None and self._nano + held_nano + nano > math.floor(limits.usd * NANO):
                 raise BudgetSpent(
@@ -82,7 +82,7 @@ class Accountant:
             return number
 
     def book(self, number: int, used: Usage, nano: int, *, called: bool) -> None:
-        """Book what a reservation came to, and free the rest."""
+        """Book what a reservation has cost, and free the rest."""
         with self._lock:
             self._held.pop(number)
             self._nano += nano
@@ -98,13 +98,13 @@ class PricedAccount:
         self.price = price
 
     def reserve(self, request: ChatRequest) -> Reservation:
-        """Set aside the most that one attempt may cost. Raises :class:`BudgetSpent`."""
+        """See :meth:`hcmlang.engines.hosted.wire.Account.reserve`."""
         most = most_used(request.body)
         nano = nano_usd(self.price, most)
         return Reservation(self._accountant.hold(most, nano), most, nano / NANO)
 
     def settle(self, reservation: Reservation, usage: Usage | None) -> float:
-        """Book what an attempt used: all that was set aside where nobody knows (None)."""
+        """See :meth:`hcmlang.engines.hosted.wire.Account.settle`."""
         used = reservation.usage if usage is None else usage
         nano = nano_usd(self.price, used)
         self._accountant.book(reservation.number, used, nano, called=bool(used.input or used.output))
@@ -112,15 +112,15 @@ class PricedAccount:
 
 
 def nano_usd(price: Price | None, usage: Usage) -> int:
-    """Billionths of a dollar, rounded up: a token at one dollar a million is a thousand of them."""
+    """Billionths of a dollar, rounded up: a token at one dollar a million costs a thousand of them."""
     if price is None:
         return 0
     return math.ceil(round(usage.input * price.input * 1000 + usage.output * price.output * 1000, 6))
 
 
 def most_used(body: Mapping[str, Any]) -> Usage:
-    """The most tokens that a request may take: one for each byte that the model may be shown, as no tokenizer makes more of
-    text, and as many written as the request allows."""
+    """The most tokens that a request may use: one for each byte that the model may read, which no tokenizer exceeds, and as
+    many written as the request allows."""
     messages = body.get("messages") or []
     shown = sum(len(str(message.get("content", "")).encode()) + _MESSAGE_TOKENS for message in messages)
     shown += sum(len(json.dumps(body[part], ensure_ascii=False).encode()) for part in _READ if part in body)

@@ -1,11 +1,11 @@
-"""Constrained decoding of many texts at once: one forward pass a step for all rows, one grammar for each.
+"""Constrained decoding of many texts at once: each step is one forward pass for all rows, and each row has its own grammar.
 
-A step feeds every row its new tokens, computes the rows' token masks in threads while the model runs, and samples one
-token for each row from its own random stream. Tokens that a grammar forces are appended without sampling and fed together
-with what comes before them. A row that ends makes room for a waiting one.
+A step feeds every row its new tokens, computes the token masks in threads while the model runs, and samples one token for
+each row from the row's own random stream. Tokens that a grammar forces are appended without sampling and fed together with
+the token before them. When a row ends, a waiting one takes its place.
 
-The rows stand side by side in a :class:`Batch`, which knows the model: :mod:`hcmlang.engines.local.torch_batch` for
-transformers, :mod:`hcmlang.engines.local.llama_batch` for llama.cpp.
+The rows are in a :class:`Batch`, which knows the model: :mod:`hcmlang.engines.local.torch_batch` for transformers,
+:mod:`hcmlang.engines.local.llama_batch` for llama.cpp.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from llguidance import LLExecutor, LLMatcher, LLTokenizer
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.local.sampling import Sampling, masked, penalize, sample
 
-#: Threads that compute masks and read grammars, at most.
+#: The most threads for masks and grammars.
 _THREADS = 16
 
 
 @dataclass(frozen=True)
 class Request:
-    """A text wanted: the prompt's token ids, a grammar in llguidance's syntax, and the seed of its random stream."""
+    """A request for one text: the token ids of the prompt, a grammar in llguidance's syntax, and the seed of its random
+    stream."""
 
     key: str
     prompt: tuple[int, ...]
@@ -40,32 +41,32 @@ class Request:
     sampling: Sampling
     seed: int
     expected: float = 0
-    """How long the text will be, in any unit that all requests share; the longest begin first, so that no single row is
-    left to go on by itself at the end."""
+    """The expected length, in the same unit for all requests. The longest start first, so that no single row is left at the
+    end."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """`stop`: the grammar is complete. `length`: cut at `max_tokens` or at the end of the model's context. `refused`:
-    llguidance cannot use the grammar, for the reason in `error`."""
+    """A finished text. `stop`: the grammar is complete. `length`: cut at `max_tokens` or the end of the model's context.
+    `refused`: llguidance cannot use the grammar for the reason in `error`."""
 
     key: str
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
-    """Of each token among those that were allowed; 0 for a token that was forced."""
+    """The log-probability of each token among the allowed ones; 0 for a forced token."""
     finish: Literal["stop", "length", "refused"]
     error: str = ""
 
 
 @dataclass
 class Statistics:
-    """Seconds and counts of a decoder's life."""
+    """Total seconds and counts of a decoder."""
 
     prefill: float = 0.0
-    """Reading prompts, and putting rows into the batch."""
+    """Reading prompts and adding rows to the batch."""
     forward: float = 0.0
     masks: float = 0.0
-    """Waiting for masks after the forward pass, and applying them."""
+    """Waiting for masks after the forward pass and applying them."""
     sampling: float = 0.0
     bookkeeping: float = 0.0
     steps: int = 0
@@ -74,59 +75,59 @@ class Statistics:
     prefilled: int = 0
     """Prompt tokens that were computed."""
     restarts: int = 0
-    """Rows that were begun anew because memory ran out."""
+    """Rows that started again because memory ran out."""
 
 
 @dataclass(eq=False)
 class SequenceState:
-    """A text on its way."""
+    """A text in progress: one row of a batch."""
 
     request: Request
     matcher: LLMatcher
     random: Random
     pending: list[int]
-    """Tokens that the model has not seen."""
+    """Tokens that the model has not read yet."""
     length: int
-    """Tokens that it has."""
+    """Tokens that the model has read."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
 
 
 class OutOfMemory(Exception):
-    """The model's memory does not suffice for the rows, or for what it may take of it."""
+    """The rows do not fit into the model's memory, or into its limit."""
 
 
 class Batch(Protocol):
-    """Rows side by side in a model, and its memory of them."""
+    """The rows in a model, and its cache of keys and values."""
 
     rows: list[SequenceState]
     context: int
-    """Tokens that a row may have, its prompt included."""
+    """The most tokens of a row, including its prompt."""
     device: torch.device
     memory: int
-    """Bytes that the rows' keys and values have taken at most."""
+    """The most bytes that keys and values have used."""
 
     def join(self, rows: Sequence[SequenceState]) -> int:
-        """Put rows beside those that are there, so that their prompts but for the last token are known; how many prompt
-        tokens were computed. May raise :class:`OutOfMemory`, and then has to be cleared."""
+        """Add rows and read their prompts except for the last token. Returns the number of prompt tokens computed. May raise
+        :class:`OutOfMemory`; the caller then clears the batch."""
 
     def prepare(self) -> None:
-        """Take from each row what the next forward pass feeds of its pending tokens; they count as seen from here on."""
+        """Move tokens of each row from pending to the next forward pass; they count as read from here on."""
 
     def forward(self) -> torch.Tensor:
-        """Feed what was prepared: the logits after each row's last token, float32, shape (rows, tokens). They have no
-        meaning for rows that have tokens pending. May raise :class:`OutOfMemory`."""
+        """The logits after each row's last token, float32, shape (rows, tokens); meaningless for rows with pending tokens.
+        May raise :class:`OutOfMemory`."""
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Take rows out; the last rows move to their places."""
+        """Remove rows; the last rows move to their places."""
 
     def clear(self) -> None:
-        """Forget all rows."""
+        """Remove all rows."""
 
 
 class Decoder:
-    """Decodes requests in a batch of at most `batch_size` rows; it is halved when memory runs out. `replace_rows` is there
-    to be switched off for measurements."""
+    """Decodes requests in a batch of at most `batch_size` rows, which is halved when memory runs out. Benchmarks turn
+    `replace_rows` off."""
 
     def __init__(
         self, batch: Batch, tokenizer: LLTokenizer, batch_size: int, *, threads: int = 1, replace_rows: bool = True
@@ -142,18 +143,18 @@ class Decoder:
 
     @property
     def rows(self) -> int:
-        """Rows that are on their way."""
+        """Rows in progress."""
         return len(self._batch.rows)
 
     @property
     def memory(self) -> int:
-        """Bytes that the rows' keys and values have taken at most."""
+        """The most bytes that keys and values have used."""
         return self._batch.memory
 
     def decode(self, requests: Iterable[Request]) -> Iterator[Output]:
-        """The outputs, each as soon as its row ends. One such iterator at a time."""
+        """The outputs, each as soon as its row ends. Only one such iterator at a time."""
         if self._batch.rows:
-            raise RuntimeError("the decoder is at work on other requests")
+            raise RuntimeError("the decoder is busy with other requests")
         waiting = deque(sorted(requests, key=lambda request: -request.expected))
         try:
             with torch.inference_mode(), ThreadPoolExecutor(self._threads) as threads:
@@ -181,7 +182,7 @@ class Decoder:
     def _begin(
         self, waiting: deque[Request], room: int, threads: ThreadPoolExecutor
     ) -> tuple[list[SequenceState], list[Output]]:
-        """Rows for so many waiting requests; those that cannot begin are answered."""
+        """Rows for `room` waiting requests, and outputs for those that cannot start."""
         started = time.perf_counter()
         requests = [waiting.popleft() for _ in range(min(room, len(waiting)))]
         rows: list[SequenceState] = []
@@ -208,7 +209,7 @@ class Decoder:
         self.statistics.prefill += time.perf_counter() - started
 
     def _forced(self, row: SequenceState) -> list[int]:
-        """Tokens that the grammar leaves no choice about; they are taken."""
+        """The tokens that the grammar forces; they are added to the row."""
         forced = [] if row.matcher.is_stopped() else row.matcher.compute_ff_tokens()
         room = min(row.request.sampling.max_tokens - len(row.tokens), self._batch.context - row.length - 1)
         forced = forced[: max(0, room)]
@@ -222,13 +223,13 @@ class Decoder:
     # ------------------------------------------------------------------------------------------------------------ steps
 
     def _step(self, threads: ThreadPoolExecutor) -> list[Output]:
-        """Feed what is pending, sample a token for each row; the outputs of rows that have ended."""
+        """Feed pending tokens and sample one for each row. Returns the outputs of rows that end."""
         clock, batch = time.perf_counter, self._batch
         started = clock()
         batch.prepare()
         bits = np.full((len(batch.rows), (self._vocabulary + 31) // 32), -1, dtype=np.int32)
         todo = [(row.matcher, number) for number, row in enumerate(batch.rows) if not row.pending]
-        # Where all rows have tokens pending there is nothing to mask, and llguidance does not take nothing.
+        # When all rows have pending tokens there is nothing to mask, and llguidance refuses an empty list.
         fill, (rows, words) = self._executor.unsafe_compute_mask_ptr, bits.shape
         masks = threads.submit(fill, todo, bits.ctypes.data, words * 4, rows) if todo else None
         self.statistics.bookkeeping += clock() - started
@@ -256,12 +257,12 @@ class Decoder:
         for number, row in enumerate(rows):
             if (penalty := row.request.sampling.repetition_penalty) != 1.0:
                 penalize(logits[number], (*row.request.prompt, *row.tokens), penalty)
-        # A row that has tokens pending draws nothing: its stream is not to depend on how tokens are fed.
+        # A row with pending tokens draws nothing, so that its stream does not depend on how tokens are fed.
         numbers = [0.0 if row.pending else row.random.random() for row in rows]
         return sample(logits, [row.request.sampling for row in rows], numbers)
 
     def _take(self, tokens: Sequence[int], logprobs: Sequence[float]) -> list[Output]:
-        """Take the tokens of the rows that have nothing pending; the outputs of those that end."""
+        """Add the tokens to rows without pending ones. Returns the outputs of rows that end."""
         ended: dict[int, Output] = {}
         for number, (row, token, logprob) in enumerate(zip(self._batch.rows, tokens, logprobs, strict=True)):
             output = None if row.pending else self._advance(row, token, logprob)
@@ -272,7 +273,7 @@ class Decoder:
         return list(ended.values())
 
     def _advance(self, row: SequenceState, token: int, logprob: float) -> Output | None:
-        """Take a sampled token and what it forces; the output, if the row has ended."""
+        """Add a sampled token and the tokens that it forces. Returns the output if the row ends."""
         if row.matcher.is_error():
             return Output(row.request.key, tuple(row.tokens), tuple(row.logprobs), "refused", row.matcher.get_error())
         if token != self._tokenizer.eos_token:
@@ -297,10 +298,10 @@ class Decoder:
         return Output(row.request.key, tuple(row.tokens[:count]), tuple(row.logprobs[:count]), finish)
 
     def _restart(self, rows: Sequence[SequenceState], waiting: deque[Request], error: Exception) -> None:
-        """After memory ran out: half as many rows, begun anew. Their streams are seeded, so their texts are the same."""
+        """Start again with half as many rows after memory ran out. Streams are seeded, so the texts stay the same."""
         if self.batch_size <= 1:
-            message = f"the model's memory does not suffice for a single text: {error}"
-            hint = "raise `engine.memory_gb`, lower `engine.max_tokens`, or take a smaller model or another `device`"
+            message = f"a single text does not fit into the model's memory: {error}"
+            hint = "raise `engine.memory_gb`, lower `engine.max_tokens`, or use a smaller model or another `device`"
             raise DiagnosticError(Diagnostic("out-of-memory", message, hint=hint)) from error
         waiting.extendleft(reversed([row.request for row in rows]))
         self.statistics.restarts += len(rows)

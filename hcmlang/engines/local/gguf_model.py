@@ -1,4 +1,4 @@
-"""The engine `llamacpp`: a model in a GGUF file, run by llama.cpp and guided by the compiled programs."""
+"""A model in a GGUF file, run by llama.cpp and guided by compiled programs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _ERROR_LEVEL = 4
 
 
 class GGUFTokens:
-    """The tokenizer of a GGUF file, with its chat template where it has one."""
+    """The tokenizer of a GGUF file, with its chat template if it has one."""
 
     def __init__(self, model: Any) -> None:
-        self._model = model  # the vocabulary is a part of it
+        self._model = model  # owns the vocabulary
         self._vocabulary = native.llama_model_get_vocab(model)
         template = native.llama_model_chat_template(model, None)
         self._chat = self._formatter(template.decode()) if template else None
 
     def prompt(self, messages: Sequence[Message], begun: str) -> list[int]:
-        """Token ids of a conversation, up to where the answer, of which `begun` is there already, goes on."""
+        """See :meth:`hcmlang.engines.local.guided.Tokens.prompt`."""
         if self._chat is not None and messages:
             plain: list[Any] = [{"role": message.role, "content": message.content} for message in messages]
             ids = self._ids(self._chat(messages=plain).prompt + begun, templated=True)
@@ -42,7 +42,7 @@ class GGUFTokens:
         return ids or [start if start >= 0 else native.llama_vocab_eos(self._vocabulary)]
 
     def _ids(self, text: str, *, templated: bool) -> list[int]:
-        """A template writes the special tokens itself; elsewhere what looks like one is text."""
+        """Token ids. Only a template writes special tokens; elsewhere, what looks like one is text."""
         data = text.encode()
         room = len(data) + 8
         tokens = (native.llama_token * room)()
@@ -69,13 +69,13 @@ def load(config: LlamaCppEngine) -> GuidedModel:
     if not path.is_file():
         raise DiagnosticError(_not_loaded(config, "there is no such file"))
     threads = os.cpu_count() or 1
-    with _errors() as said:
+    with _errors() as errors:
         native.llama_backend_init()
         settings = native.llama_model_default_params()
         settings.n_gpu_layers = config.gpu_layers if config.gpu_layers >= 0 else 999
         model = native.llama_model_load_from_file(os.fsencode(path), settings)
         if not model:
-            raise DiagnosticError(_not_loaded(config, said[0] if said else "llama.cpp does not read it"))
+            raise DiagnosticError(_not_loaded(config, errors[0] if errors else "llama.cpp cannot read it"))
         try:
             batch = LlamaBatch(model, config.batch_size, config.context, threads)
         except OutOfMemory as error:
@@ -83,36 +83,36 @@ def load(config: LlamaCppEngine) -> GuidedModel:
             raise DiagnosticError(Diagnostic("out-of-memory", f"{error}", hint=hint)) from error
     tokens = GGUFTokens(model)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # llguidance calls an older name of a function
+        warnings.simplefilter("ignore", DeprecationWarning)  # llguidance calls a deprecated function
         guided = lltokenizer_from_vocab(native.llama_model_get_vocab(model))
     return GuidedModel(config, tokens, guided, Decoder(batch, guided, config.batch_size, threads=threads))
 
 
 def _not_loaded(config: LlamaCppEngine, reason: str) -> Diagnostic:
-    hint = "give `engine.model` the path of a GGUF file that this version of llama.cpp knows"
+    hint = "set `engine.model` to the path of a GGUF file that this version of llama.cpp supports"
     return Diagnostic("model-not-loaded", f"cannot load the language model {config.model}: {reason}", hint=hint)
 
 
 def _ignore(level: int, text: bytes, data: Any) -> None:
-    """What llama.cpp says while it works belongs to nobody's terminal."""
+    """Hide the log of llama.cpp."""
 
 
-#: llama.cpp goes on calling it, so it is never freed.
+#: llama.cpp keeps calling it, so it must never be freed.
 _SILENT = native.llama_log_callback(_ignore)
 
 
 @contextmanager
 def _errors() -> Iterator[list[str]]:
-    """What llama.cpp says about errors, line by line."""
-    said: list[str] = []
+    """The error messages of llama.cpp, line by line."""
+    lines: list[str] = []
 
     def hear(level: int, text: bytes, data: Any) -> None:
         if level == _ERROR_LEVEL:
-            said.extend(line for line in text.decode("utf-8", "replace").splitlines() if line.strip())
+            lines.extend(line for line in text.decode("utf-8", "replace").splitlines() if line.strip())
 
     heard = native.llama_log_callback(hear)
     native.llama_log_set(heard, ctypes.c_void_p(0))
     try:
-        yield said
+        yield lines
     finally:
         native.llama_log_set(_SILENT, ctypes.c_void_p(0))

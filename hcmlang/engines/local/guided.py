@@ -1,4 +1,4 @@
-"""Engines that decode here, token by token, whatever runs the model: calls become requests, outputs become fields."""
+"""A local model as an engine: calls become requests to the decoder, and its outputs become fields."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from hcmlang.engines.local.sampling import Sampling
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import Dialect
 
-#: Characters of a token, roughly.
+#: Characters of a token, approximately.
 _CHARS = 4
 
 
 class Tokens(Protocol):
-    """How a model's texts become tokens."""
+    """A model's tokenizer with its chat template."""
 
     def prompt(self, messages: Sequence[Message], begun: str) -> list[int]:
-        """Token ids of a conversation, up to where the answer, of which `begun` is there already, goes on; one at
-        least."""
+        """Token ids of a conversation and of `begun`, the beginning of the answer; at least one."""
 
 
 class GuidedModel:
@@ -41,12 +40,12 @@ class GuidedModel:
         self._tokenizer = tokenizer
 
     def complete(self, calls: Sequence[Call]) -> Iterator[Completion]:
-        """Answer the calls, each as soon as its text ends. The fields of a record are written one after the other, each
-        in the sight of those before it."""
+        """Answer the calls, each as soon as its text ends. The fields of a record are written one after the other, and the
+        model reads the fields before."""
         states = {call.key: _State(call) for call in calls}
         count = max((len(call.program.fields) for call in calls), default=0)
         for number in range(count):
-            current = [one for one in states.values() if number < len(one.names) and one.error is None]
+            current = [state for state in states.values() if number < len(state.names) and state.error is None]
             requests = [self._request(state, number) for state in current]
             for output in self.decoder.decode(requests):
                 state = states[output.key]
@@ -55,22 +54,22 @@ class GuidedModel:
                     yield state.completion()
 
     def judge(self, messages: Sequence[Sequence[Message]], labels: Sequence[str]) -> list[Judgement]:
-        """For each conversation the label that the model prefers of `labels`, and its probability among them: the product
-        of its tokens' probabilities under the grammar that allows only the labels."""
+        """For each conversation, the likeliest of `labels` and its probability: the product of its tokens' probabilities
+        under a grammar that allows only the labels."""
         quoted = " | ".join('"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"' for label in labels)
         grammar = f"start: LABEL\nLABEL: {quoted}\n"
         sampling = Sampling(temperature=0, max_tokens=max(64, *(4 * len(label) for label in labels)))
         requests = [
-            Request(str(number), tuple(self.tokens.prompt(one, "")), grammar, sampling, 0)
-            for number, one in enumerate(messages)
+            Request(str(number), tuple(self.tokens.prompt(turns, "")), grammar, sampling, 0)
+            for number, turns in enumerate(messages)
         ]
-        found: dict[int, Judgement] = {}
+        judged: dict[int, Judgement] = {}
         for output in self.decoder.decode(requests):
-            found[int(output.key)] = Judgement(self._text(output.tokens), math.exp(sum(output.logprobs)))
-        return [found[number] for number in range(len(messages))]
+            judged[int(output.key)] = Judgement(self._text(output.tokens), math.exp(sum(output.logprobs)))
+        return [judged[number] for number in range(len(messages))]
 
     def status(self) -> str:
-        """How it goes, for people: rows side by side, and the memory that their keys and values have taken."""
+        """The state for people: rows in progress, and the memory of their keys and values."""
         return f"{self.decoder.rows} rows, {self.decoder.memory / 1e9:.2g} GB"
 
     def _request(self, state: _State, number: int) -> Request:
@@ -105,7 +104,7 @@ class GuidedModel:
 
 @dataclass
 class _State:
-    """A call on its way."""
+    """A call in progress."""
 
     call: Call
 

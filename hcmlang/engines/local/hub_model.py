@@ -1,4 +1,4 @@
-"""The engine `transformers`: a local causal language model of Hugging Face, guided by the compiled programs."""
+"""A causal language model of Hugging Face in this process, guided by compiled programs."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from hcmlang.engines.local.torch_batch import TorchBatch, recurrent
 from hcmlang.engines.local.transformers import TransformersEngine
 from hcmlang.pretrained import device_of, loading
 
-#: Rows side by side at most, where memory would allow more: beyond, a step takes as much longer as it brings.
+#: The most rows in a batch: with more, a step takes proportionally longer.
 MAX_ROWS = 256
-#: The part of the free memory that the cache of keys and values may take.
+#: The share of free memory for keys and values.
 MEMORY_SHARE = 0.5
 
-_HINT = "give `engine.model` a hub id (and be online) or a folder with config.json, model.safetensors and a tokenizer"
+_HINT = "set `engine.model` to a hub id (when online) or a folder with config.json, model.safetensors and a tokenizer"
 
 
 class HubTokens:
-    """The tokenizer of a Hugging Face model, with its chat template where it has one."""
+    """The tokenizer of a Hugging Face model, with its chat template if it has one."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
     def prompt(self, messages: Sequence[Message], begun: str) -> list[int]:
-        """Token ids of a conversation, up to where the answer, of which `begun` is there already, goes on."""
+        """See :meth:`hcmlang.engines.local.guided.Tokens.prompt`."""
         plain = [{"role": message.role, "content": message.content} for message in messages]
         if self.tokenizer.chat_template and plain:
             text = self.tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
             ids = self.tokenizer(text + begun, add_special_tokens=False)["input_ids"]
         else:
-            text = "".join(f"{one['content'].strip()}\n\n" for one in plain)
+            text = "".join(f"{turn['content'].strip()}\n\n" for turn in plain)
             ids = self.tokenizer(text + begun)["input_ids"]
         start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
         return list(ids) or [start]
@@ -50,9 +50,9 @@ class HubTokens:
 
 
 def load(config: TransformersEngine) -> GuidedModel:
-    """The model of a hub id or a local folder. Only safetensors files are read, and no code that comes with a model.
+    """Load a model from safetensors files. Code that comes with a model is never run.
 
-    Raises :class:`DiagnosticError` where it does not load, or its tokenizer cannot be guided.
+    Raises :class:`DiagnosticError` where the model cannot be loaded or its tokenizer cannot be guided.
     """
     device = torch.device(device_of(config.device))
     with loading(config.model, _HINT, "language model"):
@@ -65,8 +65,8 @@ def load(config: TransformersEngine) -> GuidedModel:
             trust_remote_code=False,
         ).to(device)
     if recurrent(model):
-        message = f"the language model {config.model} keeps a running state in place of keys and values"
-        hint = "take a model whose layers are attention, such as Llama, Qwen, Gemma, Mistral or Phi"
+        message = f"the language model {config.model} has a recurrent state instead of keys and values"
+        hint = "use a model with attention layers only, such as Llama, Qwen, Gemma, Mistral or Phi"
         raise DiagnosticError(Diagnostic("model-not-loaded", message, hint=hint))
     if config.compile:
         model.forward = torch.compile(model.forward, dynamic=True)
@@ -78,7 +78,7 @@ def load(config: TransformersEngine) -> GuidedModel:
 
 
 def _rows(model: Any, limit: int, max_tokens: int) -> int:
-    """How many rows of a usual length so much memory holds."""
+    """How many rows of a typical length fit into the memory."""
     config = model.config
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -89,14 +89,14 @@ def _rows(model: Any, limit: int, max_tokens: int) -> int:
 
 def _guided(tokenizer: Any, vocabulary: int, name: str) -> LLTokenizer:
     if tokenizer.eos_token_id is None:
-        message = f"the tokenizer of {name} has no token for the end of a text"
-        raise DiagnosticError(Diagnostic("tokenizer-refused", message, hint="take a model with an eos_token"))
+        message = f"the tokenizer of {name} has no end-of-text token"
+        raise DiagnosticError(Diagnostic("tokenizer-refused", message, hint="use a model with an eos_token"))
     try:
         return from_tokenizer(tokenizer, n_vocab=vocabulary)
     except (ValueError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0]
         message = f"the tokenizer of {name} cannot be guided: {reason}"
-        hint = "llguidance takes tokenizers of the `tokenizers` library (tokenizer.json)"
+        hint = "llguidance supports tokenizers of the `tokenizers` library (tokenizer.json)"
         raise DiagnosticError(Diagnostic("tokenizer-refused", message, hint=hint)) from error
 
 

@@ -1,7 +1,7 @@
-"""Rows side by side in a model of llama.cpp.
+"""The rows of a batch in a llama.cpp model.
 
-Each row is a sequence of one context whose cells all sequences share. A further sequence holds the last prompt; rows
-refer to its cells, so that what prompts have in common is computed once and kept once.
+Each row is a sequence of one context, and all sequences share its cells. One more sequence holds the last prompt; rows refer
+to its cells, so that a common prompt is computed and stored once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from llama_cpp import llama_cpp as native
 
 from hcmlang.engines.local.decoding import OutOfMemory, SequenceState
 
-#: Tokens that are fed in one call, at most.
+#: The most tokens in one call.
 _FED = 2048
 
 
 class LlamaBatch:
-    """See :class:`hcmlang.engines.local.decoding.Batch`. `model` is a llama.cpp model; `cells` tokens are kept in memory at once,
-    of at most `rows` rows and a prompt."""
+    """See :class:`hcmlang.engines.local.decoding.Batch`. `model` is a llama.cpp model; `cells` is the number of tokens in
+    memory, for at most `rows` rows and a prompt."""
 
     device = torch.device("cpu")
 
@@ -36,7 +36,7 @@ class LlamaBatch:
         settings.n_outputs_max = rows + 1
         settings.kv_unified = True
         settings.n_threads = settings.n_threads_batch = threads
-        self._model = model  # kept from being freed before its context
+        self._model = model  # must not be freed before its context
         self._context = native.llama_init_from_model(model, settings)
         if not self._context:
             raise OutOfMemory(f"llama.cpp cannot make a context of {cells:,} tokens")
@@ -46,7 +46,7 @@ class LlamaBatch:
         width = (
             native.llama_model_n_embd(model) * native.llama_model_n_head_kv(model) // native.llama_model_n_head(model)
         )
-        # Keys and values in two bytes each.
+        # Keys and values have two bytes each.
         self.memory = native.llama_n_ctx(self._context) * native.llama_model_n_layer(model) * width * 4
         self._slots: dict[SequenceState, int] = {}
         self._free = list(range(rows))
@@ -54,7 +54,7 @@ class LlamaBatch:
         """The sequence of the last prompt."""
         self._prompt: tuple[int, ...] = ()
         self._last: list[int | None] = []
-        """Of each row, the place of its last token among those that are fed, if nothing of it is left pending."""
+        """The position of each row's last token in the call; None for rows with pending tokens."""
 
     def __del__(self) -> None:
         if getattr(self, "_context", None):
@@ -62,7 +62,7 @@ class LlamaBatch:
             native.llama_free(self._context)
 
     def join(self, rows: Sequence[SequenceState]) -> int:
-        """Put rows into the batch, those with one prompt together."""
+        """Add rows, those with the same prompt together."""
         computed = 0
         for row in sorted(rows, key=lambda row: row.request.prompt):
             prompt = row.request.prompt[:-1]
@@ -74,7 +74,7 @@ class LlamaBatch:
         return computed
 
     def _read(self, prompt: tuple[int, ...]) -> int:
-        """Have the shared sequence hold this prompt; how many of its tokens were computed."""
+        """Put a prompt into the shared sequence. Returns the number of tokens computed."""
         same = next((n for n, (a, b) in enumerate(zip(prompt, self._prompt, strict=False)) if a != b), None)
         same = min(len(prompt), len(self._prompt)) if same is None else same
         native.llama_memory_seq_rm(self._memory, self._shared, same, -1)
@@ -88,7 +88,7 @@ class LlamaBatch:
         return len(prompt) - same
 
     def prepare(self) -> None:
-        """Put pending tokens of each row into what is fed."""
+        """Add pending tokens of each row to the call."""
         count, share = 0, _FED // max(1, len(self.rows))
         self._last = []
         for row in self.rows:
@@ -107,12 +107,12 @@ class LlamaBatch:
         logits = torch.zeros(len(self.rows), self._vocabulary)
         for number, place in enumerate(self._last):
             if place is not None:
-                found = native.llama_get_logits_ith(self._context, place)
-                logits[number] = torch.from_numpy(np.ctypeslib.as_array(found, (self._vocabulary,)))
+                row = native.llama_get_logits_ith(self._context, place)
+                logits[number] = torch.from_numpy(np.ctypeslib.as_array(row, (self._vocabulary,)))
         return logits
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Take rows out; the last rows move to their places."""
+        """Remove rows; the last rows move to their places."""
         for number in sorted(numbers, reverse=True):
             slot = self._slots.pop(self.rows[number])
             native.llama_memory_seq_rm(self._memory, slot, -1, -1)
@@ -121,7 +121,7 @@ class LlamaBatch:
             self.rows.pop()
 
     def clear(self) -> None:
-        """Forget all rows and the prompt."""
+        """Remove all rows and the prompt."""
         native.llama_memory_clear(self._memory, True)
         self.rows.clear()
         self._free += self._slots.values()
@@ -139,7 +139,7 @@ class LlamaBatch:
     def _decode(self, count: int) -> None:
         self._batch.n_tokens = count
         answer = native.llama_decode(self._context, self._batch)
-        if answer == 1:  # there is no cell left
-            raise OutOfMemory(f"{native.llama_n_ctx(self._context):,} tokens in memory are too few")
+        if answer == 1:  # no free cell
+            raise OutOfMemory(f"{native.llama_n_ctx(self._context):,} tokens in memory are not enough")
         if answer:
             raise RuntimeError(f"llama.cpp failed on a batch of {count} tokens ({answer})")

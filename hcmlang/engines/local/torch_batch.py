@@ -1,8 +1,7 @@
-"""Rows side by side in a model of transformers.
+"""The rows of a batch in a transformers model.
 
-Rows of different lengths stand in one cache, a block of memory that is written in place. What is new is aligned to the
-right, so that the last column holds the last token of each row; columns that are empty for a row are masked. What rows
-share of their prompts is computed once.
+Rows of different lengths share one cache, a block of memory that is written in place. New tokens are aligned to the right, so
+that the last column has the last token of each row; empty columns are masked. A shared prompt is computed once.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ from hcmlang.engines.local.decoding import OutOfMemory, SequenceState
 
 #: Prompts whose cache is kept for later rows.
 _KEPT_PREFIXES = 8
-#: Columns that a cache has beyond what is needed when it is made.
+#: Spare columns of a new cache.
 _SPARE_COLUMNS = 96
-#: Keys of configurations that say how far back a layer looks, or name layers that do not look at everything.
+#: Configuration keys of attention windows.
 _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
-#: Kinds of layers whose memory is keys and values.
+#: Layer types whose cache is keys and values.
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
-#: A step feeds a further token of each row where at least this part of the rows has one; the others are filled up.
+#: A step feeds one more token if at least this share of the rows has one; the others are padded.
 _FILLED = 1 / 8
 
 
 class TorchBatch:
-    """See :class:`hcmlang.engines.local.decoding.Batch`. `limit`: bytes that keys and values may take, of rows and kept prompts.
-    `share_prefixes` is there to be switched off for measurements."""
+    """See :class:`hcmlang.engines.local.decoding.Batch`. `limit` is in bytes, for keys and values of rows and kept prompts.
+    Benchmarks turn `share_prefixes` off."""
 
     def __init__(
         self, model: Any, *, context: int | None = None, limit: int | None = None, share_prefixes: bool = True
@@ -52,22 +51,22 @@ class TorchBatch:
         self._share = share_prefixes
         config = model.config.get_text_config()
         kinds = set(getattr(config, "layer_types", None) or ())
-        # A layer with a window counts columns, so no row may have empty ones among its own: then all feed one token a step.
+        # A layer with a window counts columns, so rows must have no gaps: then every step feeds one token.
         self._gaps = kinds <= {"full_attention"} and not any(getattr(config, name, None) for name in _WINDOWS)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
         self._fed: dict[str, torch.Tensor] = {}
         self.clear()
 
     def clear(self) -> None:
-        """Forget all rows; prompts are kept."""
+        """Remove all rows; prompts are kept."""
         self.rows.clear()
         self._window = _Window()
         self._cache = Cache(layer_class_to_replicate=partial(_Layer, self._window))
         self._used = np.zeros((0, 0), dtype=bool)
-        """Of each row and column of the memory, whether it holds a token."""
+        """Whether each row and column of the cache holds a token."""
 
     def join(self, rows: Sequence[SequenceState]) -> int:
-        """Put rows into the batch, those with one prompt together."""
+        """Add rows, those with the same prompt together."""
         by_prompt: dict[tuple[int, ...], list[SequenceState]] = {}
         for row in rows:
             by_prompt.setdefault(row.request.prompt, []).append(row)
@@ -80,7 +79,7 @@ class TorchBatch:
         return computed
 
     def _prefix(self, tokens: tuple[int, ...]) -> tuple[DynamicCache | None, int]:
-        """The model's cache of a prompt but for its last token, and how many tokens it took to compute."""
+        """The cache of a prompt without its last token, and the number of tokens computed for it."""
         if not tokens:
             return None, 0
         if tokens in self._prefixes and self._share:
@@ -98,7 +97,7 @@ class TorchBatch:
         try:
             logits: torch.Tensor = self._model(use_cache=True, logits_to_keep=1, **arguments).logits
         except RuntimeError as error:
-            # On a CPU memory that cannot be had is no OutOfMemoryError.
+            # On a CPU, running out of memory is not an OutOfMemoryError.
             if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
                 self._prefixes.clear()
                 if self.device.type == "cuda":
@@ -108,7 +107,7 @@ class TorchBatch:
         return logits
 
     def _add(self, rows: list[SequenceState], prefix: DynamicCache | None) -> None:
-        """Put rows with the same prompt, whose cache is `prefix`, beside those that are there."""
+        """Add rows with the same prompt, whose cache is `prefix`."""
         size = prefix.get_seq_length() if prefix is not None else 0
         old, new = len(self.rows), len(self.rows) + len(rows)
         layers = prefix.layers if prefix is not None else ()
@@ -128,9 +127,9 @@ class TorchBatch:
         window.rows = new
 
     def prepare(self) -> None:
-        """Ids, attention mask and positions of pending tokens of each row, aligned at the right."""
+        """Ids, attention mask and positions of each row's pending tokens, aligned to the right."""
         sizes = [len(row.pending) for row in self.rows]
-        # Where few rows have much pending, it is fed in several steps, so that not all rows are filled up to it.
+        # If few rows have many pending tokens, several steps feed them, so that not all rows are padded.
         count = 1
         while self._gaps and sum(size > count for size in sizes) >= _FILLED * len(sizes):
             count += 1
@@ -157,7 +156,7 @@ class TorchBatch:
         return self._run(**self._fed, **{self._argument: self._cache})[:, -1].float()
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Take rows out; the last rows move to their places. Columns on the left that nobody uses any more go too."""
+        """Remove rows; the last rows move to their places. Unused columns on the left are dropped."""
         window = self._window
         for number in sorted(numbers, reverse=True):
             last = len(self.rows) - 1
@@ -174,7 +173,7 @@ class TorchBatch:
         window.left = int(used.argmax()) if used.any() else window.end
 
     def _reserve(self, like: Sequence[Sequence[torch.Tensor]], rows: int, before: int, after: int) -> None:
-        """Memory for so many rows, `before` columns up to the window's end, and `after` columns beyond it."""
+        """Allocate memory for the rows, `before` columns up to the window's end, and `after` columns beyond it."""
         window, old = self._window, len(self.rows)
         width = window.end - window.left if old else 0
         rows = max(rows, self._used.shape[0])
@@ -191,29 +190,28 @@ class TorchBatch:
         window.left, window.end = start, start + width
 
     def _make_room(self, wanted: float, rows: int) -> None:
-        """Forget prompts where they and the rows' memory would take more than they may."""
+        """Drop kept prompts until the rows' memory fits into the limit."""
         while self._limit is not None and wanted + self._kept() > self._limit:
             if not self._prefixes:
                 raise OutOfMemory(
-                    f"{rows} rows take {wanted / 1e9:.3g} GB, and {self._limit / 1e9:.3g} GB are set aside for them"
+                    f"{rows} rows need {wanted / 1e9:.3g} GB, and the limit is {self._limit / 1e9:.3g} GB"
                 )
             self._prefixes.popitem(last=False)
         self.memory = max(self.memory, int(wanted + self._kept()))
 
     def _kept(self) -> int:
-        """Bytes of the prompts that are kept."""
+        """Bytes of the kept prompts."""
         return sum(_size((layer.keys, layer.values)) for prefix in self._prefixes.values() for layer in prefix.layers)
 
 
 def recurrent(model: Any) -> bool:
-    """Whether a model has layers that keep a running state in place of keys and values: rows cannot stand side by side in one
-    that were begun at different times."""
+    """Whether a model has recurrent layers: they cannot batch rows that started at different times."""
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     return bool(getattr(model, "_is_stateful", False) or kinds - _ATTENTION)
 
 
 def _size(states: Sequence[torch.Tensor]) -> int:
-    return sum(one.nbytes for one in states)
+    return sum(part.nbytes for part in states)
 
 
 def _places(states: Sequence[torch.Tensor]) -> int:
@@ -223,8 +221,8 @@ def _places(states: Sequence[torch.Tensor]) -> int:
 
 @dataclass
 class _Window:
-    """The part of the cache's memory that is in use: the first `rows` rows, the columns from `left` to `end`, of which the
-    current step writes the last `fed`."""
+    """The used part of the cache: the first `rows` rows, and the columns from `left` to `end`; the current step writes the last
+    `fed` columns."""
 
     rows: int = 0
     left: int = 0
@@ -233,7 +231,7 @@ class _Window:
 
 
 class _Layer(DynamicLayer):  # type: ignore[misc]
-    """A layer's keys and values, written in place into memory that is larger than what is used of it."""
+    """A layer's keys and values, written in place into memory with spare room."""
 
     def __init__(self, window: _Window) -> None:
         super().__init__()
@@ -244,10 +242,10 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the states of the columns that this step feeds; the states of all columns in use."""
+        """Write the states of this step's columns. Returns the states of all used columns."""
         del args, kwargs
         window = self._window
-        if not self.memory:  # the prompts are of one token: no prefix has told the sizes
+        if not self.memory:  # all prompts have one token, so no prefix has set the sizes
             self.reserve([key_states, value_states], window.rows, 0, 0, window.end + _SPARE_COLUMNS)
         for memory, states in zip(self.memory, (key_states, value_states), strict=True):
             memory[: window.rows, :, window.end - window.fed : window.end] = states
@@ -256,19 +254,19 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         return self.keys, self.values
 
     def get_seq_length(self) -> int:
-        """The columns from before this step."""
+        """The number of columns before this step."""
         return self._window.end - self._window.left - self._window.fed
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """How many columns a mask is for, and the first of them."""
+        """The number of columns of a mask, and the first of them."""
         return self.get_seq_length() + query_length, 0
 
     def reserve(self, like: Sequence[torch.Tensor], rows: int, old: int, start: int, columns: int) -> None:
-        """Memory for so many rows and columns, where the first `old` rows of the window stand from column `start` on."""
+        """Allocate memory, and copy the first `old` rows of the window to column `start`."""
         window, before = self._window, self.memory
         self.memory = []
         for number, states in enumerate(like):
-            # Zeros: what is masked has no weight, but must be numbers.
+            # Zeros, because masked columns have no weight but must be finite.
             made = states.new_zeros((rows, states.shape[1], columns, states.shape[3]))
             if before and old:
                 used = before[number][:old, :, window.left : window.end]

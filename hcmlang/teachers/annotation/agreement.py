@@ -14,8 +14,8 @@ from hcmlang.teachers.annotation.store import TaskStore
 @dataclass(frozen=True)
 class Agreement:
     """Of one arm: how many people labelled how many texts, on how many of those with several labels they differ, and
-    Krippendorff's alpha (nominal; 1 is perfect, 0 is chance). `alpha` is None where no text has two labels, or where all labels
-    are the same, so that nothing could have gone apart."""
+    Krippendorff's alpha (nominal; 1 is perfect, 0 is chance). `alpha` is None where no text has two labels, or where all
+    labels are the same, so that nothing could have gone apart."""
 
     arm: str
     people: int

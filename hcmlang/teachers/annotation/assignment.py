@@ -1,7 +1,7 @@
 """Who does what next: tasks are lent to people, so that two never do the same work unless both are needed.
 
-Nobody verifies a text of their own, or settles a disagreement in which they have a voice, while somebody else is there
-who could.
+Nobody verifies a text of their own, or settles a disagreement in which they have a voice, while somebody else is there who
+could.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ _LEFT = f"""
 
 @dataclass(frozen=True)
 class Lent:
-    """A task in somebody's hands: what was typed so far, and the seconds that this took. `since` is when the work on it
-    would have begun, had it gone on without a break."""
+    """A task in somebody's hands: what was typed so far, and the seconds that this took. `since` is when the work on it would
+    have begun, had it gone on without a break."""
 
     task: AnnotationTask
     since: float
@@ -167,8 +167,8 @@ class Assignments:
             db.execute("delete from people_leases where annotator = ?", (annotator,))
 
     def undo(self, annotator: str) -> AnnotationTask | None:
-        """Take back the person's last answer, as long as no step of the run has used it and nobody has decided on it; its task
-        is in their hands again, with what they had answered as a draft. None where there is nothing to take back."""
+        """Take back the person's last answer, as long as no step of the run has used it and nobody has decided on it; its
+        task is in their hands again, with what they had answered as a draft. None where there is nothing to take back."""
         with self._tasks.writing() as db:
             row = db.execute(
                 "select number, task, payload from people_answers where annotator = ? and state = 'counts'"

@@ -112,8 +112,8 @@ class TaskStore:
 
     @contextmanager
     def writing(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other connection can come between; it is on the disk when the block ends. What is not `durable`
-        may get there with the next one: a process that is killed loses nothing of it, a power cut may."""
+        """A transaction that no other connection can come between; it is on the disk when the block ends. What is not
+        `durable` may get there with the next one: a process that is killed loses nothing of it, a power cut may."""
         with self._writing, written(self._path), self._connection:
             self._connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._connection.execute("begin immediate")
@@ -130,8 +130,8 @@ class TaskStore:
     # ------------------------------------------------------------------------------------------------- the run's side
 
     def want(self, place: str, tasks: Sequence[AnnotationTask], context: Mapping[str, Any]) -> dict[str, list[Answer]]:
-        """These are the tasks that a step of the run (`place`) needs now, in place of those that it needed before. Returns the
-        answers of each that count. `context` is kept for whoever checks answers."""
+        """These are the tasks that a step of the run (`place`) needs now, in place of those that it needed before. Returns
+        the answers of each that count. `context` is kept for whoever checks answers."""
         with self.writing() as db:
             db.execute("insert or replace into people_places values (?, ?)", (place, _json(context)))
             (last,) = db.execute("select coalesce(max(position), 0) from people_tasks").fetchone()
@@ -187,8 +187,8 @@ class TaskStore:
         return dict(self.rows(query, place))
 
     def verdict(self, key: str) -> tuple[str | None, list[Answer]] | None:
-        """The label that people agree on for the text of a verifying task, None for "cannot tell", with the answers; None where
-        answers are missing, or a disagreement is not settled."""
+        """The label that people agree on for the text of a verifying task, None for "cannot tell", with the answers; None
+        where answers are missing, or a disagreement is not settled."""
         answers = self.answers(key)
         labels = {answer.payload["label"] for answer in answers}
         ((needed, answered),) = self.rows("select needed, answered from people_tasks where key = ?", key)
@@ -261,9 +261,9 @@ class TaskStore:
         source: str = "page",
         refused: bool = False,
     ) -> Receipt:
-        """Write an answer down. `token` names this piece of work: the same one a second time changes nothing, but that
-        work that was refused is taken after all where it is not `refused` any more. `usd` is what was paid for it,
-        where that is not its time at the wage; what is refused was paid all the same."""
+        """Write an answer down. `token` names this piece of work: the same one a second time changes nothing, but that work
+        that was refused is taken after all where it is not `refused` any more. `usd` is what was paid for it, where that is
+        not its time at the wage; what is refused was paid all the same."""
         now = time.time()
         with self.writing() as db:
             before = db.execute("select number, state from people_answers where token = ?", (token,)).fetchone()
