@@ -232,7 +232,8 @@ def pool_steps(rows: int, folder: Path) -> dict[str, float]:
     from hcmlang.loop.desk import Desk
     from hcmlang.loop.work import MODEL, Work
     from hcmlang.progress import SILENT
-    from hcmlang.spec.model import FileData, Group, Task
+    from hcmlang.spec.data import FileData, Task
+    from hcmlang.spec.model import Group
 
     task = Task.model_validate({"labels": LABELS, "text": "text", "data": {"train": "x", "test": "x"}})
     source = folder / "pool.tsv"

@@ -38,6 +38,11 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
     return connection
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection to an existing file that cannot write. Raises :class:`sqlite3.OperationalError` where there is none."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 #: What is done about SQLite's refusals, by how their names begin; whatever else it says is taken for want of space.
 _ADVICE = {
     ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (

@@ -120,7 +120,7 @@ class _Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 class _Collator:
-    """Pads the rows of a batch to its longest."""
+    """Pads the rows of a batch to the longest."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer

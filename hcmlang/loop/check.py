@@ -11,8 +11,8 @@ from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.spec.check import check_spec
+from hcmlang.spec.data import DataSource, FileData
 from hcmlang.spec.load import SpecFile, read_spec
-from hcmlang.spec.model import DataSource, FileData
 from hcmlang.spec.references import as_reference
 from hcmlang.teachers.statements import check_templates
 

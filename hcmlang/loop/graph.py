@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hcmlang.spec.model import FileData, Spec
+from hcmlang.spec.data import FileData
+from hcmlang.spec.model import Spec
 
 POOL = "pool"
 TEST = "test"

@@ -27,7 +27,8 @@ from hcmlang.loop.graph import (
     scored_pool,
     task_of,
 )
-from hcmlang.spec.model import CONTROLS, Arm, DataSource, Spec
+from hcmlang.spec.data import DataSource
+from hcmlang.spec.model import CONTROLS, Arm, Spec
 
 
 def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "") -> tuple[Step, ...]:

@@ -14,7 +14,7 @@ from pydantic import Field
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, has_errors
 from hcmlang.files import write_text
 from hcmlang.packs.manifest import File, PackName, Version
-from hcmlang.spec.model import Model
+from hcmlang.spec.base import Model
 from hcmlang.spec.tree import MappingNode, Node, read_tree, value_span
 from hcmlang.spec.validation import validate
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from hcmlang.packs.limits import MAX_TESTS, MAX_TEXTS
 from hcmlang.packs.versions import fits_specifier, semantic
-from hcmlang.spec.model import Model, Name
+from hcmlang.spec.base import Model, Name
 
 
 def _inside(text: str) -> str:

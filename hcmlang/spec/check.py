@@ -11,9 +11,10 @@ from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, Origin, Source, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.syntax import Predicts
+from hcmlang.spec.data import FileData
 from hcmlang.spec.kinds import Kind
 from hcmlang.spec.load import SpecFile, absolute
-from hcmlang.spec.model import CONTROLS, Arm, FileData, Spec
+from hcmlang.spec.model import CONTROLS, Arm, Spec
 from hcmlang.spec.references import as_reference
 from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 

@@ -1,4 +1,4 @@
-"""From a YAML file to a validated spec: inheritance, overrides, validation, diagnostics in the user's terms."""
+"""From a YAML file to a spec: inheritance, overrides, file names, validation."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ from hcmlang.spec.validation import causes, diagnostic
 
 @dataclass(frozen=True)
 class SpecFile:
-    """A spec and the tree it was read from, so that later findings still point into the file."""
+    """A spec and the tree that it was read from, so that later findings point into the file."""
 
     spec: Spec
     tree: Node
     path: Path
 
     def span(self, *path: str | int) -> Span:
-        """Where the value of a key path stands; where it is a default, the deepest key above it."""
+        """The place of the value of a key path; for a default, of the deepest key above it."""
         return value_span(self.tree, path)
 
     def key_span(self, *path: str | int) -> Span:
-        """Where the key itself stands."""
+        """The place of the key itself."""
         place = locate(self.tree, path)
         return place.key if place.key and place.path == path else self.span(*path)
 
     def node(self, *path: str | int) -> Node | None:
-        """The value as written; None where it is a default."""
+        """The value as written; None for a default."""
         place = locate(self.tree, path)
         return place.node if place.path == path else None
 
@@ -59,12 +59,14 @@ class SpecFile:
 def read_spec(
     path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None, find: Finder | None = None
 ) -> tuple[SpecFile | None, list[Diagnostic]]:
-    """Read a spec with what it `extends`, lay overrides (`a.b.c=value`) upon it, and validate it.
+    """Read a spec with what it `extends`, apply overrides (`a.b.c=value`), and validate it.
 
-    Returns None with the errors where there is no spec to speak of. Where only some values are wrong, the rest is returned
-    with them replaced by their defaults, so that its own mistakes can be reported too; whether to go on is for the caller to
-    decide by :func:`hcmlang.diagnostics.has_errors`. `read` reads the files, from the disk by default; `find` finds what is
-    referred to in packs, each reference in the folder of the spec that has it.
+    Returns None with the errors where there is no usable spec. If only some values are wrong, defaults replace them, so that
+    mistakes in the rest can be reported too; check :func:`hcmlang.diagnostics.has_errors`.
+
+    Args:
+        read: Reads a file; from the disk by default.
+        find: Finds references to packs, for the folder of the spec that has them.
     """
     tree, diagnostics = _read_with_bases(path, (), read, find)
     if tree is None:
@@ -140,12 +142,12 @@ def _tree(path: Path, read: Reader | None) -> tuple[Node | None, list[Diagnostic
     try:
         text = read(path)
     except (OSError, UnicodeDecodeError):
-        return read_tree(path)  # which says what is wrong with the file
+        return read_tree(path)  # reports what is wrong with the file
     return parse_tree(Source(str(path), text))
 
 
 def _absolute(tree: Node, folder: Path) -> Node:
-    """The tree with absolute file names, so that they still hold in a spec that inherits them."""
+    """The tree with absolute file names, which stay valid in a spec that inherits them."""
     return _resolve(tree, Spec, folder, ())
 
 
@@ -167,7 +169,7 @@ def _resolve(node: Node, annotation: Any, folder: Path, path: tuple[str, ...]) -
 
 
 def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnostic]]:
-    """The tree with references to packs as the files that they stand for; those that stand for nothing are left, and told."""
+    """The tree with references to packs replaced by their files; references without a file stay and are reported."""
     diagnostics: list[Diagnostic] = []
 
     def walk(node: Node, path: tuple[str, ...]) -> Node:
@@ -178,9 +180,9 @@ def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnos
                 diagnostics.append(wrong)
             if reference is not None:
                 file, found = find(reference, folder, node.span)
-                # What is wrong with a pack is told where it is first named.
-                told = {(one.code, one.message) for one in diagnostics}
-                diagnostics.extend(one for one in found if (one.code, one.message) not in told)
+                # A mistake in a pack is reported at its first reference.
+                reported = {(one.code, one.message) for one in diagnostics}
+                diagnostics.extend(one for one in found if (one.code, one.message) not in reported)
                 return ScalarNode(str(file), node.text, node.span) if file is not None else node
         if isinstance(node, MappingNode) and len(path) < 3:
             entries = {key: Entry(one.key, walk(one.node, (*path, str(key)))) for key, one in node.entries.items()}
@@ -194,7 +196,7 @@ def referred(tree: Node, folder: Path, find: Finder) -> tuple[Node, list[Diagnos
 
 
 def absolute(name: str, folder: Path) -> str:
-    """A file name as an absolute path: environment variables filled in, relative names counted from `folder`."""
+    """A file name as an absolute path, with environment variables replaced, relative to `folder`."""
     return os.path.normpath(folder.absolute() / Path(os.path.expandvars(name)).expanduser())
 
 
@@ -224,7 +226,7 @@ def _absolute_override(node: Node, keys: Sequence[str]) -> Node:
 
 
 def _moved(node: Node, span: Span) -> Node:
-    """The tree with every position replaced by one span: the inside of a command line argument is not a file."""
+    """The tree with one span for all positions: a command line argument is not a file."""
     if isinstance(node, MappingNode):
         return MappingNode({k: Entry(span, _moved(e.node, span)) for k, e in node.entries.items()}, span)
     if isinstance(node, SequenceNode):
@@ -236,7 +238,7 @@ def _moved(node: Node, span: Span) -> Node:
 
 
 def _validate(tree: Node) -> tuple[Spec | None, list[Diagnostic]]:
-    """Validate; on errors, validate once more without the offending entries, to check the relations of the rest."""
+    """Validate. On errors, validate again without the wrong entries, so that the rest can be checked."""
     try:
         return Spec.model_validate(plain(tree)), []
     except ValidationError as error:
@@ -248,12 +250,12 @@ def _validate(tree: Node) -> tuple[Spec | None, list[Diagnostic]]:
     return _salvaged(plain(pruned)), diagnostics
 
 
-#: What stands in for a key that is wrong and has no default, so that the rest can be checked.
+#: Substitutes for wrong keys without a default, so that the rest can be checked.
 _STAND_INS: dict[str, Any] = {"hcmlang": 1, "name": "unnamed", "classifier": {"kind": "linear"}}
 
 
 def _salvaged(data: dict[str, Any]) -> Spec | None:
-    """A spec from what is right in the data, if enough of it is."""
+    """A spec from the valid part of the data, if that is enough."""
     try:
         return Spec.model_validate(data)
     except ValidationError as error:
@@ -265,5 +267,5 @@ def _salvaged(data: dict[str, Any]) -> Spec | None:
 
 
 def _last_first(path: KeyPath) -> list[tuple[int, str]]:
-    """Later list items before earlier ones, so that removing one does not move the next."""
+    """A sort key with later list items first, so that removing one does not move the next."""
     return [(-step, "") if isinstance(step, int) else (0, step) for step in path]

@@ -12,38 +12,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from hcmlang.spec.base import FileName, Fraction, Label, Model, Name, Positive, as_list
-from hcmlang.spec.data import Data, DataSource, FileData, HubData, Task
+from hcmlang.spec.base import FileName, Fraction, Model, Name, Positive, as_list
+from hcmlang.spec.data import Task
 from hcmlang.spec.kinds import ClassifierKind, EngineKind, TeacherKind
-
-__all__ = [
-    "CONTROLS",
-    "Arm",
-    "Budget",
-    "Characterize",
-    "Criterion",
-    "Data",
-    "DataSource",
-    "Detect",
-    "Evaluate",
-    "FileData",
-    "Fraction",
-    "Generate",
-    "Group",
-    "HubData",
-    "Label",
-    "Method",
-    "Mitigate",
-    "Model",
-    "Name",
-    "Positive",
-    "Probe",
-    "Push",
-    "Select",
-    "Spec",
-    "Stop",
-    "Task",
-]
 
 
 def _as_list_or_none(value: Any) -> Any:

@@ -46,9 +46,8 @@ def fields_of(annotation: Any, node: MappingNode) -> dict[str, FieldInfo]:
     fields: dict[str, FieldInfo] = {}
     for part in parts(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
-            known = issubclass(part, Kind) and name is not None
-            admitted = [part.registry[name]] * (name in part.registry) if known else models(part)
-            for model in admitted:
+            named = part.registry.get(name) if issubclass(part, Kind) and name is not None else None
+            for model in models(part) if named is None else (named,):
                 fields |= {field.alias or key: field for key, field in model.model_fields.items()}
     return fields
 

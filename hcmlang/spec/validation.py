@@ -1,4 +1,4 @@
-"""Validation: pydantic's errors as findings in the user's terms, each in its place."""
+"""Validation: pydantic's errors as findings in the user's terms, each at its place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def validate(tree: Node, root: type[M]) -> tuple[M | None, list[Diagnostic]]:
-    """A tree as a model of another file than a spec (a pack, a lock); None with every mistake, each in its place."""
+    """A tree as a model of a file other than a spec (a pack, a lock); None with every mistake at its place."""
     try:
         return root.model_validate(plain(tree)), []
     except ValidationError as error:
@@ -44,6 +44,7 @@ def _meant(loc: KeyPath, root: type[BaseModel]) -> KeyPath | None:
 
 
 def diagnostic(tree: Node, detail: ErrorDetails, root: type[BaseModel]) -> Diagnostic:
+    """A pydantic error at its place in the tree."""
     loc, kind = tuple(detail["loc"]), detail["type"]
     place = locate(tree, loc)
     whole = "the spec" if root.__name__ == "Spec" else "the file"
@@ -100,7 +101,7 @@ _TYPES = {
 
 
 def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDetails) -> tuple[str, str | None]:
-    """A pydantic error as a sentence, and a hint where there is more to say than the key's description."""
+    """A pydantic error as a sentence, and a hint if there is a better one than the key's description."""
     value = detail["input"]
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
@@ -116,7 +117,7 @@ def _in_words(name: str, kind: str, context: Mapping[str, Any], detail: ErrorDet
     if kind == "value_error":
         return f"`{name}` {context['error']}", None
     if kind == "string_pattern_mismatch":
-        # Names of packs are narrower than others: they are folders on every system.
+        # Names of packs are more restricted: they are folders on every system.
         packs = context["pattern"].startswith("^[a-z0-9]")
         signs = "lower-case letters, digits and `-`" if packs else "letters, digits, `-` and `_`"
         return f"`{value}` cannot be a name", f"use {signs}, beginning with a letter or digit"

@@ -1,9 +1,9 @@
 """The pattern miner: what is over-represented in the HCMs of a direction.
 
-An HCM of a direction (gold, predicted) is compared with the rows that got the same prediction and deserved it: what sets it
-apart is what the classifier overlooks. Over rows that have a feature, the log-odds ratio with an informative prior tells how
-clear a finding is (its z-score ranks), an exact test how likely it is by chance, and over all features the false discovery
-rate is held. A finding that a clearer one explains is left out.
+The HCMs of a direction (gold, predicted) are compared with the rows that rightly got the same prediction: the difference is
+what the classifier overlooks. For each feature, the log-odds ratio with an informative prior measures how clear a finding is
+(its z-score ranks findings), an exact test measures how likely it is by chance, and the false discovery rate is controlled
+over all features. A finding that a clearer one explains is dropped.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from hcmlang.teachers.features import Described, Feature, contrasts_in, describe
 from hcmlang.teachers.miner import MinerTeacher
 from hcmlang.teachers.statements import Statements
 
-#: Weight of the prior, in rows: as much as this many rows like the whole pool.
+#: Weight of the prior: this many rows like the whole pool.
 _PRIOR_ROWS = 10.0
-#: The prior is never less than half a row (Jeffreys), so that a feature that no right row has is a clear finding.
+#: The prior is at least half a row (Jeffreys), so that a feature that no right row has is a clear finding.
 _LEAST_PRIOR = 0.5
 _TELLING = ("negation", "contrast", "overlap", "word", "phrase", "length")
 _GENERALITY = ("planned", "n-gram", "length")
-#: Findings that share this part of all their evidence say the same; the earlier one stands for both.
+#: Findings that share this part of their evidence say the same; the earlier one is kept.
 _SAME_EVIDENCE = 0.8
 
 
@@ -42,18 +42,18 @@ class Finding:
 
     feature: Feature
     rows: frozenset[int]
-    """The HCMs that have it."""
+    """The HCMs with the feature."""
     errors: int
     """HCMs of the direction."""
     others: int
-    """Rows compared with that have it."""
+    """Compared rows with the feature."""
     compared: int
-    """Rows compared with."""
+    """Compared rows."""
     log_odds: float
     z: float
     p: float
     q: float
-    """The p-value adjusted for all features looked at."""
+    """The p-value adjusted for all tested features."""
 
     @property
     def statistics(self) -> dict[str, float]:
@@ -79,8 +79,8 @@ class Miner:
         self._name = name
 
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
-        """Hypotheses, direction by direction, the clearest first, at most `per_group` for each group; none where nothing is
-        significant. Raises :class:`DiagnosticError` where the user's templates fail."""
+        """Hypotheses by direction, the clearest first, at most `per_group` for each group; none where nothing is significant.
+        Raises :class:`DiagnosticError` where the user's templates fail."""
         statements = Statements.load(Path(config.templates) if config.templates else None)
         directions: defaultdict[tuple[str, str], list[Group]] = defaultdict(list)
         for group in case.groups:
@@ -117,8 +117,8 @@ class Miner:
             return []
         inside = np.asarray(described.has[errors].sum(axis=0)).ravel()
         outside = np.asarray(described.has[right].sum(axis=0)).ravel()
-        # Which features are tested may depend on how often they occur, but not on where: a choice by their count in
-        # the errors would turn chance into findings.
+        # Features may be selected by how often they occur, but not by where: selecting by counts in the errors would turn
+        # chance into findings.
         tested = np.flatnonzero(inside + outside >= self._config.min_evidence)
         a, b = inside[tested], outside[tested]
         share = np.asarray(described.has.sum(axis=0)).ravel()[tested] / described.has.shape[0]
@@ -129,7 +129,7 @@ class Miner:
         is_error = np.zeros(described.has.shape[0], dtype=bool)
         is_error[errors] = True
         clear = np.flatnonzero((q <= self._config.significance) & (a >= self._config.min_evidence))
-        found = [
+        findings = [
             Finding(
                 described.features[tested[i]],
                 frozenset(rows[is_error[rows]].tolist()),
@@ -140,16 +140,16 @@ class Miner:
             )
             for i, rows in zip(clear, map(described.rows, tested[clear]), strict=True)
         ]
-        # What one asks about in any data explains n-grams, not the other way round. Length comes last, however clear: it
-        # follows from whatever words a blind spot brings, and explains none of them.
-        found.sort(key=lambda finding: (_GENERALITY.index(_family(finding.feature)), *_clearness(finding)))
-        return sorted(self._unexplained(distinct(found), described, errors, right), key=_clearness)
+        # Features that are tested in any data explain n-grams, not the other way round. Length comes last, however clear: it
+        # follows from the words of a blind spot and explains none of them.
+        findings.sort(key=lambda finding: (_GENERALITY.index(_family(finding.feature)), *_clearness(finding)))
+        return sorted(self._unexplained(distinct(findings), described, errors, right), key=_clearness)
 
     def _unexplained(
         self, findings: list[Finding], described: Described, errors: np.ndarray, right: np.ndarray
     ) -> list[Finding]:
-        """Findings that are still significant among rows that are alike in all others that are kept: `very bad` adds nothing
-        to `bad`, nor `although` to contrasts in general, nor these to `although` if no other one matters."""
+        """Findings that are still significant among rows that agree in all other kept findings: `very bad` adds nothing to
+        `bad`, nor `although` to contrasts in general, nor these to `although` if no other contrast matters."""
         from scipy.stats import norm
 
         rows = np.concatenate([errors, right])
@@ -159,8 +159,8 @@ class Miner:
         number = {feature: i for i, feature in enumerate(described.features)}
 
         def having(finding: Finding) -> np.ndarray:
-            found = place[described.rows(number[finding.feature])]
-            return np.asarray(found[found >= 0])
+            places = place[described.rows(number[finding.feature])]
+            return np.asarray(places[places >= 0])
 
         def strata(marks: np.ndarray) -> Strata:
             return Strata(np.unique(marks, return_inverse=True)[1], in_errors)
@@ -168,8 +168,8 @@ class Miner:
         def adds(finding: Finding, beside: Strata) -> bool:
             return bool(norm.sf(beside.z(having(finding))) <= self._config.significance)
 
-        # Rows that are alike in the findings that are kept have the same mark: the exclusive or of a random number for each
-        # such finding that they have. (That others have it too is as likely as a guess of 64 bits.)
+        # Rows that agree in all kept findings have the same mark: the exclusive or of a random number for each of their
+        # findings. (Two other rows have the same mark with a probability of 2^-64.)
         random = np.random.default_rng(0)
         marks = np.zeros(len(rows), dtype=np.uint64)
         kept: dict[Finding, np.uint64] = {}
@@ -189,11 +189,11 @@ class Miner:
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings without those that have the evidence of an earlier one over again."""
+    """Findings without those that repeat the evidence of an earlier one."""
     kept: list[Finding] = []
     having: defaultdict[int, list[Finding]] = defaultdict(list)
     for finding in findings:
-        # One that shares enough of all rows has at least one of any so many.
+        # A finding that shares enough of all rows shares at least one row of any subset of this size.
         some = islice(finding.rows, len(finding.rows) - ceil(_SAME_EVIDENCE * len(finding.rows)) + 1)
         if not any(_same_evidence(finding.rows, other.rows) for row in some for other in having[row]):
             kept.append(finding)
@@ -207,18 +207,18 @@ def _family(feature: Feature) -> str:
 
 
 def _clearness(finding: Finding) -> tuple[float, int, Feature]:
-    """A key that sorts the clearest finding first; of equally clear ones, that which tells a person most."""
+    """A sort key: the clearest finding first; ties by how much the feature tells a person."""
     return -round(finding.z, 9), _TELLING.index(finding.feature.kind), finding.feature
 
 
 def housed(findings: list[Finding], groups: list[Group], per_group: int) -> list[tuple[Finding, Group]]:
-    """Each finding with its group: the one with most of its evidence, or where that one has `per_group` clearer findings
-    already, the next. So a finding whose evidence is spread over groups is not lost to one crowded group."""
+    """Each finding with the group of most of its evidence, or the next group if that one has `per_group` clearer findings
+    already, so that a crowded group does not lose findings."""
     room = {group.id: per_group for group in groups}
     result: list[tuple[Finding, Group]] = []
     for finding in findings:
         shares = [(len(finding.rows.intersection(group.rows)), group) for group in groups if room[group.id]]
-        share, home = max(shares, key=lambda found: found[0], default=(0, groups[0]))
+        share, home = max(shares, key=lambda pair: pair[0], default=(0, groups[0]))
         if share:
             room[home.id] -= 1
             result.append((finding, home))
@@ -249,7 +249,7 @@ def _statement(
 
 
 def _triggers(finding: Finding, pool: Table) -> tuple[str, ...]:
-    """The words that make a text fit the finding, as they occur, the most frequent first."""
+    """The words that make a text fit the finding, the most frequent first."""
     feature = finding.feature
     if feature.lexical:
         return (feature.name,)

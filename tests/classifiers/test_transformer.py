@@ -294,8 +294,7 @@ def test_a_model_of_other_labels(trained: classifiers.Classifier, folder: Folder
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device")
 def test_a_device_that_is_not_there() -> None:
     assert told(lambda: classifiers.fit(config(device="cuda"), reviews(10), seed=0)) == (
-        "error: there is no cuda device on this machine [no-device]\n"
-        "  hint: use `device: auto`"
+        "error: there is no cuda device on this machine [no-device]\n  hint: use `device: auto`"
     )
 
 

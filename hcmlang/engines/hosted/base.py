@@ -100,5 +100,7 @@ class HostedEngine(EngineKind):
             context.note(f"{context.source}: {_NOTES[constraints]}")
             return constraints
 
-        constraints: Constraints = self.enforced_by or context.shared(f"constraints {key}", tried_out)
+        constraints = self.enforced_by
+        if constraints is None:
+            constraints = context.shared(f"constraints {key}", tried_out)
         return ChatModel(self, journaled, constraints, context.source, context.purpose)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hcmlang.database import read_only
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
 from hcmlang.engines.hosted.journal import NANO
 from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Usage
@@ -82,7 +83,7 @@ class Replay:
 
 def _of_journal(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with closing(read_only(path)) as connection:
             query = f"select {_COLUMNS} from calls where response is not null order by key"
             for key, purpose, arm, request, response, read, wrote, nano, attempts, seconds in connection.execute(query):
                 yield {

@@ -221,8 +221,8 @@ def _places(states: Sequence[torch.Tensor]) -> int:
 
 @dataclass
 class _Window:
-    """The used part of the cache: the first `rows` rows, and the columns from `left` to `end`; the current step writes the last
-    `fed` columns."""
+    """The used part of the cache: the first `rows` rows, and the columns from `left` to `end`; the current step writes the
+    last `fed` columns."""
 
     rows: int = 0
     left: int = 0

@@ -1,4 +1,4 @@
-"""How far people agree on labels."""
+"""How well people agree on labels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from hcmlang.teachers.annotation.store import TaskStore
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one arm: how many people labelled how many texts, on how many of those with several labels they differ, and
-    Krippendorff's alpha (nominal; 1 is perfect, 0 is chance). `alpha` is None where no text has two labels, or where all
-    labels are the same, so that nothing could have gone apart."""
+    """For one arm: the people, the labelled texts, the texts on which people disagree, and Krippendorff's alpha (nominal; 1
+    is perfect, 0 is chance). `alpha` is None where no text has two labels, or all labels are the same."""
 
     arm: str
     people: int
@@ -25,7 +24,7 @@ class Agreement:
 
 
 def agreements(tasks: TaskStore) -> list[Agreement]:
-    """For each arm in which labels were verified. "Cannot tell" is a label of its own; adjudications do not count."""
+    """The agreement for each arm with verified labels. "Cannot tell" counts as a label; adjudications do not count."""
     query = """
         select t.arm, a.task, a.annotator, a.payload from people_answers a join people_tasks t on t.key = a.task
         where t.job = 'verify' and a.state = 'counts' order by a.number
@@ -50,7 +49,7 @@ def _alpha(labels: dict[tuple[str, str], str], people: list[str], texts: list[st
 
     names = sorted(set(labels.values()))
     table = np.full((len(people), len(texts)), np.nan)
-    rows, columns = ({name: n for n, name in enumerate(those)} for those in (people, texts))
+    rows, columns = ({name: n for n, name in enumerate(names)} for names in (people, texts))
     for (annotator, task), label in labels.items():
         table[rows[annotator], columns[task]] = names.index(label)
     paired = table[:, (~np.isnan(table)).sum(axis=0) > 1]

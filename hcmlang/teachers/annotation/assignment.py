@@ -1,7 +1,6 @@
-"""Who does what next: tasks are lent to people, so that two never do the same work unless both are needed.
+"""Who gets which task: tasks are leased to people, so that two never do the same work unless both are needed.
 
-Nobody verifies a text of their own, or settles a disagreement in which they have a voice, while somebody else is there who
-could.
+Nobody verifies their own text, or settles a disagreement in which they took part, while somebody else could.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from hcmlang.engines.hosted.journal import NANO
 from hcmlang.teachers.annotation.store import TaskStore
 from hcmlang.teachers.annotation.tasks import JOBS, AnnotationTask
 
-#: Seconds for which a task stays with a person who sends nothing. A page that is open and in use sends what was typed.
+#: Seconds for which a person keeps a task without sending anything. An open page in use sends drafts.
 LEASE = 600.0
-#: Seconds without a sign of somebody after which their time is not counted.
+#: Seconds without activity after which time does not count.
 IDLE = 60.0
-#: Seconds for which somebody counts as there after they last came for a task.
+#: Seconds for which somebody counts as present after their last request for a task.
 PRESENT = 3600.0
 
 _LENT = "(select count(*) from people_leases l where l.task = t.key and l.annotator <> :me and l.until > :now)"
@@ -31,7 +30,7 @@ _SKIPPED = "(select at from people_skips s where s.task = t.key and s.annotator 
 
 
 def _own(who: str) -> str:
-    """Whether a task is about a person's own work: a text of theirs, or a disagreement in which they have a voice."""
+    """Whether a task is about a person's own work: their text, or a disagreement in which they took part."""
     return f"(t.author = {who} or {_answered('t.parent', who)})"
 
 
@@ -41,13 +40,13 @@ def _answered(task: str, who: str) -> str:
     )
 
 
-# Somebody who came for a task of late and could do it.
+# Somebody who is present and could do the task.
 _OTHERS = f"""
     exists (select 1 from people_names p where p.name <> :me and p.seen > :now - {PRESENT}
     and not {_own("p.name")} and not {_answered("t.key", "p.name")})
 """
 _OPEN = f"t.wanted and t.answered < t.needed and t.answered + {_LENT} < t.needed and not {_answered('t.key', ':me')}"
-# Others' work first, then one's own where nobody else is there for it, then what one has skipped.
+# First the work of others, then own work that nobody else present can do, then skipped tasks.
 _NEXT = f"""
     select key from people_tasks t where {_OPEN} and not {_own(":me")} and {_SKIPPED} is null order by position limit 1
 """
@@ -59,8 +58,8 @@ _LEFT = f"""
 
 @dataclass(frozen=True)
 class Lent:
-    """A task in somebody's hands: what was typed so far, and the seconds that this took. `since` is when the work on it would
-    have begun, had it gone on without a break."""
+    """A task that is leased to a person: the draft so far, and the seconds spent on it. `since` is when the work would have
+    started without a break."""
 
     task: AnnotationTask
     since: float
@@ -69,8 +68,8 @@ class Lent:
 
 
 def worked(lent: Lent, now: float, active: str) -> float:
-    """Seconds of work on a task: those that the page counted (`active`), but no more than have passed; where it counted none,
-    those that were known, and what has passed since, idle time cut."""
+    """Seconds of work on a task: those that the page counted (`active`), at most the time passed; without a count, the known
+    seconds and the time since, with idle time cut."""
     passed = max(0.0, now - lent.since)
     try:
         counted = float(active)
@@ -80,7 +79,7 @@ def worked(lent: Lent, now: float, active: str) -> float:
 
 
 class Assignments:
-    """The queue of each person. `clock` tells the time in seconds."""
+    """The queue of each person. `clock` returns the time in seconds."""
 
     def __init__(self, tasks: TaskStore, clock: Any = time.time) -> None:
         self._tasks = tasks
@@ -91,7 +90,7 @@ class Assignments:
         return float(self._clock())
 
     def join(self, name: str) -> str:
-        """The name of a person as they first gave it: case, spaces and forms of Unicode make nobody another one."""
+        """The name of a person as first entered: case, spaces and Unicode forms do not make a new person."""
         name = unicodedata.normalize("NFC", " ".join(name.split()))
         with self._tasks.writing() as db:
             db.execute("insert or ignore into people_names values (?, ?, 0)", (_one_form(name), name))
@@ -99,12 +98,12 @@ class Assignments:
         return str(known)
 
     def about_own_work(self, key: str, annotator: str) -> bool:
-        """Whether a task is about a text that the person has written, or a disagreement in which they have a voice."""
+        """Whether a task is about a text of the person, or a disagreement in which they took part."""
         query = f"select 1 from people_tasks t where t.key = ? and {_own('?')}"
         return bool(self._tasks.rows(query, key, annotator, annotator))
 
     def next(self, annotator: str) -> Lent | None:
-        """The task that the person has in hand, or another one; None where nothing is left to do for them."""
+        """The task that the person has, or a new one; None where nothing is left for them."""
         now = self._clock()
         values = {"me": annotator, "form": _one_form(annotator), "now": now, "until": now + LEASE}
         with self._tasks.writing(durable=False) as db:
@@ -116,28 +115,27 @@ class Assignments:
                 select key from people_tasks t join people_leases h on h.task = t.key and h.annotator = :me
                 where {_OPEN} limit 1
             """
-            found = next((row for query in (held, _NEXT, _LEFT) if (row := db.execute(query, values).fetchone())), None)
-            if found is None:
+            row = next((row for query in (held, _NEXT, _LEFT) if (row := db.execute(query, values).fetchone())), None)
+            if row is None:
                 return None
-            values["key"] = found[0]
+            values["key"] = row[0]
             db.execute("delete from people_leases where annotator = :me and task <> :key", values)
-            # Whoever was away for so long that another has the task now does not get it back by typing on.
+            # A person who was away so long that another has the task does not get it back by typing on.
             db.execute("delete from people_leases where task = :key and annotator <> :me and until <= :now", values)
             db.execute(
                 f"insert into people_leases values (:key, :me, :now - {_SECONDS}, :until)"
                 " on conflict (task, annotator) do update set until = excluded.until",
                 values,
             )
-        return self.lent(found[0], annotator)
+        return self.lent(row[0], annotator)
 
     def lent(self, key: str, annotator: str) -> Lent | None:
-        """A task that the person has in hand."""
+        """A task that the person has."""
         rows = self._tasks.rows("select since from people_leases where task = ? and annotator = ?", key, annotator)
         return self._with_draft(key, annotator, lambda seconds: float(rows[0][0])) if rows else None
 
     def left(self, key: str, annotator: str) -> Lent | None:
-        """A task that the person had in hand before, with what they had typed. Nobody saw how long they went on: at most for
-        :data:`IDLE` seconds."""
+        """A task that the person had before, with their draft. The time since then counts for at most :data:`IDLE` seconds."""
         return self._with_draft(key, annotator, lambda seconds: self.now() - seconds - IDLE)
 
     def _with_draft(self, key: str, annotator: str, since: Callable[[float], float]) -> Lent | None:
@@ -147,7 +145,7 @@ class Assignments:
         return Lent(task, since(seconds), json.loads(payload), seconds) if task is not None else None
 
     def keep(self, key: str, annotator: str, draft: Mapping[str, Any], seconds: float) -> None:
-        """Keep what was typed so far; the task stays with the person."""
+        """Save a draft and renew the lease."""
         with self._tasks.writing() as db:
             values = (self._clock() + LEASE, key, annotator)
             if db.execute("update people_leases set until = ? where task = ? and annotator = ?", values).rowcount:
@@ -162,13 +160,13 @@ class Assignments:
                 db.execute("insert or replace into people_skips values (?, ?, ?)", (key, annotator, self._clock()))
 
     def release(self, annotator: str) -> None:
-        """Somebody stops: others may have what they had in hand. What was typed is kept."""
+        """End a person's leases so that others may get the tasks. Drafts are kept."""
         with self._tasks.writing(durable=False) as db:
             db.execute("delete from people_leases where annotator = ?", (annotator,))
 
     def undo(self, annotator: str) -> AnnotationTask | None:
-        """Take back the person's last answer, as long as no step of the run has used it and nobody has decided on it; its
-        task is in their hands again, with what they had answered as a draft. None where there is nothing to take back."""
+        """Take back the person's last answer, unless a step of the run has used it or somebody has decided on it. The person
+        has the task again, with the answer as a draft. None where there is nothing to take back."""
         with self._tasks.writing() as db:
             row = db.execute(
                 "select number, task, payload from people_answers where annotator = ? and state = 'counts'"
@@ -194,13 +192,13 @@ class Assignments:
         return self._tasks.task(key)
 
     def progress(self) -> dict[str, tuple[int, int]]:
-        """For each job that anything is wanted of: answers that are there, and all that are needed."""
+        """For each job with wanted tasks: the answers given, and the answers needed."""
         query = "select job, sum(answered), sum(needed) from people_tasks where wanted group by job"
-        found = {job: (done, needed) for job, done, needed in self._tasks.rows(query)}
-        return {job: found[job] for job in JOBS if job in found}
+        by_job = {job: (done, needed) for job, done, needed in self._tasks.rows(query)}
+        return {job: by_job[job] for job in JOBS if job in by_job}
 
     def work_of(self, annotator: str) -> list[dict[str, Any]]:
-        """Everything that a person has answered, for their own keeping."""
+        """All answers of a person, as their own copy."""
         query = """
             select t.job, t.arm, t.content, a.payload, a.seconds, a.nano_usd, a.state, a.finished, a.task
             from people_answers a join people_tasks t on t.key = a.task where a.annotator = ? order by a.number

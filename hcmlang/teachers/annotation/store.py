@@ -1,8 +1,8 @@
-"""What people are asked and what they answered, in tables of a run's journal.
+"""Tasks for people and their answers, in tables of a run's journal.
 
-A task is one page of work: a group to characterize, a text to write, a text to label, a disagreement to settle. It holds all
-that the page shows. An answer is on the disk before anyone is told that it is saved; what is sent twice counts once; nothing
-that was answered is ever deleted.
+A task is one page of work: a group to characterize, a text to write, a text to label, a disagreement to settle. It has
+everything that the page shows. An answer is on the disk before the page says so; an answer sent twice counts once; answers
+are never deleted.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from hcmlang.database import connect, written
+from hcmlang.database import connect, read_only, written
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.hosted.journal import NANO
 from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer, adjudication_key
 
-#: What became of an answer that was sent: it counts; it was refused before, and counts now; it was there already; the task was
-#: answered by enough others, or is no longer wanted, so that it is kept and paid but not used; there is no such task.
+#: The result of recording an answer. `saved`: it counts. `restored`: it was refused before and counts now. `again`: it was
+#: recorded before. `late`: the task has enough answers or is not wanted any more, so it is kept and paid but not used.
+#: `unknown`: there is no such task.
 Receipt = Literal["saved", "restored", "again", "late", "unknown"]
 
-# A task is wanted by the steps of a run that wait for it (places). `state` of an answer: `counts`, `undone`, `unused`,
-# `refused`. An attention check is a task that no step wants, whose answer is known.
+# Steps of a run (places) want tasks. `state` of an answer: `counts`, `undone`, `unused`, `refused`. An attention check is a
+# task with a known answer that no step wants.
 _SCHEMA = """
 create table if not exists people_tasks (
     key text primary key, position integer not null, job text not null, arm text not null, content text not null,
@@ -65,35 +66,35 @@ create table if not exists people_settings (name text primary key, value text no
 
 
 def has_tasks(journal: Path) -> bool:
-    """Whether people were ever asked in a run. Raises :class:`DiagnosticError` where its journal cannot be opened."""
+    """Whether a run has tasks for people. Raises :class:`DiagnosticError` where its journal cannot be opened."""
     if not journal.is_file():
         return False
-    with written(journal), closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+    with written(journal), closing(read_only(journal)) as connection:
         query = "select 1 from sqlite_master where name = 'people_tasks'"
         return connection.execute(query).fetchone() is not None
 
 
 def waiting(journal: Path) -> int:
-    """How many tasks of a run want answers of people."""
+    """The number of open tasks of a run."""
     if not has_tasks(journal):
         return 0
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+    with closing(read_only(journal)) as connection:
         query = "select count(*) from people_tasks where wanted and answered < needed"
         return int(connection.execute(query).fetchone()[0])
 
 
 class TaskStore:
-    """The tasks and answers of a run. Safe for several threads, and for several processes on one journal. Use as a context
-    manager, or close it.
+    """The tasks and answers of a run, for several threads, and several processes on one journal. Use it as a context manager,
+    or close it.
 
-    Raises :class:`DiagnosticError` where the journal cannot be written, is damaged, or is no longer where it was.
+    Raises :class:`DiagnosticError` where the journal cannot be written, is damaged, or was moved.
     """
 
     def __init__(self, journal: Path) -> None:
         self._path = journal
         self._connection = connect(journal, _SCHEMA)
         self._file = _file_at(journal)
-        # Who reads does not wait for those who write.
+        # Readers do not wait for writers.
         self._reader = sqlite3.connect(journal, timeout=60, check_same_thread=False)
         self._reader.execute("pragma query_only = on")
         self._writing, self._reading = threading.Lock(), threading.Lock()
@@ -112,26 +113,26 @@ class TaskStore:
 
     @contextmanager
     def writing(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other connection can come between; it is on the disk when the block ends. What is not
-        `durable` may get there with the next one: a process that is killed loses nothing of it, a power cut may."""
+        """An exclusive transaction, on the disk when the block ends. If it is not `durable`, a power cut may lose it, but a
+        killed process does not."""
         with self._writing, written(self._path), self._connection:
             self._connection.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._connection.execute("begin immediate")
-            # A file that was removed or moved can be written still, and nobody would ever find what it holds.
+            # A removed or moved file can still be written, but its content would be lost.
             if _file_at(self._path) != self._file:
                 raise _gone(self._path)
             yield self._connection
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What a query finds, of all that is saved."""
+        """The rows of a query."""
         with self._reading, written(self._path):
             return self._reader.execute(query, values).fetchall()
 
     # ------------------------------------------------------------------------------------------------- the run's side
 
     def want(self, place: str, tasks: Sequence[AnnotationTask], context: Mapping[str, Any]) -> dict[str, list[Answer]]:
-        """These are the tasks that a step of the run (`place`) needs now, in place of those that it needed before. Returns
-        the answers of each that count. `context` is kept for whoever checks answers."""
+        """Set the tasks that a step of the run (`place`) wants now. Returns the answers of each task that count. `context` is
+        what answers are checked with."""
         with self.writing() as db:
             db.execute("insert or replace into people_places values (?, ?)", (place, _json(context)))
             (last,) = db.execute("select coalesce(max(position), 0) from people_tasks").fetchone()
@@ -154,14 +155,14 @@ class TaskStore:
         return {key: self.answers(key) for key in keys}
 
     def retire(self, places: Sequence[str]) -> None:
-        """Only these places still wait for anything."""
+        """Remove the tasks of all other places."""
         with self.writing() as db:
             marks = ", ".join("?" * len(places))
             db.execute(f"delete from people_wanted where place not in ({marks})", list(places))
             _mark_wanted(db)
 
     def answers(self, key: str) -> list[Answer]:
-        """The answers of a task that count, in the order in which they came."""
+        """The answers of a task that count, in order of arrival."""
         columns = "task, annotator, payload, seconds, nano_usd, finished"
         query = f"select {columns} from people_answers where task = ? and state = 'counts' order by number"
         return [
@@ -170,7 +171,7 @@ class TaskStore:
         ]
 
     def open(self, place: str | None = None) -> dict[str, int]:
-        """How many tasks of each job still want an answer: those of a place, or of all."""
+        """The number of open tasks by job, of one place or of all."""
         query = "select job, count(*) from people_tasks where wanted and answered < needed"
         if place is None:
             return dict(self.rows(f"{query} group by job"))
@@ -179,7 +180,7 @@ class TaskStore:
         )
 
     def missing(self, place: str) -> dict[str, int]:
-        """How many answers the tasks of a place still want, for each job."""
+        """The number of missing answers to the tasks of a place, by job."""
         query = """
             select job, sum(needed - answered) from people_tasks where wanted and answered < needed
             and key in (select task from people_wanted where place = ?) group by job
@@ -187,8 +188,8 @@ class TaskStore:
         return dict(self.rows(query, place))
 
     def verdict(self, key: str) -> tuple[str | None, list[Answer]] | None:
-        """The label that people agree on for the text of a verifying task, None for "cannot tell", with the answers; None
-        where answers are missing, or a disagreement is not settled."""
+        """The label that people agree on for a text to verify (None for "cannot tell") and the answers; None while answers
+        are missing or a disagreement is open."""
         answers = self.answers(key)
         labels = {answer.payload["label"] for answer in answers}
         ((needed, answered),) = self.rows("select needed, answered from people_tasks where key = ?", key)
@@ -211,30 +212,30 @@ class TaskStore:
         return None
 
     def place_of(self, key: str) -> tuple[str, dict[str, Any]] | None:
-        """The step that waits for a task, and what its answers are checked with."""
+        """The step that waits for a task, and the context of its answers."""
         query = (
             "select w.place, p.context from people_wanted w join people_places p on p.place = w.place where w.task = ?"
         )
-        found = self.rows(f"{query} limit 1", key)
-        return (found[0][0], json.loads(found[0][1])) if found else None
+        rows = self.rows(f"{query} limit 1", key)
+        return (rows[0][0], json.loads(rows[0][1])) if rows else None
 
     def texts(self, place: str) -> list[tuple[str, dict[str, str]]]:
-        """What was written so far for the step `place`, with the keys of the tasks, in the order in which it came."""
+        """The texts written so far for the step `place`, with the keys of their tasks, in order of arrival."""
         query = """
             select a.task, a.payload from people_answers a join people_wanted w on w.task = a.task
             where w.place = ? and a.state = 'counts' order by a.number
         """
-        found = [(key, json.loads(payload)) for key, payload in self.rows(query, place)]
-        return [(key, payload["fields"]) for key, payload in found if not payload.get("impossible")]
+        answers = [(key, json.loads(payload)) for key, payload in self.rows(query, place)]
+        return [(key, payload["fields"]) for key, payload in answers if not payload.get("impossible")]
 
     def wanted(self) -> list[tuple[AnnotationTask, int]]:
-        """The tasks that want answers, and how many each, in order."""
+        """The open tasks and the number of missing answers, in order."""
         query = "select key, needed - answered from people_tasks where wanted and answered < needed order by position"
-        found = [(self.task(key), missing) for key, missing in self.rows(query)]
-        return [(task, missing) for task, missing in found if task is not None]
+        tasks = [(self.task(key), missing) for key, missing in self.rows(query)]
+        return [(task, missing) for task, missing in tasks if task is not None]
 
     def add_checks(self, checks: Sequence[tuple[AnnotationTask, str]]) -> None:
-        """Remember tasks whose right label is known: whoever gives another one has not read the text."""
+        """Add attention checks: tasks with a known label, which people who read the text give."""
         with self.writing() as db:
             (last,) = db.execute("select coalesce(max(position), 0) from people_tasks").fetchone()
             for number, (task, expected) in enumerate(checks, start=last + 1):
@@ -246,7 +247,7 @@ class TaskStore:
                 db.execute("insert or ignore into people_checks values (?, ?)", (task.key, expected))
 
     def checks(self) -> dict[str, str]:
-        """The attention checks and their right labels."""
+        """The attention checks and their correct labels."""
         return dict(self.rows("select task, expected from people_checks"))
 
     def record(
@@ -261,9 +262,13 @@ class TaskStore:
         source: str = "page",
         refused: bool = False,
     ) -> Receipt:
-        """Write an answer down. `token` names this piece of work: the same one a second time changes nothing, but that work
-        that was refused is taken after all where it is not `refused` any more. `usd` is what was paid for it, where that is
-        not its time at the wage; what is refused was paid all the same."""
+        """Record an answer.
+
+        Args:
+            token: Identifies the piece of work: the same token again changes nothing, except that refused work is accepted
+                when it is not `refused` any more.
+            usd: What was paid, if that is not the time at the wage. Refused work is paid too.
+        """
         now = time.time()
         with self.writing() as db:
             before = db.execute("select number, state from people_answers where token = ?", (token,)).fetchone()
@@ -300,11 +305,11 @@ class TaskStore:
         return "saved" if before is None else "restored"
 
     def counts(self, token: str) -> bool:
-        """Whether the answer that was written down under a token is one that counts."""
+        """Whether the answer with this token counts."""
         return bool(self.rows("select 1 from people_answers where token = ? and state = 'counts'", token))
 
     def setting(self, name: str, default: str) -> str:
-        """A remembered text; the first default that is given stays."""
+        """A setting; the first default stays."""
         with self.writing() as db:
             db.execute("insert or ignore into people_settings values (?, ?)", (name, default))
             (value,) = db.execute("select value from people_settings where name = ?", (name,)).fetchone()
@@ -312,17 +317,17 @@ class TaskStore:
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a place; None where there is none."""
+    """The identity of the file at a path; None where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _gone(journal: Path) -> DiagnosticError:
-    message = f"{journal} is not the file any more that was opened: the run was removed, moved or replaced"
-    hint = "nothing is saved now; put the run back where it was, or end this command and start it where the run is"
+    message = f"{journal} is not the file that was opened: the run was removed, moved or replaced"
+    hint = "answers are not saved; move the run back, or stop this command and start it where the run is"
     return DiagnosticError(Diagnostic("no-run", message, hint=hint))
 
 
@@ -336,7 +341,7 @@ def _mark_wanted(db: sqlite3.Connection) -> None:
 
 
 def _settle_disagreement(db: sqlite3.Connection, key: str) -> None:
-    """Have a verifying task adjudicated whose answers are all there and differ; take that back where they do not (any more)."""
+    """Add an adjudication for a text whose answers are complete and differ; remove it where they do not differ (any more)."""
     arm, content, needed, answered, wage, author = db.execute(
         "select arm, content, needed, answered, nano_usd_per_hour, author from people_tasks where key = ?", (key,)
     ).fetchone()

@@ -1,4 +1,4 @@
-"""What people are asked, and what they answer."""
+"""Tasks for people, and their answers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ JOBS: tuple[Job, ...] = ("characterize", "write", "verify", "adjudicate")
 
 @dataclass(frozen=True)
 class AnnotationTask:
-    """Something to be asked. `content` is what the page shows and what an answer is checked with; `needed` people answer it;
-    `author` wrote the text that is verified."""
+    """A task for people. `content` is what the page shows and what answers are checked against; `needed` people answer it;
+    `author` wrote the text to verify."""
 
     key: str
     job: Job
@@ -30,7 +30,7 @@ class AnnotationTask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person answered, and how long that took. `usd` is what it costs: the time at the wage, or what was paid."""
+    """An answer, and the time that it took. `usd` is its cost: the time at the wage, or what was paid."""
 
     task: str
     annotator: str
@@ -41,7 +41,7 @@ class Answer:
 
 
 class PeopleWanted(AnswersWanted):
-    """The run cannot go on before people have answered: so many tasks of each job, and so many answers to them."""
+    """The run cannot continue before people have answered: open tasks, and missing answers, by job."""
 
     def __init__(self, open_tasks: Mapping[str, int], answers: Mapping[str, int]) -> None:
         super().__init__((), sum(open_tasks.values()))
@@ -50,12 +50,12 @@ class PeopleWanted(AnswersWanted):
 
 
 def adjudication_key(key: str) -> str:
-    """The key of the task that settles a disagreement on another one."""
+    """The key of the task that settles a disagreement on another task."""
     return content_key(["adjudicate", key])
 
 
 def votes(answers: Sequence[Answer]) -> Counter[str | None]:
-    """How many people gave each label; None stands for "cannot tell"."""
+    """How many people gave each label; None is "cannot tell"."""
     return Counter(answer.payload["label"] for answer in answers)
 
 
