@@ -111,9 +111,11 @@ class Kind(Model):
             return value
         name = value.get("kind") if isinstance(value, Mapping) else None
         kind = cls.registry.get(name) if isinstance(name, str) else None
-        choices: dict[Any, core_schema.CoreSchema] = dict.fromkeys(cls.kinds(), core_schema.any_schema())
+        choices: dict[Any, core_schema.CoreSchema]
         if kind is not None and issubclass(kind, cls):
             choices = {name: core_schema.no_info_plain_validator_function(kind.model_validate)}
+        else:
+            choices = dict.fromkeys(cls.kinds(), core_schema.any_schema())
         return SchemaValidator(core_schema.tagged_union_schema(choices, "kind")).validate_python(value)
 
 

@@ -262,7 +262,7 @@ def test_a_model_that_is_not_there(name: str, tmp_path: Path, monkeypatch: pytes
     message = told(lambda: classifiers.fit(config(name), reviews(10), seed=0))
     assert message.startswith(f"error: cannot load the model {name}: ")
     assert message.endswith(
-        "[model-not-loaded]\n  hint: give `classifier.model` a hub id (and be online), a folder with config.json, "
+        "[model-not-loaded]\n  hint: set `classifier.model` to a hub id (when online), a folder with config.json, "
         "model.safetensors and a tokenizer, or `tiny`"
     )
 
@@ -281,7 +281,7 @@ def test_a_folder_that_is_not_whole(file: str, damage: str, bert: Path, folder: 
     assert told(lambda: classifiers.fit(config(where), reviews(10), seed=0)).startswith(start)
     message = told(lambda: classifiers.load(config(where), where, LABELS))
     assert message.startswith(start)
-    assert message.endswith("hint: remove the folder, so that the next run trains the model anew")
+    assert message.endswith("hint: remove the folder, so that the next run trains the model again")
 
 
 def test_a_model_of_other_labels(trained: classifiers.Classifier, folder: Folder) -> None:

@@ -77,7 +77,7 @@ def test_memory_stays_within_its_setting(folder: Path) -> None:
     assert 0 < bound_.decoder.memory <= 1e6 < free.decoder.memory
     assert bound_.decoder.batch_size < 24
     assert "GB" in bound_.status()
-    with pytest.raises(DiagnosticError, match="are set aside") as error:
+    with pytest.raises(DiagnosticError, match="and the limit is") as error:
         list(make(folder, memory_gb=1e-5).complete(wanted[:1]))
     assert "engine.memory_gb" in str(error.value.diagnostics[0].hint)
 
