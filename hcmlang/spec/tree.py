@@ -1,7 +1,7 @@
 """YAML as a tree in which every value has its place in the file.
 
-It is built from PyYAML's events, not its constructors: positions are known, scalars follow YAML 1.2 (`1e-4` is a number; `no`, `on`
-and dates are text), duplicate keys are errors, and nesting and expansion are limited.
+It is built from PyYAML's events, not its constructors: positions are known, scalars follow YAML 1.2 (`1e-4` is a number; `no`,
+`on` and dates are text), duplicate keys are errors, and nesting and expansion are limited.
 """
 
 from __future__ import annotations
