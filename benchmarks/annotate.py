@@ -23,8 +23,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 
 COMMAND = [sys.executable, "-c", "from hcmlang.cli.main import main; main()", "annotate"]
 HIDDEN = re.compile(r'name="(csrf|task|token)" value="([^"]*)"')
@@ -34,11 +34,11 @@ def prepare(run: Path, count: int) -> None:
     """A run that waits for so many labels."""
     words = [f"word{n}" for n in range(1000)]
     draw = random.Random(0)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         wanted = []
         for number in range(count):
             content = {"texts": {"text": " ".join(draw.choices(words, k=20))}, "labels": ["negative", "positive"]}
-            wanted.append(Task(f"task{number}", "verify", "crowd", content, 1, 18.0))
+            wanted.append(AnnotationTask(f"task{number}", "verify", "crowd", content, 1, 18.0))
         tasks.want("verify", wanted, {})
 
 
@@ -88,7 +88,7 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait()
-        with Tasks(run / "journal.db") as tasks:
+        with TaskStore(run / "journal.db") as tasks:
             counts = Counter(key for (key,) in tasks.rows("select task from people_answers where state = 'counts'"))
             (sent,) = tasks.rows("select count(*) from people_answers")[0]
             people = tasks.rows("select count(distinct annotator) from people_answers")[0][0]

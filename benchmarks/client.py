@@ -31,11 +31,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hcmlang.engines.budget import Accountant
-from hcmlang.engines.client import Client
-from hcmlang.engines.journal import Journal, Journaled, Spent
-from hcmlang.engines.wire import ChatRequest, Transport
-from hcmlang.spec.model import Budget, OpenAIEngine, Price
+from hcmlang.engines.hosted.base import Price
+from hcmlang.engines.hosted.client import Client
+from hcmlang.engines.hosted.journal import Journal, Journaled, Spent
+from hcmlang.engines.hosted.openai import OpenAIEngine
+from hcmlang.engines.hosted.spending import Accountant
+from hcmlang.engines.hosted.wire import ChatRequest, Transport
+from hcmlang.spec.model import Budget
 
 BODY: dict[str, Any] = {
     "model": "m",

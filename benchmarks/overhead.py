@@ -29,8 +29,8 @@ from hcmlang.loop.interpreter import execute
 from hcmlang.loop.steps import ACTIONS
 from hcmlang.loop.work import Action, Work
 
-from hcmlang.engines.journal import Journal
-from hcmlang.engines.wire import ChatRequest, ChatResponse, Usage
+from hcmlang.engines.hosted.journal import Journal
+from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Usage
 from hcmlang.hashing import content_key
 from hcmlang.progress import SILENT
 from hcmlang.run.store import Store

@@ -127,7 +127,7 @@ def realistic(folder: Path, rows: int) -> list[str]:
 
 def classifier(folder: Path, backend: str = "torch") -> Any:
     from hcmlang import classifiers
-    from hcmlang.spec.model import TransformersClassifier
+    from hcmlang.classifiers.transformers import TransformersClassifier
 
     about = {"kind": "transformers", "model": str(folder), "max_tokens": 512, "backend": backend}
     return classifiers.load(TransformersClassifier.model_validate(about), folder, LABELS)
@@ -230,9 +230,11 @@ def pool_steps(rows: int, folder: Path) -> dict[str, float]:
     from hcmlang.loop.work import MODEL, Work
 
     from hcmlang import classifiers
+    from hcmlang.classifiers.linear import LinearClassifier
     from hcmlang.loop import learn, teach
     from hcmlang.progress import SILENT
-    from hcmlang.spec.model import FileData, Group, LinearClassifier, Task
+    from hcmlang.spec.data import FileData, Task
+    from hcmlang.spec.model import Group
 
     task = Task.model_validate({"labels": LABELS, "text": "text", "data": {"train": "x", "test": "x"}})
     source = folder / "pool.tsv"
@@ -328,9 +330,9 @@ def prompts(table: Any, scores: np.ndarray) -> None:
 
 def miner(table: Any, scores: np.ndarray) -> None:
     from hcmlang.data.records import Group
-    from hcmlang.spec.model import Characterize, MinerTeacher
+    from hcmlang.spec.model import Characterize
     from hcmlang.teachers.base import Case
-    from hcmlang.teachers.miner import Miner
+    from hcmlang.teachers.miner import Miner, MinerTeacher
 
     said, sure = scores.argmax(axis=1), scores.max(axis=1) >= 0.9
     groups = []

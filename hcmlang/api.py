@@ -32,7 +32,7 @@ from hcmlang.spec.model import Spec
 if TYPE_CHECKING:
     import datasets
 
-    from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+    from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
     from hcmlang.evaluation.audit import Check
     from hcmlang.evaluation.results import Results
     from hcmlang.loop.estimate import Estimate
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hcmlang.run.step import Step
     from hcmlang.run.storage import Artifact
     from hcmlang.run.store import Store
-    from hcmlang.teachers.asked import PeopleWanted
+    from hcmlang.teachers.annotation.tasks import PeopleWanted
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -172,7 +172,7 @@ def _publish(spec: Spec, plan: RunPlan, results: Mapping[Step, Artifact], store:
 
 
 def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> DiagnosticError:
-    from hcmlang.teachers.asked import PeopleWanted
+    from hcmlang.teachers.annotation.tasks import PeopleWanted
 
     of_people = [one for one in wanted if isinstance(one, PeopleWanted)]
     of_files = [one for one in wanted if not isinstance(one, PeopleWanted)]
@@ -183,7 +183,7 @@ def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic
 
 def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
     from hcmlang.loop.estimate import PEOPLE_SECONDS
-    from hcmlang.teachers.asked import JOBS
+    from hcmlang.teachers.annotation.tasks import JOBS
 
     counts: Counter[str] = Counter()
     seconds = 0

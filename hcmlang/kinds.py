@@ -26,37 +26,50 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     Args:
         group: The entry-point group in which other packages register theirs, such as `hcmlang.engines`.
-        builtin: hcmlang's own kinds as `name = "module:Class"`. Their modules are imported when a kind is first looked up, so
-            they must be cheap to import: heavy libraries belong inside their methods.
+        builtin: hcmlang's own kinds as `name = "module:Class"`. A lookup imports the module, so it must be cheap to import:
+            heavy libraries belong inside its methods.
 
-    A lookup raises :class:`DiagnosticError` where another package's kind cannot be imported, or takes the name of one that
-    exists.
+    Looking up one of hcmlang's own kinds imports nothing else; only other names and iteration read the entry points.
+
+    A lookup raises :class:`DiagnosticError` where another package's kind cannot be imported, and so does iteration where a
+    package takes a name that exists.
     """
 
     def __init__(self, group: str, builtin: Mapping[str, str]) -> None:
         self.group = group
         self._builtin = builtin
+        self._loaded: dict[str, type[T]] = {}
 
     def __getitem__(self, name: str) -> type[T]:
-        return self._kinds[name]
+        if name not in self._loaded:
+            self._loaded[name] = _imported(self._builtin[name]) if name in self._builtin else self._plugin(name)
+        return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._kinds)
+        return iter((*self._builtin, *self._plugins))
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self._builtin) + len(self._plugins)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._builtin or name in self._plugins
 
     @cached_property
-    def _kinds(self) -> dict[str, type[T]]:
-        kinds = {name: _imported(place) for name, place in self._builtin.items()}
+    def _plugins(self) -> dict[str, EntryPoint]:
+        points: dict[str, EntryPoint] = {}
         for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
-            if point.name in kinds:
+            if point.name in self._builtin or point.name in points:
                 raise _refused(point, "that name is taken")
-            try:
-                kinds[point.name] = point.load()
-            except Exception as error:  # a stranger's module may raise anything
-                raise _refused(point, f"{type(error).__name__}: {error}") from error
-        return kinds
+            points[point.name] = point
+        return points
+
+    def _plugin(self, name: str) -> type[T]:
+        point = self._plugins[name]
+        try:
+            kind: type[T] = point.load()
+        except Exception as error:  # importing another package may raise anything
+            raise _refused(point, f"{type(error).__name__}: {error}") from error
+        return kind
 
     def origin(self, name: str) -> str:
         """The package that a kind comes from, `hcmlang` for its own."""

@@ -140,7 +140,7 @@ def _arms(experiment: api.Experiment, purpose: Purpose) -> tuple[str, ...]:
     """The arms with a teacher that uses a prompt with this purpose."""
     spec = experiment.spec
     programs, _ = programs_of(experiment.file)
-    using = {name for name in spec.asked if purpose in prompts_of(spec, name, programs)}
+    using = {name for name in spec.teachers_used if purpose in prompts_of(spec, name, programs)}
     return tuple(arm for arm in spec.taught if using.intersection(spec.source_of(arm)))
 
 

@@ -11,9 +11,9 @@ from common import load, serve
 from llguidance.hf import from_tokenizer
 from transformers import DynamicCache
 
-from hcmlang.engines.decoding import Decoder, Request
-from hcmlang.engines.sampling import Sampling
-from hcmlang.engines.torch_batch import TorchBatch
+from hcmlang.engines.local.decoding import Decoder, Request
+from hcmlang.engines.local.sampling import Sampling
+from hcmlang.engines.local.torch_batch import TorchBatch
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hcmlang.teachers import people
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.people import triggers_of
+from hcmlang.teachers.annotation.tasks import AnnotationTask
+from hcmlang.teachers.hypotheses import triggers_of
 
 #: What `label` is where somebody cannot tell.
 CANNOT_TELL = "?"
@@ -20,7 +20,7 @@ LONGEST = 10_000
 Form = Mapping[str, Sequence[str]]
 """What a form sent: the values of each of its names."""
 
-Broken = Callable[[Task, Mapping[str, str]], str | None]
+Broken = Callable[[AnnotationTask, Mapping[str, str]], str | None]
 """Tells the constraint that a written text does not keep, in words."""
 
 
@@ -32,7 +32,7 @@ class Problem:
     message: str
 
 
-def names_of(task: Task) -> list[str]:
+def names_of(task: AnnotationTask) -> list[str]:
     """The names under which a form sends an answer."""
     if task.job == "characterize":
         return ["statement", "triggers", "evidence", "nothing"]
@@ -41,7 +41,7 @@ def names_of(task: Task) -> list[str]:
     return ["label"]
 
 
-def payload_of(task: Task, form: Form) -> dict[str, Any]:
+def payload_of(task: AnnotationTask, form: Form) -> dict[str, Any]:
     """The answer that a form holds, not checked; as a draft it may lack anything."""
     if task.job == "characterize":
         numbers = [int(one) for one in form.get("evidence", ()) if one.isdecimal() and len(one) < 6]
@@ -59,7 +59,7 @@ def payload_of(task: Task, form: Form) -> dict[str, Any]:
     return {"label": None if label == CANNOT_TELL else label}
 
 
-def problems_of(task: Task, payload: Mapping[str, Any], broken: Broken) -> list[Problem]:
+def problems_of(task: AnnotationTask, payload: Mapping[str, Any], broken: Broken) -> list[Problem]:
     """What is wrong with an answer; none where it can be taken."""
     if task.job == "characterize":
         found = people.problem(task.content, payload)

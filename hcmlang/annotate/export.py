@@ -24,8 +24,8 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.run.files import TABLE
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 
 Format = Literal["csv", "html", "jsonl"]
 #: One attention check for so many texts to label.
@@ -36,7 +36,7 @@ _HIDDEN = ("scope", "row", "program", "program_key", "columns", "of", "sample")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export(run: Path, tasks: Tasks, form: Format, out: Path, checks: int | None = None) -> tuple[int, int]:
+def export(run: Path, tasks: TaskStore, form: Format, out: Path, checks: int | None = None) -> tuple[int, int]:
     """Write the tasks that want answers to `out`: a file, or a folder of pages. Among texts to label go `checks` whose label is
     known (by default one for every ten).
 
@@ -67,7 +67,7 @@ def export(run: Path, tasks: Tasks, form: Format, out: Path, checks: int | None 
     return len(open_tasks), len(made)
 
 
-def _with_rules(task: Task, checker: Checker) -> Task:
+def _with_rules(task: AnnotationTask, checker: Checker) -> AnnotationTask:
     """A writing task with all that its text has to keep, which nobody tells while it is typed."""
     if task.job != "write":
         return task
@@ -76,7 +76,7 @@ def _with_rules(task: Task, checker: Checker) -> Task:
     return replace(task, content={**task.content, "rules": rules})
 
 
-def _checks(run: Path, tasks: Tasks, like: Task, count: int) -> list[tuple[Task, str]]:
+def _checks(run: Path, tasks: TaskStore, like: AnnotationTask, count: int) -> list[tuple[AnnotationTask, str]]:
     """Train rows as texts to label, the same ones at every export."""
     contexts = tasks.rows("select context from people_places order by rowid desc")
     context = next((found for (text,) in contexts if "train" in (found := json.loads(text))), None)
@@ -93,11 +93,15 @@ def _checks(run: Path, tasks: Tasks, like: Task, count: int) -> list[tuple[Task,
             # only agree.
             content["label"] = table.labels[(table.y[row] + 1) % len(table.labels)]
         key = content_key(["verify", "attention", content])
-        found.append((Task(key, "verify", like.arm, content, 0, like.usd_per_hour), table.labels[table.y[row]]))
+        found.append(
+            (AnnotationTask(key, "verify", like.arm, content, 0, like.usd_per_hour), table.labels[table.y[row]])
+        )
     return found
 
 
-def _mixed(wanted: Sequence[tuple[Task, int]], checks: Sequence[tuple[Task, int]]) -> list[tuple[Task, int]]:
+def _mixed(
+    wanted: Sequence[tuple[AnnotationTask, int]], checks: Sequence[tuple[AnnotationTask, int]]
+) -> list[tuple[AnnotationTask, int]]:
     """Checks evenly among the texts to label, so that nothing tells them apart."""
     listed = list(wanted)
     step = max(1, len(listed) // (len(checks) + 1))
@@ -106,15 +110,15 @@ def _mixed(wanted: Sequence[tuple[Task, int]], checks: Sequence[tuple[Task, int]
     return listed
 
 
-def _line(task: Task, missing: int) -> dict[str, Any]:
+def _line(task: AnnotationTask, missing: int) -> dict[str, Any]:
     return {"task": task.key, "job": task.job, "answers": missing, "asked": _shown(task), "form": names_of(task)}
 
 
-def _shown(task: Task) -> dict[str, Any]:
+def _shown(task: AnnotationTask) -> dict[str, Any]:
     return {name: value for name, value in task.content.items() if name not in _HIDDEN}
 
 
-def _table(listed: Sequence[tuple[Task, int]]) -> str:
+def _table(listed: Sequence[tuple[AnnotationTask, int]]) -> str:
     """One row a task, with columns for a template of the platform (`${text}`); `right` has texts that the classifier
     gets right, for comparison."""
     columns = ["task", "job", "answers", "question", "text", "right", "labels", "hypothesis", "words", "rules", "form"]
@@ -127,7 +131,7 @@ def _table(listed: Sequence[tuple[Task, int]]) -> str:
     return file.getvalue()
 
 
-def _row(task: Task) -> dict[str, str]:
+def _row(task: AnnotationTask) -> dict[str, str]:
     content = task.content
     if task.job == "characterize":
         question = f"These texts are {content['gold']}, and a classifier takes them for {content['predicted']}. Why?"
@@ -161,7 +165,7 @@ def _safe(value: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------------------- pages
 
 
-def page(task: Task) -> str:
+def page(task: AnnotationTask) -> str:
     """A page that holds one task and sends its answer to MTurk, or makes a file of it anywhere else."""
     css = _resource("hcmlang.report", "report.css") + _resource("hcmlang.annotate", "static/annotate.css")
     script = _resource("hcmlang.annotate", "static/platform.js")

@@ -10,22 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pydantic import TypeAdapter
-
 from hcmlang import classifiers, lang, prompts
 from hcmlang.annotate import views
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.near_duplicates import NearDuplicates
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.run.files import MODEL, SPEC, TABLE
 from hcmlang.spec.check import programs_of
+from hcmlang.spec.kinds import ClassifierKind
 from hcmlang.spec.load import require_spec
-from hcmlang.spec.model import ClassifierConfig
 from hcmlang.steps.writing.external import ExternalPredicates
 from hcmlang.steps.writing.people import FORM, ConstraintCheck, checked, compiled, first_violated
 from hcmlang.steps.writing.requests import in_order_of
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 
 Text: TypeAlias = tuple[str, Mapping[str, str]]
 """The key of a writing task, and the texts of its fields."""
@@ -65,14 +64,14 @@ class Checker:
     Raises :class:`DiagnosticError` where the run's spec or results are not what its tasks were made from.
     """
 
-    def __init__(self, run: Path, tasks: Tasks) -> None:
+    def __init__(self, run: Path, tasks: TaskStore) -> None:
         self._run = run
         self._tasks = tasks
         self._lock = threading.Lock()
         self._compiled: dict[str, _Rules] = {}
         self._places: dict[str, _Place] = {}
 
-    def feedback(self, task: Task, fields: Mapping[str, str]) -> Feedback:
+    def feedback(self, task: AnnotationTask, fields: Mapping[str, str]) -> Feedback:
         """What there is to say of a text; `fields` has all of the program's."""
         with self._lock:
             rules, place = self._rules(task), self._place(task)
@@ -82,19 +81,19 @@ class Checker:
             label, confidence = place.predicted(fields)
             return Feedback(tuple(checks), rules.words, reading, label, confidence, place.repeated(fields))
 
-    def beginning(self, task: Task) -> tuple[str, ...]:
+    def beginning(self, task: AnnotationTask) -> tuple[str, ...]:
         """The words with which a text may begin; none where these are too many to name."""
         with self._lock:
             program = self._rules(task).program
             reading = program.reading(dict.fromkeys(program.fields, ""))
             return reading.words if reading is not None else ()
 
-    def rules(self, task: Task) -> list[str]:
+    def rules(self, task: AnnotationTask) -> list[str]:
         """What a text has to keep, a clause each; where there are no words for it, as it is written."""
         with self._lock:
             return self._rules(task).told
 
-    def broken(self, task: Task, fields: Mapping[str, str]) -> str | None:
+    def broken(self, task: AnnotationTask, fields: Mapping[str, str]) -> str | None:
         """The constraint that a text does not keep, if there is one, in words and as it is written."""
         with self._lock:
             rules = self._rules(task)
@@ -109,7 +108,7 @@ class Checker:
     def _programs(self) -> dict[str, lang.Program]:
         return programs_of(require_spec(self._run / SPEC))[0]
 
-    def _rules(self, task: Task) -> _Rules:
+    def _rules(self, task: AnnotationTask) -> _Rules:
         if task.key not in self._compiled:
             program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
@@ -124,7 +123,7 @@ class Checker:
             )
         return self._compiled[task.key]
 
-    def _place(self, task: Task) -> _Place:
+    def _place(self, task: AnnotationTask) -> _Place:
         """Texts that are compared with each other, and the classifier that all of them are for."""
         found = self._tasks.place_of(task.key)
         if found is None:
@@ -141,7 +140,7 @@ class Checker:
 class _Place:
     """The rows and texts that a step's texts are compared with. `texts` of other people come in one after the other."""
 
-    def __init__(self, run: Path, context: Mapping[str, Any], task: Task) -> None:
+    def __init__(self, run: Path, context: Mapping[str, Any], task: AnnotationTask) -> None:
         self._columns, self._labels = tuple(context["columns"]), list(context["labels"])
         self._folders = {role: run / context[role] for role in ("train", "pool", "model")}
         if not all(folder.is_dir() for folder in self._folders.values()):
@@ -168,8 +167,8 @@ class _Place:
     def _table(self, role: str) -> Table:
         return Table.read(self._folders[role] / TABLE, self._columns, self._labels)
 
-    def _classifier(self) -> classifiers.Classifier:
-        config: ClassifierConfig = TypeAdapter(ClassifierConfig).validate_python(self._context["classifier"])
+    def _classifier(self) -> Classifier:
+        config: ClassifierKind = ClassifierKind.model_validate(self._context["classifier"])
         return classifiers.load(config, self._folders["model"] / MODEL, self._labels)
 
     def grew(self, texts: Sequence[Text]) -> bool:

@@ -18,9 +18,9 @@ from hcmlang.annotate.answers import CANNOT_TELL, Broken, names_of, payload_of, 
 from hcmlang.annotate.rows import Cells, RowError, listed, rows_of, source_of
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
 from hcmlang.hashing import content_key
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.assignment import Assignments
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.assignment import Assignments
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 
 #: Rows that are told of.
 _TOLD = 20
@@ -76,7 +76,7 @@ class Imported:
 class _Row:
     """A line of the file, with what it says."""
 
-    task: Task
+    task: AnnotationTask
     worker: str
     payload: dict[str, Any]
     seconds: float
@@ -84,7 +84,7 @@ class _Row:
     token: str
 
 
-def read(paths: Sequence[Path], tasks: Tasks, broken: Broken, failures: int = 0) -> Imported:
+def read(paths: Sequence[Path], tasks: TaskStore, broken: Broken, failures: int = 0) -> Imported:
     """Take in files of answers (CSV, or JSON lines) as if they were one. Whoever fails more than `failures` attention checks is
     refused with all rows of these files. The same files a second time change nothing, but that people who were refused are
     taken after all where they may fail more.
@@ -103,7 +103,7 @@ def read(paths: Sequence[Path], tasks: Tasks, broken: Broken, failures: int = 0)
     return done
 
 
-def _rows(path: Path, tasks: Tasks, broken: Broken, done: Imported) -> list[_Row]:
+def _rows(path: Path, tasks: TaskStore, broken: Broken, done: Imported) -> list[_Row]:
     """The rows of a file that can be taken; what is wrong with the others goes to `done`."""
     source = source_of(path)
     rows: list[_Row] = []
@@ -124,7 +124,7 @@ def _rows(path: Path, tasks: Tasks, broken: Broken, done: Imported) -> list[_Row
     return rows
 
 
-def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], failed: bool, done: Imported) -> None:
+def _take(row: _Row, tasks: TaskStore, checks: Mapping[str, str], failed: bool, done: Imported) -> None:
     own = Assignments(tasks).about_own_work(row.task.key, row.worker)
     receipt: str = tasks.record(
         row.task.key,
@@ -147,7 +147,7 @@ def _take(row: _Row, tasks: Tasks, checks: Mapping[str, str], failed: bool, done
     done.rows[receipt] += 1
 
 
-def _row(cells: Cells, tasks: Tasks, broken: Broken) -> _Row | None:
+def _row(cells: Cells, tasks: TaskStore, broken: Broken) -> _Row | None:
     """A row that can be taken; None for one that the platform has sent back. Raises :class:`RowError`."""
     if cells.first(*_STATUS).casefold() in _VOID:
         return None
@@ -189,7 +189,7 @@ def _row(cells: Cells, tasks: Tasks, broken: Broken) -> _Row | None:
     return _Row(task, worker, payload, seconds or 0.0, usd, token)
 
 
-def _form(task: Task, cells: Cells) -> dict[str, list[str]]:
+def _form(task: AnnotationTask, cells: Cells) -> dict[str, list[str]]:
     """What a form of the page would send; empty where no answer is there."""
     found = {name: cells.all(name, f"Answer.{name}") for name in names_of(task)}
     form = {name: values for name, values in found.items() if values}
@@ -209,7 +209,7 @@ def _form(task: Task, cells: Cells) -> dict[str, list[str]]:
     return form
 
 
-def _label(task: Task, said: str) -> str:
+def _label(task: AnnotationTask, said: str) -> str:
     """The label that is meant, where only its case is another; else what was said."""
     meant = [one for one in task.content["labels"] if one.casefold() == said.casefold()]
     return meant[0] if len(meant) == 1 else said

@@ -14,9 +14,9 @@ from hcmlang.annotate import views
 from hcmlang.annotate.access import Access, Session
 from hcmlang.annotate.answers import LONGEST_NAME, Form, first, is_name, payload_of, problems_of
 from hcmlang.annotate.feedback import Checker
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.assignment import Assignments, Lent, worked
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.assignment import Assignments, Lent, worked
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -38,7 +38,7 @@ class Settings:
 class Pages:
     """The handlers. What people send is in the journal before they are told so."""
 
-    def __init__(self, tasks: Tasks, checker: Checker, access: Access, settings: Settings) -> None:
+    def __init__(self, tasks: TaskStore, checker: Checker, access: Access, settings: Settings) -> None:
         self.tasks = tasks
         self.queue = Assignments(tasks)
         self.checker = checker
@@ -150,7 +150,7 @@ class Pages:
     def _joined(self, session: Session, name: str) -> Session:
         return self.access.named(session, self.queue.join(name))
 
-    def _told(self, task: Task, payload: dict[str, Any]) -> dict[str, Any]:
+    def _told(self, task: AnnotationTask, payload: dict[str, Any]) -> dict[str, Any]:
         """What there is to say of what was typed."""
         if task.job == "write":
             fields = payload["fields"]

@@ -18,11 +18,11 @@ from hcmlang.annotate.feedback import Checker
 from hcmlang.annotate.pages import Pages, Settings
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
 from hcmlang.run.files import JOURNAL
-from hcmlang.teachers.tasks import Tasks, has_tasks
+from hcmlang.teachers.annotation.store import TaskStore, has_tasks
 
 
 @contextmanager
-def opened(run: Path) -> Iterator[Tasks]:
+def opened(run: Path) -> Iterator[TaskStore]:
     """The tasks of the run in a folder. Raises :class:`DiagnosticError` where there is no run, or it asks nobody."""
     if not (run / JOURNAL).is_file():
         hint = "a run directory has a journal.db; `hcmlang run SPEC` makes one"
@@ -30,11 +30,11 @@ def opened(run: Path) -> Iterator[Tasks]:
     if not has_tasks(run / JOURNAL):
         hint = "give the spec a teacher `{kind: human, wage: {usd_per_hour: ...}}` and run it until it stops for people"
         raise DiagnosticError(Diagnostic("no-tasks", f"{run} asks people for nothing", hint=hint), EXIT_SPEC)
-    with Tasks(run / JOURNAL) as tasks:
+    with TaskStore(run / JOURNAL) as tasks:
         yield tasks
 
 
-def pages_of(run: Path, tasks: Tasks, settings: Settings, token: str | None) -> Pages:
+def pages_of(run: Path, tasks: TaskStore, settings: Settings, token: str | None) -> Pages:
     """The pages of a run. Sessions and forms stay good when the server is started anew."""
     secret = tasks.setting("secret", secrets.token_urlsafe(32))
     return Pages(tasks, Checker(run, tasks), Access(secret, token), settings)

@@ -10,8 +10,9 @@ from typing import Any
 from hcmlang import lang
 from hcmlang.annotate.answers import CANNOT_TELL
 from hcmlang.steps.writing.people import FORM, ConstraintCheck
-from hcmlang.teachers.asked import Task, votes_in_words
-from hcmlang.teachers.people import LONGEST_TRIGGER, MOST_TRIGGERS, STATEMENT
+from hcmlang.teachers.annotation.tasks import AnnotationTask, votes_in_words
+from hcmlang.teachers.hypotheses import MOST_TRIGGERS
+from hcmlang.teachers.people import LONGEST_TRIGGER, STATEMENT
 
 #: What each job is called on the queue.
 JOBS = {
@@ -59,7 +60,7 @@ def capitalized(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}"
 
 
-def labels_of(task: Task) -> list[dict[str, str]]:
+def labels_of(task: AnnotationTask) -> list[dict[str, str]]:
     """The buttons of a labelling page with their keys; the last one is for who cannot tell."""
     named = [(label, label) for label in task.content["labels"]] + [(CANNOT_TELL, "cannot tell")]
     return [
@@ -68,7 +69,7 @@ def labels_of(task: Task) -> list[dict[str, str]]:
     ]
 
 
-def page_of(task: Task, draft: Mapping[str, Any] | None, hide_label: bool) -> dict[str, Any]:
+def page_of(task: AnnotationTask, draft: Mapping[str, Any] | None, hide_label: bool) -> dict[str, Any]:
     """What the page of a task shows beside its content: what was typed before, limits, buttons."""
     content = task.content
     if task.job == "characterize":

@@ -1,4 +1,4 @@
-"""The protocol of classifiers: what the loop needs of a model under repair; and what is said when one does not load."""
+"""The protocol of trained classifiers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Classifier(Protocol):
     """A trained classifier."""
 
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
-        """Probabilities of the task's labels, float32, shape (rows, labels); gold labels are not looked at."""
+        """Probabilities of the task's labels, float32, shape (rows, labels). The labels of the table are not used."""
 
     def embed(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         """A vector for each row, float32, shape (rows, dimensions), for grouping."""
@@ -26,16 +26,10 @@ class Classifier(Protocol):
         """Write the model into an existing, empty folder, in its library's own layout."""
 
 
-LOAD_HINT = "remove the folder, so that the next run trains the model anew"
+LOAD_HINT = "remove the folder, so that the next run trains the model again"
 
 
-def not_loaded(name: str | Path, error: Exception, hint: str) -> Diagnostic:
-    """A model, by its folder or hub id, that a library cannot load."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return Diagnostic("model-not-loaded", f"cannot load the model {name}: {reason}", hint=hint)
-
-
-def wrong_labels(known: Iterable[str], wanted: Iterable[str]) -> Diagnostic:
-    """A saved model that tells other labels apart than the task has."""
-    message = f"the model's labels are {', '.join(known)}; the task's are {', '.join(wanted)}"
-    return Diagnostic("wrong-labels", message, hint="train it anew, with `mitigate: {from: scratch}`")
+def wrong_labels(saved: Iterable[str], wanted: Iterable[str]) -> Diagnostic:
+    """The finding that a saved model has other labels than the task."""
+    message = f"the model's labels are {', '.join(saved)}; the task's are {', '.join(wanted)}"
+    return Diagnostic("wrong-labels", message, hint="train a new model, with `mitigate: {from: scratch}`")

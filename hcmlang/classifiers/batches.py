@@ -1,17 +1,15 @@
-"""Batches for models that read texts: rows of like length together, as many as memory has room for, encoded ahead of the
-forward pass.
+"""Batches for models that read texts: rows of similar length together, as many as fit into memory.
 
-Rows are encoded and sorted by length a window at a time, so that a pool of any size takes the memory of two windows. While the
-model works on one of them, a thread encodes the next: the tokenizers are compiled, and let go of Python's lock.
+Rows are encoded and sorted by length one window at a time, so that a pool of any size needs the memory of two windows. While
+the model works on one window, a thread encodes the next: the tokenizers are compiled and release Python's lock.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,26 +17,26 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.pretrained import out_of_memory
 from hcmlang.progress import Advance, nothing_to_show
 
 #: Rows that are sorted by length and encoded at a time.
 WINDOW = 8_192
-#: Tokens of a batch beyond which it gets no faster.
+#: Larger batches, in tokens, are no faster.
 _MOST = {"cpu": 2_048, "cuda": 65_536, "mps": 16_384}
-#: The share of memory that a batch may take: others are there, too, and the estimate is rough.
+#: The share of memory that a batch may take: the estimate is rough, and other programs need memory too.
 _SHARE = 0.25
-_FULL = re.compile("out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-#: What a model is given, by name: tensors of shape (rows, tokens).
+#: A model's inputs by name: tensors of shape (rows, tokens).
 Inputs = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows as a tokenizer leaves them: for each of a model's inputs the numbers of each row, what it is padded with, and on
-    which side."""
+    """Tokenized rows: for each input of the model the numbers of each row, the padding value, and the padding side."""
 
     columns: Mapping[str, list[list[int]]]
     padding: Mapping[str, int]
@@ -54,12 +52,12 @@ class Encoded:
         mask = np.arange(own.max(initial=0)) < own[:, None]
         if self.left:
             mask = mask[:, ::-1]
-        found = {"attention_mask": torch.from_numpy(mask.astype(np.int64))}
+        inputs = {"attention_mask": torch.from_numpy(mask.astype(np.int64))}
         for name, column in self.columns.items():
             values = np.full(mask.shape, self.padding.get(name, 0), dtype=np.int64)
             values[mask] = np.concatenate([column[row] for row in rows])
-            found[name] = torch.from_numpy(values)
-        return found
+            inputs[name] = torch.from_numpy(values)
+        return inputs
 
 
 def encoded(tokenizer: Any, texts: Iterable[list[str]], limit: int) -> Encoded:
@@ -77,10 +75,12 @@ def outputs(
     device: str,
     advance: Advance = nothing_to_show,
 ) -> Iterator[np.ndarray]:
-    """What a model says of each row of each window, in order: float32, shape (rows of the window, ...).
+    """The model's output for the rows of each window, in order: float32, shape (rows of the window, ...).
 
-    `encode` turns a window into tokens, in another thread, one window ahead; `forward` gets the inputs of at most `tokens`
-    tokens on the device, and gives a tensor with an entry for each row. A batch that memory has no room for is halved.
+    Args:
+        encode: Turns a window into tokens; runs in another thread, one window ahead.
+        forward: Gets the inputs of at most `tokens` tokens on the device, and returns a tensor with an entry for each row. A
+            batch that does not fit into memory is halved.
     """
     with torch.inference_mode(), precision(device):
         for window in ahead(encode, windows):
@@ -93,16 +93,16 @@ def outputs(
                 order.append(rows)
                 advance(len(rows))
             if parts:
-                # Only here does an accelerator have to be waited for.
-                found = torch.cat(parts).float().cpu().numpy()
-                values = np.empty_like(found)
-                values[np.concatenate(order)] = found
+                # Only this line waits for the accelerator.
+                sorted_values = torch.cat(parts).float().cpu().numpy()
+                values = np.empty_like(sorted_values)
+                values[np.concatenate(order)] = sorted_values
                 yield values
 
 
 def by_length(lengths: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches, the longest rows first, none of more than `tokens` tokens with its padding; a row that is longer
-    is a batch by itself."""
+    """Row numbers in batches of at most `tokens` tokens with padding, the longest rows first. A longer row is a batch by
+    itself."""
     order = np.argsort(-lengths, kind="stable")
     begin = 0
     while begin < len(order):
@@ -112,7 +112,7 @@ def by_length(lengths: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
 
 
 def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """`make` of each item, in order; a thread makes the next one while the caller is at work on one."""
+    """`make` of each item, in order; a thread makes the next one while the caller uses the last one."""
     with ThreadPoolExecutor(1) as thread:
         made = None
         for item in items:
@@ -132,21 +132,21 @@ def precision(device: str) -> AbstractContextManager[Any]:
 
 
 def room(config: Any, device: str, limit: int) -> int:
-    """Tokens of a batch that memory has room for, a power of two: from the sizes that a model's configuration states, for
-    rows of at most `limit` tokens."""
+    """The tokens of a batch that fit into memory, a power of two, estimated from a model's configuration for rows of at most
+    `limit` tokens."""
     hidden = int(getattr(config, "hidden_size", 0) or 1_024)
     layers = int(getattr(config, "num_hidden_layers", 0) or 24)
     heads = int(getattr(config, "num_attention_heads", 0) or 16)
     inner = int(getattr(config, "intermediate_size", 0) or 4 * hidden)
-    # Of each token: the states that are kept of all layers, what a layer makes on its way, and its row of attention.
+    # For each token: the states of all layers, the intermediate results of one layer, and its row of attention.
     bytes_each = 4 * ((layers + 8) * hidden + 2 * inner + heads * limit)
     tokens = max(limit, int(_SHARE * _memory(device)) // bytes_each)
     return min(_MOST[device], 1 << (tokens.bit_length() - 1))
 
 
 def _memory(device: str) -> int:
-    """Bytes: what is free on a card, all that this machine or container has elsewhere, so that a batch, and with it the last
-    digits of a result, does not depend on what else runs there."""
+    """Bytes: what is free on a GPU; elsewhere all of the machine or container, so that the size of a batch (and the last
+    digits of a result) does not depend on what else runs there."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     limit = Path("/sys/fs/cgroup/memory.max")
@@ -160,18 +160,25 @@ def _halved(forward: Callable[[Inputs], torch.Tensor], inputs: Inputs) -> list[t
         return [forward(inputs)]
     except RuntimeError as error:
         rows = len(inputs["input_ids"])
-        if not is_full(error) or rows == 1:
+        if not out_of_memory(error) or rows == 1:
             raise
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     parts = [{name: values[half] for name, values in inputs.items()} for half in _halves(rows)]
-    return [found for part in parts for found in _halved(forward, part)]
+    return [output for part in parts for output in _halved(forward, part)]
 
 
 def _halves(rows: int) -> tuple[slice, slice]:
     return slice(0, rows // 2), slice(rows // 2, None)
 
 
-def is_full(error: RuntimeError) -> bool:
-    """Whether a device has run out of memory; torch has a class of its own for this on some devices only."""
-    return isinstance(error, torch.OutOfMemoryError) or bool(_FULL.search(str(error)))
+@contextmanager
+def memory() -> Iterator[None]:
+    """Turn a device without memory into a :class:`DiagnosticError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        hint = "lower `classifier.batch_size` or `classifier.max_tokens`; finished steps are kept"
+        raise DiagnosticError(Diagnostic("out-of-memory", "the device's memory is full", hint=hint)) from error

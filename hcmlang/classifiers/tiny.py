@@ -1,4 +1,4 @@
-"""`model: tiny`: a small transformer and its tokenizer, made from the training texts alone, without a download."""
+"""`model: tiny`: a small transformer and its tokenizer, built from the train texts without a download."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from hcmlang.data.table import Table
 
-NAME = "tiny"
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 _VOCABULARY = 20_000
 
 
 def tokenizer(table: Table, max_tokens: int) -> Any:
-    """A lower-case word tokenizer with the words that occur twice in the table; all others are `[UNK]`."""
+    """A lower-case word tokenizer of the words that occur at least twice in the table; other words are `[UNK]`."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
     words = Tokenizer(models.WordLevel(unk_token="[UNK]"))

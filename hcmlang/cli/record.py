@@ -20,7 +20,7 @@ def record() -> None:
 def export(run: Path, out: Path | None) -> None:
     """Write every answered call of the run in the directory RUN into a file, for the engine `replay`."""
     from hcmlang.diagnostics import Diagnostic, DiagnosticError
-    from hcmlang.engines.recording import export as write
+    from hcmlang.engines.hosted.recording import export as write
     from hcmlang.run.files import JOURNAL
 
     if not (run / JOURNAL).is_file():

@@ -13,7 +13,7 @@ from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
 from hcmlang.run.step import Needs, StepContext
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep, accelerators
+from hcmlang.steps.base import ModelStep
 from hcmlang.steps.select import Scorer
 
 
@@ -30,7 +30,7 @@ class ConfidenceInError(CriterionKind):
         return cls(model)
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.model.classifier))
+        return Needs(self.model.classifier.accelerators(training=False))
 
     def scorer(self, context: StepContext, instances: Sequence[Instance], table: Table) -> Scorer:
         probabilities = self.model.load(context).predict_proba(table, context.progress)

@@ -13,7 +13,7 @@ from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
 from hcmlang.run.step import Needs, StepContext
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep, accelerators
+from hcmlang.steps.base import ModelStep
 from hcmlang.steps.select import Scorer
 
 
@@ -31,7 +31,7 @@ class Diversity(CriterionKind):
         return cls(model)
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.model.classifier))
+        return Needs(self.model.classifier.accelerators(training=False))
 
     def scorer(self, context: StepContext, instances: Sequence[Instance], table: Table) -> Scorer:
         return distances(self.model.load(context).embed(table, context.progress))

@@ -15,7 +15,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Judge
 from hcmlang.run.step import Needs, StepContext
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep, accelerators
+from hcmlang.steps.base import ModelStep
 from hcmlang.steps.select import Scorer
 from hcmlang.steps.writing.prompt import judge_prompt
 from hcmlang.steps.writing.teacher import NamedTeacher, PromptFile
@@ -39,7 +39,7 @@ class LabelCertainty(CriterionKind):
         return cls(NamedTeacher.of(spec.judge, spec.teachers[spec.judge]), PromptFile.of("judge", file))
 
     def needs(self) -> Needs:
-        return self.judge.needs(accelerators(*self.judge.engines), self.prompt)
+        return self.judge.needs(self.prompt)
 
     def scorer(self, context: StepContext, instances: Sequence[Instance], table: Table) -> Scorer:
         engine, name = self.judge.engine(context, "judge"), self.judge.name

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, did_you_mean
 from hcmlang.hashing import file_digest, folder_digest
-from hcmlang.spec.model import DataSource, FileData, HubData, Task
+from hcmlang.spec.data import DataSource, FileData, HubData, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Compiled programs as guidance nodes, for use inside a program of one's own that guides a model."""
+"""Compiled programs as guidance nodes, for your own guidance programs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hcmlang.lang import CompiledProgram
 def to_guidance(program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> Any:
     """A guidance grammar node that writes one field and captures it under its name.
 
-    `program` is compiled for the dialect `lark`; `given` are the texts of the fields before it. The node takes the
-    program's temperature, where it has one.
+    `program` is compiled for the dialect `lark`; `given` has the texts of the fields before it. The node uses the temperature
+    of the program, if there is one.
     """
     from guidance import lark
 

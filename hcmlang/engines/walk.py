@@ -1,5 +1,5 @@
-"""An engine for trying programs: a walk over the token masks of the compiled grammar, every allowed byte as likely as
-any other. It writes what a model that knows nothing would write, so it shows what a grammar lets through."""
+"""An engine for trying programs: a random walk over the token masks of the compiled grammar, with equal probabilities for all
+allowed bytes. It shows what a grammar allows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Walk:
 
 
 def walk(program: CompiledProgram, field: str, given: Mapping[str, str], tokenizer: Any, pick: trial.Pick) -> str:
-    """The text of one field, each token picked among those that its grammar allows after the ones before.
+    """The text of one field; `pick` chooses each token among those that the grammar allows.
 
     Raises :class:`DiagnosticError` where llguidance refuses the grammar, or the text does not end.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ from hcmlang.data.sources import columns_of, format_of
 from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.spec.check import check_spec
+from hcmlang.spec.data import DataSource, FileData
 from hcmlang.spec.load import SpecFile, read_spec
-from hcmlang.spec.model import DataSource, FileData, RecordedTeacher, TransformersClassifier
 from hcmlang.spec.references import as_reference
 from hcmlang.teachers.statements import check_templates
 
@@ -29,8 +28,7 @@ def check_file(
     if file is None:
         return None, diagnostics
     read = read or read_file
-    found = [*check_spec(file, read=read), *_data(file), *_templates(file), *_prompts(file, read), *_recordings(file)]
-    found += _packages(file)
+    found = [*check_spec(file, read=read), *_data(file), *_templates(file), *_prompts(file, read)]
     return file, [*diagnostics, *found]
 
 
@@ -92,27 +90,6 @@ def _templates(file: SpecFile) -> list[Diagnostic]:
         span = file.span("characterize", "templates")
         return [Diagnostic("missing-file", f"there is no file {templates}", span)]
     return check_templates(Path(templates))
-
-
-def _recordings(file: SpecFile) -> Iterator[Diagnostic]:
-    for name, teacher in file.spec.teachers.items():
-        if isinstance(teacher, RecordedTeacher):
-            for key, path in teacher.files.items():
-                if not Path(path).is_file():
-                    span = file.span("teachers", name, key)
-                    hint = "paths are relative to the spec that names them"
-                    yield Diagnostic("missing-file", f"there is no file {path}", span, hint)
-
-
-def _packages(file: SpecFile) -> Iterator[Diagnostic]:
-    """What predicts, and is not installed: else that would be told only after training, and what comes before the next one."""
-    classifier = file.spec.classifier
-    converts = isinstance(classifier, TransformersClassifier) and classifier.backend == "openvino"
-    if converts and importlib.util.find_spec("openvino") is None:
-        message = "`backend: openvino` needs the package openvino"
-        yield Diagnostic(
-            "missing-package", message, file.span("classifier", "backend"), "pip install 'hcmlang[openvino]'"
-        )
 
 
 def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:

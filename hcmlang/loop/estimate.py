@@ -15,26 +15,14 @@ from hcmlang import lang
 from hcmlang.data.sources import count_rows
 from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines import dialects_of
 from hcmlang.lang.syntax import Confidence, Predicts
 from hcmlang.loop.rounds import further_sources, last_round
 from hcmlang.run.files import GROUPS, HYPOTHESES, JOURNAL
 from hcmlang.sources.teacher import prompts_of
-from hcmlang.spec.model import (
-    BatchEngine,
-    EngineConfig,
-    HumanTeacher,
-    LLMTeacher,
-    OpenAIEngine,
-    RecordedTeacher,
-    ReplayEngine,
-    SamplerEngine,
-    Spec,
-    TeacherConfig,
-)
+from hcmlang.spec.kinds import EngineKind
+from hcmlang.spec.model import Spec
 from hcmlang.steps.group import MOST
-from hcmlang.teachers import llm
-from hcmlang.teachers.asked import JOBS, Job
+from hcmlang.teachers.human import SECONDS
 
 #: Where no run says better: the share of pool rows that are HCMs, and how many times the least size a group of them has that
 #: `hdbscan` finds (8.7 rows in 35 groups of the quickstart, where 4 are the least).
@@ -46,8 +34,7 @@ CHARS_PER_TOKEN = 4
 ANSWER_TOKENS = 80
 #: Tokens of a prompt that a server reads, with examples and rules.
 PROMPT_TOKENS = 600
-#: Seconds that people take for an answer, by job.
-PEOPLE_SECONDS: Mapping[Job, int] = {"characterize": 240, "write": 60, "verify": 10, "adjudicate": 10}
+PEOPLE_SECONDS = SECONDS
 #: Texts drawn from a program to see how many its constraints let pass.
 TRIAL_TEXTS = 100
 
@@ -81,7 +68,7 @@ class Estimate:
 def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Estimate:
     """The estimate of a checked spec. Reads the pool to count its rows, and `run` (a run directory) where there is one;
     loads no model and makes no call."""
-    arms = [name for name in spec.asked if not isinstance(spec.teachers[name], RecordedTeacher)]
+    arms = [name for name in spec.teachers_used if spec.teachers[name].writes != "recorded"]
     guarantees = {
         (arm, name): _weakest([one.guarantees(dialect) for dialect in _dialects(spec, arm)])
         for arm in arms
@@ -113,19 +100,20 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
             "are clustered, and the others join the group of the nearest",
         )
 
-    models = [engine for engine in _engines(spec, arms).values() if not isinstance(engine, SamplerEngine)]
+    models = [engine for engine in _engines(spec, arms).values() if engine.has_model]
     written = len(models) / len(arms)
     judged = sum(_judges(program) for program in programs.values()) / len(programs)
-    longest = max(map(_max_tokens, models), default=0)
+    longest = max((engine.token_limit for engine in models), default=0)
     if models:
         basis = (
             *basis,
             f"tokens: {_chars(programs):.0f} characters a text, {CHARS_PER_TOKEN} a token; worst case `max_tokens`",
         )
-    asking = [arm for arm in arms if isinstance(spec.teachers[arm], LLMTeacher)]
+    asking = [arm for arm in arms if spec.teachers[arm].answer_attempts]
     questions = sum(worked[arm] for arm in asking) * len(spec.seeds)
+    attempts_each = max((spec.teachers[arm].answer_attempts for arm in asking), default=1)
     if asking:
-        calls = f"{usual * questions:,} calls ({most * questions:,} at most, each up to {llm.ATTEMPTS} times)"
+        calls = f"{usual * questions:,} calls ({most * questions:,} at most, each up to {attempts_each} times)"
         what = f"one for each hypothesis, {ANSWER_TOKENS} tokens an answer"
         basis = (*basis, f"the mistakes are explained in {calls} of {_listed(asking)}: {what}")
     basis = (*basis, *_prompts(spec, arms, programs), *_unsure(spec, arms), *_people(spec, arms))
@@ -141,7 +129,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         explained = round(hypotheses * questions * answers)
         calls = round(texts * written * (1 + judged)) + explained
         tokens = round(texts * written * tokens_each) + explained * answer
-        usd = sum(_usd(engine, calls, tokens) for engine in models) / max(1, len(models))
+        usd = sum(engine.usd(calls * PROMPT_TOKENS, tokens) or 0 for engine in models) / max(1, len(models))
         # People explain every group, also where several say the same and one hypothesis comes of it.
         stated = max(hypotheses, round(spec.characterize.per_group * groups))
         usd += _people_usd(spec, worked, stated, hypotheses, each)
@@ -150,20 +138,20 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
 
     usual_tokens = _chars(programs) / CHARS_PER_TOKEN
     expected = amount(usual, 1 / max(share, 1 / attempts), usual_tokens, 1, ANSWER_TOKENS)
-    return Estimate(guarantees, acceptance, expected, amount(most, attempts, longest, llm.ATTEMPTS, longest), basis)
+    return Estimate(guarantees, acceptance, expected, amount(most, attempts, longest, attempts_each, longest), basis)
 
 
 def _worked(spec: Spec) -> Counter[str]:
     """How often each source that writes does so for a seed: in the first round once, in further ones for each arm."""
-    writing = [name for name in (*spec.asked, "generic") if name in spec.sources and not _recorded(spec, name)]
+    writing = [name for name in (*spec.teachers_used, "generic") if name in spec.sources and not _recorded(spec, name)]
     times = Counter(writing)
     for arm in spec.compared:
-        own = [name for name in further_sources(spec, arm) if name in writing] if spec.asked else []
+        own = [name for name in further_sources(spec, arm) if name in writing] if spec.teachers_used else []
         times.update({name: last_round(spec, arm) - 1 for name in own})
     return times
 
 
-def _engines(spec: Spec, arms: Sequence[str]) -> dict[str, EngineConfig]:
+def _engines(spec: Spec, arms: Sequence[str]) -> dict[str, EngineKind]:
     """The engine of each arm that has one; people have none."""
     found = {arm: spec.engine_of(arm) for arm in arms}
     return {arm: engine for arm, engine in found.items() if engine is not None}
@@ -171,38 +159,26 @@ def _engines(spec: Spec, arms: Sequence[str]) -> dict[str, EngineConfig]:
 
 def _recorded(spec: Spec, source: str) -> bool:
     """Whether nobody is asked for what a source gives."""
-    return isinstance(_teacher(spec, source), RecordedTeacher)
-
-
-def _teacher(spec: Spec, source: str) -> TeacherConfig:
-    return spec.teachers[spec.asked[0] if source == "generic" else source]
+    return spec.teacher_of(source).writes == "recorded"
 
 
 def _dialects(spec: Spec, arm: str) -> Sequence[lang.Dialect]:
     """What programs are compiled to for an arm; what people write is tested against all of them."""
     engine = spec.engine_of(arm)
-    return ("none",) if engine is None else dialects_of(engine)
+    return ("none",) if engine is None else engine.dialects
 
 
 def _people_usd(spec: Spec, worked: Mapping[str, int], stated: int, hypotheses: int, each: int) -> float:
     """What people cost that explain `stated` times for each seed, and write and verify `each` texts for every hypothesis."""
-    total = 0.0
-    for source, times in worked.items():
-        teacher = _teacher(spec, source)
-        if isinstance(teacher, HumanTeacher):
-            labelling = PEOPLE_SECONDS["verify"] * teacher.redundancy
-            seconds = hypotheses * each * (PEOPLE_SECONDS["write"] + labelling)
-            if source != "generic":
-                seconds += stated * PEOPLE_SECONDS["characterize"]
-            total += times * len(spec.seeds) * seconds / 3600 * teacher.wage.usd_per_hour
-    return total
+    return sum(
+        times * len(spec.seeds) * spec.teacher_of(source).usd(0 if source == "generic" else stated, hypotheses * each)
+        for source, times in worked.items()
+    )
 
 
 def _people(spec: Spec, arms: Sequence[str]) -> list[str]:
-    found = [arm for arm in arms if isinstance(spec.teachers[arm], HumanTeacher)]
-    stating, writing, labelling = (PEOPLE_SECONDS[job] for job in JOBS[:3])
-    times = f"{stating} seconds for a hypothesis, {writing} for a text, {labelling} for a label"
-    return [f"the time of people ({_listed(found)}): {times}, at their wage"] if found else []
+    found = [arm for arm in arms if spec.teachers[arm].asks_people]
+    return [f"the time of people ({_listed(found)}): {spec.teachers[found[0]].time_assumption}"] if found else []
 
 
 def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee, ...]:
@@ -210,19 +186,12 @@ def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee,
     return tuple(max(same, key=lambda one: lang.LEVELS.index(one.level)) for same in zip(*found, strict=True))
 
 
-def _usd(engine: EngineConfig, calls: int, tokens: int) -> float:
-    """What so many calls cost that write so many tokens; nothing for a model of one's own, or a recording."""
-    if not isinstance(engine, OpenAIEngine | BatchEngine) or engine.price is None:
-        return 0.0
-    return (calls * PROMPT_TOKENS * engine.price.input + tokens * engine.price.output) / 1e6
-
-
 def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
     """What is found out only when the run begins, or missing to say more."""
     engines = _engines(spec, arms)
-    asked = [arm for arm, one in engines.items() if len(dialects_of(one)) > 1]
-    hosted = {arm: one for arm, one in engines.items() if isinstance(one, OpenAIEngine | BatchEngine)}
-    free = [arm for arm, one in hosted.items() if one.price is None]
+    asked = [arm for arm, one in engines.items() if len(one.dialects) > 1]
+    hosted = {arm: one for arm, one in engines.items() if one.billed}
+    free = [arm for arm, one in hosted.items() if one.usd(1, 1) is None]
     lines = []
     if asked:
         lines.append(
@@ -234,13 +203,6 @@ def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
     if free:
         lines.append(f"no `price` is known for {_listed(free)}: it counts as nothing")
     return lines
-
-
-def _max_tokens(engine: EngineConfig) -> int:
-    """The most tokens that an engine writes for a text."""
-    if isinstance(engine, ReplayEngine):
-        engine = engine.engine
-    return 0 if isinstance(engine, SamplerEngine) else engine.max_tokens
 
 
 def _prompts(spec: Spec, arms: Sequence[str], programs: Mapping[str, lang.Program]) -> list[str]:

@@ -62,7 +62,7 @@ class RunPlan:
             return spec.model_copy(update={"seeds": seeds, "arms": only(spec.compared)})
         arms = [arm for arm in spec.compared if all(is_complete(arm, one) for one in of_seeds)]
         part = spec.model_copy(update={"arms": only(arms)})
-        if part.asked[:1] != spec.asked[:1]:
+        if part.teachers_used[:1] != spec.teachers_used[:1]:
             # Controls that follow an incomplete teacher say nothing.
             arms = [arm for arm in arms if not any(source_kind(spec, n).follows_teacher for n in spec.source_of(arm))]
             part = spec.model_copy(update={"arms": only(arms)})
@@ -90,7 +90,7 @@ def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "
         schema=train.schema,
         name=spec.name,
         arms={arm: ArmSettings(spec.source_of(arm), spec.method_of(arm)) for arm in spec.compared},
-        teachers=spec.asked,
+        teachers=spec.teachers_used,
         confidence=spec.detect.confidence,
         thresholds=spec.thresholds,
         resamples=spec.evaluate.resamples,
@@ -246,7 +246,7 @@ class Loop:
     def _followed(self, at: Round) -> Followed:
         """What the first teacher does in a round, for the sources that imitate it: alone in the first round, and in the leading
         arm in further ones."""
-        teacher = self.spec.asked[0]
+        teacher = self.spec.teachers_used[0]
         if at.number > 1:
             arm = leader(self.spec)
             at, sources = Round(at.seed, at.number, arm), self.spec.source_of(arm)

@@ -26,5 +26,5 @@ def last_round(spec: Spec, arm: str) -> int:
 
 def leader(spec: Spec) -> str:
     """The arm that controls follow in further rounds: of the arms with the first teacher, the one with fewest sources."""
-    arms = [arm for arm in spec.compared if spec.asked[0] in spec.source_of(arm)]
+    arms = [arm for arm in spec.compared if spec.teachers_used[0] in spec.source_of(arm)]
     return min(arms, key=lambda arm: len(spec.source_of(arm)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hcmlang import engines, lang
+from hcmlang import lang
 from hcmlang.diagnostics import (
     EXIT_SPEC,
     Diagnostic,
@@ -19,13 +19,12 @@ from hcmlang.diagnostics import (
     in_order,
 )
 from hcmlang.engines.base import Engine
-from hcmlang.engines.sampler import Sampler
 from hcmlang.hashing import derive_seed
 from hcmlang.lang.imports import read_file
 from hcmlang.packs import find_part
 from hcmlang.spec.check import programs_of
+from hcmlang.spec.kinds import ENGINES
 from hcmlang.spec.load import require_spec
-from hcmlang.spec.model import LlamaCppEngine, TransformersEngine
 from hcmlang.spec.tree import SequenceNode, parse_tree, plain
 from hcmlang.steps.writing.prompt import instance_prompt
 from hcmlang.steps.writing.write import TextRequest, TextResult, write
@@ -186,18 +185,15 @@ def _why(written: TextResult) -> str:
 
 
 def _engine(name: str, model: str | None) -> Engine:
-    if name in ("transformers", "llamacpp"):
-        if model is None:
-            hint = "give a hub id, a folder or a GGUF file: --model FOLDER"
-            raise DiagnosticError(Diagnostic("no-model", f"the engine `{name}` needs a model", hint=hint), EXIT_SPEC)
-        if name == "llamacpp":
-            return engines.make(LlamaCppEngine(kind="llamacpp", model=model))
-        return engines.make(TransformersEngine(kind="transformers", model=model))
     if name == "walk":
         from hcmlang.engines.walk import Walk
 
         return Walk()
-    return Sampler()
+    kind = ENGINES[name]
+    if kind.has_model and model is None:
+        hint = "give a hub id, a folder or a GGUF file: --model FOLDER"
+        raise DiagnosticError(Diagnostic("no-model", f"the engine `{name}` needs a model", hint=hint), EXIT_SPEC)
+    return kind.model_validate({"kind": name} | ({"model": model} if kind.has_model else {})).make()
 
 
 def _value(text: str) -> tuple[str, lang.Value]:

@@ -1,4 +1,4 @@
-"""What may stand at each place of a spec, after its JSON Schema."""
+"""What may stand at each place of a spec, by its JSON Schema, which includes the kinds of other packages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from hcmlang.lsp.outline import Path
 from hcmlang.spec.documentation import json_schema
 
-#: The keys of a mapping that is there already, with their values.
+#: The existing keys of a mapping, with their values.
 Siblings = Callable[[Path], Mapping[str, str]]
-#: Keys that tell which of several shapes a mapping has.
+#: Keys that show which of several shapes a mapping has.
 _TELLING = ("kind", "hub", "path")
 
 
@@ -23,7 +23,7 @@ class Key:
     name: str
     documentation: str
     kind: str
-    """What its value is, in a word or two."""
+    """The type of its value, in words."""
     required: bool
     default: str | None
 
@@ -57,7 +57,7 @@ def key(path: Path, siblings: Siblings) -> Key | None:
 
 
 def values(path: Path, siblings: Siblings) -> dict[str, str]:
-    """The values that can stand at a path, where they can be listed, with what they mean."""
+    """The possible values at a path, if they can be listed, with their meanings."""
     found: dict[str, str] = {}
     for owner in _nodes(path[:-1], siblings, narrow=path[-1:] != ("kind",)):
         for node in _expand(_step(owner, path[-1]) if path else None):
@@ -80,7 +80,7 @@ def _nodes(path: Path, siblings: Siblings, narrow: bool = True) -> list[dict[str
 
 
 def _narrowed(nodes: list[dict[str, Any]], present: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Of several shapes, those that fit the keys that are there; all, where none does."""
+    """The shapes that fit the existing keys; all shapes if none does."""
     for name in _TELLING:
         if name in present:
             fitting = [node for node in nodes if _fits(node.get("properties", {}).get(name), present[name])]
@@ -93,7 +93,7 @@ def _fits(node: dict[str, Any] | None, value: str) -> bool:
 
 
 def _step(node: dict[str, Any], step: str | int) -> dict[str, Any] | None:
-    """What stands below a key, or in a list."""
+    """The node below a key, or in a list."""
     if isinstance(step, int):
         items = node.get("items")
         return items if isinstance(items, dict) else None
@@ -107,7 +107,7 @@ def _step(node: dict[str, Any], step: str | int) -> dict[str, Any] | None:
 
 
 def _expand(node: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """The shapes that a node of the schema stands for."""
+    """The shapes of a node, with references and alternatives resolved."""
     if node is None:
         return
     if "$ref" in node:
@@ -142,7 +142,7 @@ def _kind(node: dict[str, Any]) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value as it is written in a spec."""
+    """A value as written in a spec."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

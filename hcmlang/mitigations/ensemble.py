@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.classifiers.pair import Pair
+from hcmlang.classifiers.ensemble import Ensemble as EnsembleModel
 from hcmlang.mitigations.append import Append
 from hcmlang.mitigations.base import ArmPlan, Mitigation
 from hcmlang.run.step import Needs, StepContext
-from hcmlang.steps.base import ModelStep, accelerators
+from hcmlang.steps.base import ModelStep
 
 
 class Ensemble(Mitigation):
@@ -35,7 +35,7 @@ class JoinModels(ModelStep):
     after: ModelStep
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.classifier))
+        return Needs(self.classifier.accelerators(training=False))
 
     def run(self, context: StepContext) -> None:
-        self.save(Pair(self.before.load(context), self.after.load(context)), context)
+        self.save(EnsembleModel(self.before.load(context), self.after.load(context)), context)

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hcmlang.classifiers import guard
+from hcmlang.classifiers import error_detector
 from hcmlang.mitigations.base import ArmPlan, Mitigation
 from hcmlang.run.step import Label, Needs, StepContext
-from hcmlang.steps.base import InstancesStep, ModelStep, ScoresStep, TableStep, accelerators
+from hcmlang.steps.base import InstancesStep, ModelStep, ScoresStep, TableStep
 from hcmlang.steps.folds import Added, out_of_fold
 from hcmlang.steps.retrain import Retrain
 
@@ -58,7 +58,7 @@ class FitGuard(ModelStep):
     seed: int
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.classifier))
+        return Needs(self.classifier.accelerators(training=False))
 
     def run(self, context: StepContext) -> None:
         classifier = self.model.load(context)
@@ -67,5 +67,7 @@ class FitGuard(ModelStep):
         scores = self.out_of_fold.scores(context)
         unseen = rows.take(np.arange(len(scores), len(rows)))
         scores = np.concatenate([scores, classifier.predict_proba(unseen, context.progress)])
-        detector = guard.fit(rows, scores, self.seed)
-        self.save(guard.Guarded(classifier, detector) if detector is not None else classifier, context)
+        detector = error_detector.fit(rows, scores, self.seed)
+        self.save(
+            error_detector.GuardedClassifier(classifier, detector) if detector is not None else classifier, context
+        )

@@ -14,9 +14,9 @@ from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, di
 from hcmlang.files import held, write_text
 from hcmlang.packs import failure
 from hcmlang.packs.manifest import File, PackName, Version
-from hcmlang.spec.load import validate, value_span
-from hcmlang.spec.model import Model
-from hcmlang.spec.tree import MappingNode, Node, read_tree
+from hcmlang.spec.base import Model
+from hcmlang.spec.tree import MappingNode, Node, read_tree, value_span
+from hcmlang.spec.validation import validate
 
 LOCK = "hcmlang.lock"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from hcmlang.packs.versions import parse_specifiers, parse_version
-from hcmlang.spec.model import Model, Name
+from hcmlang.spec.base import Model, Name
 
 #: Limits on a pack: bytes of its pack.yaml and of a file of test values, tests of each kind, texts of a test.
 MAX_YAML, MAX_TESTS, MAX_TEXTS = 100_000, 200, 1_000

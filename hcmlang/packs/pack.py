@@ -16,8 +16,8 @@ from hcmlang.files import MANIFEST
 from hcmlang.hashing import file_digest
 from hcmlang.packs.manifest import MAX_YAML, Manifest
 from hcmlang.packs.versions import parse_specifiers
-from hcmlang.spec.load import validate, value_span
-from hcmlang.spec.tree import MappingNode, Node, read_tree
+from hcmlang.spec.tree import MappingNode, Node, read_tree, value_span
+from hcmlang.spec.validation import validate
 from hcmlang.version import __version__
 
 Section = Literal["prompts", "programs", "lists", "templates"]

@@ -11,7 +11,7 @@ from hcmlang.evaluation.results import Results
 from hcmlang.files import write_text
 from hcmlang.report.headline import headline, seeds_in_words
 from hcmlang.report.tables import arms_table, markdown
-from hcmlang.spec.model import ClassifierConfig, Spec, TransformersClassifier
+from hcmlang.spec.model import Spec
 
 DATA_CARD = "augmented.card.md"
 MODEL_CARD = "model/README.md"
@@ -59,7 +59,10 @@ def model_card(spec: Spec, results: Results) -> str:
     metrics = results.metrics
     arm = metrics["summary"]["arm"] or "none"
     front: dict[str, Any] = {"pipeline_tag": "text-classification", "tags": ["hcmlang"]}
-    front |= _library(spec.classifier)
+    if spec.classifier.library_name is not None:
+        front["library_name"] = spec.classifier.library_name
+    if spec.classifier.base_model is not None:
+        front["base_model"] = spec.classifier.base_model
     labels = ", ".join(f"`{label}`" for label in spec.task.labels)
     body = f"""# {spec.name}, arm `{arm}`
 
@@ -75,14 +78,6 @@ selected by its results.
 Means over {seeds_in_words(metrics["seeds"])}. An HCM is a wrong prediction with at least the given confidence.
 """
     return _card(front, body)
-
-
-def _library(classifier: ClassifierConfig) -> dict[str, str]:
-    """How the hub loads the model: `library_name` and, where it was fine-tuned, its `base_model`."""
-    if not isinstance(classifier, TransformersClassifier):
-        return {}
-    base = {"base_model": classifier.model} if classifier.model != "tiny" else {}
-    return {"library_name": "transformers", **base}
 
 
 def _card(front: dict[str, Any], body: str) -> str:

@@ -8,10 +8,10 @@ from hcmlang.evaluation.comparison import MATCHED
 from hcmlang.evaluation.results import Results
 from hcmlang.run.costs import costs_of
 from hcmlang.run.files import JOURNAL
-from hcmlang.teachers.tasks import Tasks, has_tasks
+from hcmlang.teachers.annotation.store import TaskStore, has_tasks
 
 if TYPE_CHECKING:
-    from hcmlang.teachers.agreement import Agreement
+    from hcmlang.teachers.annotation.agreement import Agreement
 
 
 def costs(results: Results) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def agreement(results: Results) -> list[Agreement]:
     journal = results.folder / JOURNAL
     if not has_tasks(journal):
         return []
-    from hcmlang.teachers.agreement import agreements
+    from hcmlang.teachers.annotation.agreement import agreements
 
-    with Tasks(journal) as tasks:
+    with TaskStore(journal) as tasks:
         return agreements(tasks)

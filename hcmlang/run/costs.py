@@ -8,7 +8,7 @@ from typing import Any
 
 from hcmlang.database import has_table, open_read_only
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.engines.journal import NANO
+from hcmlang.engines.hosted.journal import NANO
 from hcmlang.run.files import JOURNAL
 
 _SUMS = "count(*), sum(response is null), sum(input_tokens), sum(output_tokens), sum(nano_usd), sum(seconds)"

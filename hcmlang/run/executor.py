@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.progress import Progress
 from hcmlang.run.providers import Providers
 from hcmlang.run.step import Needs, Step, StepContext

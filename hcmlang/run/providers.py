@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-from hcmlang import engines
-from hcmlang.diagnostics import Diagnostic, render
-from hcmlang.engines import batch
 from hcmlang.engines.base import Engine
-from hcmlang.engines.budget import Accountant
-from hcmlang.engines.chat import ChatModel, Constraints, negotiate
-from hcmlang.engines.journal import Journal, Journaled
-from hcmlang.engines.recording import Replay
-from hcmlang.engines.wire import Transport
+from hcmlang.engines.hosted import request_files
+from hcmlang.engines.hosted.journal import Journal
+from hcmlang.engines.hosted.spending import Accountant
 from hcmlang.hashing import content_key
 from hcmlang.progress import Progress
 from hcmlang.run.files import JOURNAL
-from hcmlang.spec.model import BatchEngine, Budget, EngineConfig, HostedEngine, OpenAIEngine, ReplayEngine
-from hcmlang.teachers.asked import Answer, PeopleWanted, Task
-from hcmlang.teachers.tasks import Tasks, has_tasks
+from hcmlang.spec.kinds import EngineKind
+from hcmlang.spec.model import Budget
+from hcmlang.teachers.annotation.store import TaskStore, has_tasks
+from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer, PeopleWanted
 
-#: The folder of request files in a run directory.
-BATCH = "batch"
-
-_CONSTRAINTS_IN_WORDS = {
-    "structured_outputs": "the server enforces programs (structured_outputs); every answer is checked as well",
-    "grammar": "the server enforces programs (grammar); every answer is checked as well",
-    "json_schema": "the server enforces JSON Schemas; all other constraints are checked, and failed answers requested again",
-    "none": "the server enforces no constraint: every answer is checked, and failed answers are requested again",
-}
+T = TypeVar("T")
 
 
 class Providers:
@@ -41,14 +30,13 @@ class Providers:
     """
 
     def __init__(self, folder: Path, budget: Budget | None, progress: Progress) -> None:
-        self._folder = folder
+        self.folder = folder
         self._budget = budget
         self._progress = progress
         self._journal: Journal | None = None
         self._accountant: Accountant | None = None
-        self._transports: dict[str, Transport] = {}
-        self._ways: dict[str, Constraints] = {}
-        self._tasks: Tasks | None = None
+        self._shared: dict[str, Any] = {}
+        self._tasks: TaskStore | None = None
         self._places: list[str] = []
 
     def __enter__(self) -> Providers:
@@ -62,27 +50,48 @@ class Providers:
         if self._tasks is not None:
             self._tasks.close()
 
-    def engine(self, config: EngineConfig, arm: str, purpose: str) -> Engine:
-        """An engine. Calls to a paid model go through the journal and the budget; costs are reported by `arm` and `purpose`.
+    def engine(self, kind: EngineKind, source: str, purpose: str) -> Engine:
+        """An engine. It is not kept: a local model would take the memory that the classifier needs. Calls to a hosted model
+        go through the journal and the budget; `source` and `purpose` sort the bill.
 
         Raises :class:`DiagnosticError` when the engine is not available, and what :meth:`Transport.send` raises.
         """
-        if not isinstance(config, OpenAIEngine | BatchEngine | ReplayEngine):
-            return engines.make(config)  # not kept: the classifier needs its memory
-        name = config.model_dump_json()
-        hosted = config.engine if isinstance(config, ReplayEngine) else config
-        if name not in self._transports:
-            self._transports[name] = self._transport(config)
-        transport = self._transports[name]
-        if name not in self._ways:
-            self._ways[name] = self._negotiated(hosted, transport, arm)
-        return ChatModel(hosted, transport, self._ways[name], arm, purpose)
+        return kind.make(_EngineContext(self, source, purpose))
 
-    def people(self, job: str, context: Mapping[str, Any]) -> Callable[[Sequence[Task]], dict[str, list[Answer]]]:
+    @property
+    def journal(self) -> Journal:
+        """The journal of the run's calls."""
+        if self._journal is None:
+            self._journal = Journal(self.folder / JOURNAL)
+            self._accountant = Accountant(self._budget, self._journal.spent())
+            self._journal.used = self._accountant.used
+        return self._journal
+
+    @property
+    def accountant(self) -> Accountant:
+        """The budget of the run, which starts with what the journal says was spent."""
+        _ = self.journal
+        assert self._accountant is not None, "the journal makes it"
+        return self._accountant
+
+    def note(self, text: str) -> None:
+        """Show a line to the user."""
+        self._progress.note(text)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` returns, made once in a run."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        value: T = self._shared[key]
+        return value
+
+    def people(
+        self, job: str, context: Mapping[str, Any]
+    ) -> Callable[[Sequence[AnnotationTask]], dict[str, list[Answer]]]:
         """A function that asks people on behalf of a step: it takes tasks and returns the answers to each by key. It raises
         :class:`PeopleWanted` while answers are missing. `context` is what answers are checked with."""
 
-        def ask(tasks: Sequence[Task]) -> dict[str, list[Answer]]:
+        def ask(tasks: Sequence[AnnotationTask]) -> dict[str, list[Answer]]:
             place = f"{job}/{content_key(sorted({task.key for task in tasks}))[:16]}"
             answers = self.tasks.want(place, tasks, context)
             missing = self.tasks.open(place)
@@ -94,55 +103,53 @@ class Providers:
         return ask
 
     @property
-    def tasks(self) -> Tasks:
+    def tasks(self) -> TaskStore:
         """The tasks for people in this run, and their answers."""
         if self._tasks is None:
-            self._tasks = Tasks(self._folder / JOURNAL)
+            self._tasks = TaskStore(self.folder / JOURNAL)
         return self._tasks
 
     def relative(self, folder: Path) -> str:
         """The path of a step's result within the run directory."""
-        return folder.relative_to(self._folder.absolute()).as_posix()
+        return folder.relative_to(self.folder.absolute()).as_posix()
 
     def finish(self) -> None:
         """Call this when all steps have asked: tasks that no step asked for are withdrawn."""
-        if self._tasks is not None or has_tasks(self._folder / JOURNAL):
+        if self._tasks is not None or has_tasks(self.folder / JOURNAL):
             self.tasks.retire(self._places)
 
     def take(self, paths: Sequence[Path]) -> str:
         """Record answers to request files and return a summary in one line. Raises :class:`DiagnosticError`."""
-        path = self._folder / JOURNAL
-        answers = batch.read(path, paths)
+        path = self.folder / JOURNAL
+        answers = request_files.read(path, paths)
         with Journal(path) as journal:
             journal.record(list(answers.found.values()))
-        batch.taken(path, answers)
+        request_files.taken(path, answers)
         return answers.summary()
 
-    def _negotiated(self, config: HostedEngine, transport: Transport, arm: str) -> Constraints:
-        assert isinstance(config, OpenAIEngine | BatchEngine)
-        if config.constraints != "auto":
-            return config.constraints
-        way = negotiate(config, transport, arm)
-        self._progress.note(f"{arm}: {_CONSTRAINTS_IN_WORDS[way]}")
-        return way
 
-    def _transport(self, config: OpenAIEngine | BatchEngine | ReplayEngine) -> Transport:
-        path = self._folder / JOURNAL
-        if self._journal is None or self._accountant is None:
-            self._journal = Journal(path)
-            self._accountant = Accountant(self._budget, self._journal.spent())
-            self._journal.used = self._accountant.used
-        if isinstance(config, ReplayEngine):
-            return Journaled(Replay(Path(config.recording)), self._journal)
-        account = self._accountant.priced(config.price)
-        if isinstance(config, BatchEngine):
-            for request in batch.waiting(path):
-                if request.body.get("model") == config.model:
-                    account.reserve(request)
-            return Journaled(batch.RequestFiles(path, self._folder / BATCH, account), self._journal)
-        from hcmlang.engines.client import Client
+@dataclass(frozen=True)
+class _EngineContext:
+    """See :class:`hcmlang.engines.base.EngineContext`."""
 
-        return Journaled(Client(config, account, self._note), self._journal)
+    providers: Providers
+    source: str
+    purpose: str
 
-    def _note(self, note: Diagnostic) -> None:
-        self._progress.note(render([note]))
+    @property
+    def folder(self) -> Path:
+        return self.providers.folder
+
+    @property
+    def journal(self) -> Journal:
+        return self.providers.journal
+
+    @property
+    def accountant(self) -> Accountant:
+        return self.providers.accountant
+
+    def note(self, text: str) -> None:
+        self.providers.note(text)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        return self.providers.shared(key, make)

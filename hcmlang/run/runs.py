@@ -11,11 +11,11 @@ from filelock import FileLock, Timeout
 
 from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines import batch
+from hcmlang.engines.hosted import request_files as batch
 from hcmlang.run.costs import costs_of
 from hcmlang.run.files import JOURNAL, METRICS
 from hcmlang.run.store import holder_of
-from hcmlang.teachers import tasks
+from hcmlang.teachers.annotation import store as tasks
 
 
 @dataclass(frozen=True)

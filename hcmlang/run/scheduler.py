@@ -18,7 +18,7 @@ from functools import partial
 from typing import TypeAlias
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.progress import SILENT, Progress
 from hcmlang.run.executor import Done, Executor, Job, perform
 from hcmlang.run.providers import Providers

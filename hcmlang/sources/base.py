@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hcmlang import lang
-from hcmlang.spec.model import RecordedTeacher, Spec
+from hcmlang.spec.model import Spec
 from hcmlang.steps.base import (
     EvaluationSets,
     GroupsStep,
@@ -63,7 +63,7 @@ class Source:
         """Whether the source called `name` gives new instances in further rounds."""
         if not self.follows_teacher:
             return True
-        return not isinstance(spec.teachers[spec.asked[0]], RecordedTeacher)
+        return spec.teachers[spec.teachers_used[0]].several_rounds
 
     def steps(
         self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None

@@ -11,7 +11,6 @@ from hcmlang.run.files import HYPOTHESES
 from hcmlang.run.step import StepContext
 from hcmlang.sources.base import Followed, RoundPlan, Source
 from hcmlang.sources.teacher import write_for
-from hcmlang.spec.model import RecordedTeacher
 from hcmlang.steps.base import EvaluationSets, HypothesesStep, InstancesStep, Round, TableStep
 from hcmlang.steps.collect.parts import SourceSteps
 from hcmlang.steps.probe import shown_rows
@@ -29,11 +28,11 @@ class Generic(Source):
         self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None
     ) -> SourceSteps:
         assert followed is not None
-        config = plan.spec.teachers[plan.spec.asked[0]]
+        config = plan.spec.teachers[plan.spec.teachers_used[0]]
         hypotheses = BlankHypotheses(
             label=plan.at.label("characterize", teacher=name),
             # A recording has a file with instances that were written without a hypothesis.
-            like=None if isinstance(config, RecordedTeacher) else followed.hypotheses,
+            like=None if config.writes == "recorded" else followed.hypotheses,
             pool=plan.pool,
             evaluation=plan.evaluation,
             seed=plan.at.seed,

@@ -9,7 +9,7 @@ from hcmlang import lang, prompts
 from hcmlang.data.sources import text_digest
 from hcmlang.lang.syntax import Confidence, Novelty, Predicts
 from hcmlang.sources.base import Followed, RoundPlan, Source
-from hcmlang.spec.model import HumanTeacher, LLMTeacher, RecordedTeacher, SamplerEngine, Spec
+from hcmlang.spec.model import Spec
 from hcmlang.steps.base import EvaluationSets, HypothesesStep, InstancesStep
 from hcmlang.steps.characterize import Characterize
 from hcmlang.steps.collect.parts import SourceSteps
@@ -26,7 +26,7 @@ class Teacher(Source):
     summary: ClassVar[str] = "a teacher"
 
     def continues(self, spec: Spec, name: str) -> bool:
-        return not isinstance(spec.teachers[name], RecordedTeacher)
+        return spec.teachers[name].several_rounds
 
     def steps(
         self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None
@@ -56,7 +56,7 @@ def write_for(plan: RoundPlan, teacher: NamedTeacher, hypotheses: HypothesesStep
     """The steps in which a teacher writes for hypotheses; `probed` tests these first."""
     spec, at, name = plan.spec, plan.at, teacher.name
     label = at.label("generate", teacher=name)
-    if isinstance(teacher.config, RecordedTeacher):
+    if teacher.config.writes == "recorded":
         recorded = Recorded(label=label, teacher=teacher, schema=plan.schema, hypotheses=hypotheses, seed=at.seed)
         return SourceSteps(recorded, hypotheses)
     probes = None
@@ -71,7 +71,7 @@ def write_for(plan: RoundPlan, teacher: NamedTeacher, hypotheses: HypothesesStep
             instances=spec.probe.instances,
             significance=spec.probe.significance,
         )
-    writing = _writing(plan, teacher, hypotheses, everything=isinstance(teacher.config, HumanTeacher))
+    writing = _writing(plan, teacher, hypotheses, everything=teacher.config.asks_people)
     return SourceSteps(Generate(label=label, writing=writing, probes=probes), hypotheses, probes)
 
 
@@ -114,9 +114,9 @@ def _writing(plan: RoundPlan, teacher: NamedTeacher, hypotheses: HypothesesStep,
 def prompt_files(spec: Spec, source: str, programs: Mapping[str, lang.Program]) -> dict[prompts.Purpose, str | None]:
     """The files of the prompts that a source uses, by purpose; None for a default prompt. Sources without a model use none."""
     files: dict[prompts.Purpose, str | None] = {}
-    if isinstance(spec.teachers.get(source), LLMTeacher):
+    if source in spec.teachers and "characterize" in spec.teachers[source].prompts_used:
         files["characterize"] = spec.characterize.prompt
-    if spec.generate is not None and not isinstance(spec.engine_of(source), SamplerEngine | None):
+    if spec.generate is not None and spec.teacher_of(source).writes == "model":
         files["instances"] = spec.generate.prompt
         if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
             files["judge"] = spec.generate.judge_prompt

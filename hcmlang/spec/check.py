@@ -4,35 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, Origin, Source, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.syntax import Predicts
+from hcmlang.spec.data import FileData
+from hcmlang.spec.kinds import Kind
 from hcmlang.spec.load import SpecFile, absolute
-from hcmlang.spec.model import (
-    Arm,
-    FileData,
-    HostedEngine,
-    LLMTeacher,
-    RecordedTeacher,
-    SamplerEngine,
-    Spec,
-)
+from hcmlang.spec.model import Arm, Spec
 from hcmlang.spec.references import as_reference
 from hcmlang.spec.registries import CRITERIA, SOURCES, mitigations_of
 from hcmlang.spec.tree import MappingNode, ScalarNode, SequenceNode
 
 
 def check_spec(file: SpecFile, *, read: Reader = read_file) -> list[Diagnostic]:
-    """Every contradiction within a spec, and every mistake in its program, whose files `read` reads."""
-    checks = (_labels, _columns, _threshold, _splits, _teachers, _arms, _selection, _rounds, _seeds, _push)
+    """Every contradiction within a spec, every mistake in its program, whose files `read` reads, and what its kinds report."""
+    checks = (_labels, _columns, _threshold, _splits, _kinds, _teachers, _arms, _selection, _rounds, _seeds, _push)
     return [d for check in checks for d in check(file)] + programs_of(file, read)[1]
 
 
 def programs_of(file: SpecFile, read: Reader = read_file) -> tuple[dict[str, lang.Program], list[Diagnostic]]:
-    """The spec's programs by name (`program` where it has only one), read and checked; those that are right."""
+    """The correct programs of the spec by name (`program` for a single one), and the mistakes in the others."""
     spec, node = file.spec, file.node("generate", "program")
     if spec.generate is None or node is None:
         return {}, []
@@ -41,9 +36,9 @@ def programs_of(file: SpecFile, read: Reader = read_file) -> tuple[dict[str, lan
         named = {str(name): entry.node for name, entry in node.entries.items()}
     programs: dict[str, lang.Program] = {}
     diagnostics: list[Diagnostic] = []
-    for name, one in named.items():
-        if isinstance(one, ScalarNode) and isinstance(one.value, str):
-            program, found = _program(file, one, read)
+    for name, written in named.items():
+        if isinstance(written, ScalarNode) and isinstance(written.value, str):
+            program, found = _program(file, written, read)
             diagnostics += found
             if program is not None:
                 programs[name] = program
@@ -53,13 +48,13 @@ def programs_of(file: SpecFile, read: Reader = read_file) -> tuple[dict[str, lan
 def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Program | None, list[Diagnostic]]:
     task, text, origin = file.spec.task, str(node.value), node.origin()
     if as_reference(text, "programs") is not None:
-        return None, []  # where it was looked up, it was told that it stands for nothing
+        return None, []  # the lookup in packs has reported it
     if _names_a_file(text):
         path = Path(absolute(text, Path(node.span.source.name).parent))
         try:
             text = read(path)
         except FileNotFoundError:
-            hint = "paths are relative to the spec; a program may also stand in the spec itself, after `program: |`"
+            hint = "paths are relative to the spec; you can also write the program into the spec, after `program: |`"
             return None, [Diagnostic("missing-file", f"there is no program {path}", node.span, hint)]
         except (OSError, UnicodeDecodeError) as error:
             return None, [Diagnostic("unreadable-file", f"cannot read {path}: {error}", node.span)]
@@ -78,25 +73,24 @@ def _program(file: SpecFile, node: ScalarNode, read: Reader) -> tuple[lang.Progr
 
 
 def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
-    """What a program wants and the engine of a teacher that is compared cannot do: the sampler has no model."""
-    teacher = next((name for name in spec.asked if isinstance(spec.engine_of(name), SamplerEngine)), None)
+    """What a program needs a language model for, when a teacher in use has an engine without one."""
+    teacher = next((name for name in spec.teachers_used if spec.teachers[name].writes == "program"), None)
     if teacher is None:
         return
     other = f"`teachers.{teacher}.engine: {{kind: transformers, model: ...}}`"
     for place in program.free_text[:1]:
-        hint = f"write it as rules, or give the teacher a model: {other}"
-        message = f"free text takes a language model, and the engine of the teacher `{teacher}` has none"
+        hint = f"write rules instead, or give the teacher a model: {other}"
+        message = f"free text needs a language model, and the engine of the teacher `{teacher}` has none"
         yield Diagnostic("no-model", message, place, hint)
-    for asked in program.asked:
-        if isinstance(asked, Predicts) and asked.judge:
+    for predicate in program.asked:
+        if isinstance(predicate, Predicts) and predicate.judge:
             hint = f"`predicts(...)` asks the classifier under repair; or give the teacher a model: {other}"
-            message = f"`judge` takes a language model, and the engine of the teacher `{teacher}` has none"
-            yield Diagnostic("no-judge", message, asked.span, hint)
+            message = f"`judge` needs a language model, and the engine of the teacher `{teacher}` has none"
+            yield Diagnostic("no-judge", message, predicate.span, hint)
 
 
 def _fits(fields: tuple[str, ...], columns: tuple[str, ...]) -> bool:
-    """A program writes as many texts as the task reads. They are matched by name, or by position where a program that
-    is shared between tasks has names of its own; a mixture of both would be a guess."""
+    """A program writes as many texts as the task reads. They are matched by name, or by position when no name is the same."""
     if len(fields) != len(columns):
         return False
     return len(columns) == 1 or set(fields) == set(columns) or not set(fields) & set(columns)
@@ -157,7 +151,9 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
         if source in seen:
             what = source.path if isinstance(source, FileData) else source.hub
             message = f"`{path[-1]}` is the same data as `{seen[source]}`: {what}"
-            yield Diagnostic("shared-split", message, file.span(*path), "a result on rows that were used is no result")
+            yield Diagnostic(
+                "shared-split", message, file.span(*path), "use different rows to train, search and evaluate"
+            )
         seen[source] = path[-1]
     for name in file.spec.task.challenge:
         if name in ("train", "pool", "test"):
@@ -165,60 +161,62 @@ def _splits(file: SpecFile) -> Iterator[Diagnostic]:
             yield Diagnostic("reserved-name", f"`{name}` cannot name a challenge set", span)
 
 
-def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
+def _kinds(file: SpecFile) -> Iterator[Diagnostic]:
+    """What the classifier, the teachers and their engines check themselves."""
+    parts: list[tuple[tuple[str, ...], Kind]] = [(("classifier",), file.spec.classifier)]
     for name, teacher in file.spec.teachers.items():
+        parts.append((("teachers", name), teacher))
+        if teacher.engine_for_writing is not None:
+            parts.append((("teachers", name, "engine"), teacher.engine_for_writing))
+    for path, kind in parts:
+        yield from kind.problems(partial(file.span, *path))
+
+
+def _teachers(file: SpecFile) -> Iterator[Diagnostic]:
+    spec = file.spec
+    for name, teacher in spec.teachers.items():
         if name in ("none", *SOURCES):
             span = file.key_span("teachers", name)
-            yield Diagnostic("reserved-name", f"`{name}` is a control arm; a teacher needs another name", span)
-        if isinstance(teacher, LLMTeacher) and isinstance(teacher.engine, SamplerEngine):
-            message = f"the teacher `{name}` asks a language model, and the engine `sampler` has none"
-            hint = "name a model, `engine: {kind: transformers, model: ...}`; or take the teacher `{kind: miner}`"
-            yield Diagnostic("no-model", message, file.span("teachers", name, "engine"), hint)
-        yield from _price(file, name)
-
-
-def _price(file: SpecFile, teacher: str) -> Iterator[Diagnostic]:
-    """A budget in dollars cannot be kept where a price is not known."""
-    engine, budget = file.spec.engine_of(teacher), file.spec.budget
-    if not isinstance(engine, HostedEngine) or engine.price is not None:
-        return
-    if budget is not None and budget.usd is not None and teacher in file.spec.asked:
-        message = f"the budget is in US dollars, and what the model of the teacher `{teacher}` costs is not known"
-        hint = "add `price: {input: ..., output: ...}`, in dollars for a million tokens; 0 for a server of your own"
-        yield Diagnostic("no-price", message, file.span("teachers", teacher, "engine"), hint)
+            yield Diagnostic("reserved-name", f"`{name}` is a control; a teacher needs another name", span)
+        engine = teacher.engine_for_writing
+        limited = spec.budget is not None and spec.budget.usd is not None and name in spec.teachers_used
+        if limited and engine is not None and engine.usd(1, 1) is None:
+            message = f"the budget is in US dollars, and the price of the model of the teacher `{name}` is not known"
+            hint = "add `price: {input: ..., output: ...}`, in dollars for a million tokens; 0 for a server of your own"
+            yield Diagnostic("no-price", message, file.span("teachers", name, "engine"), hint)
 
 
 def _seeds(file: SpecFile) -> Iterator[Diagnostic]:
     for seed, count in Counter(file.spec.seeds).items():
         if count > 1:
-            hint = "a repetition with the same seed is the same run, and makes intervals too narrow"
+            hint = "the same seed repeats the same run and makes intervals too narrow"
             yield Diagnostic("duplicate-seed", f"the seed {seed} is listed {count} times", file.span("seeds"), hint)
 
 
 def _rounds(file: SpecFile) -> Iterator[Diagnostic]:
     spec = file.spec
     if spec.rounds > 1 and spec.task.data.pool is None:
-        message = f"each of {spec.rounds} rounds looks for mistakes in a part of the pool, and there is no pool"
-        hint = "name labelled rows that the classifier is not trained on in `task.data.pool`, or leave out `rounds`"
+        message = f"each of {spec.rounds} rounds searches a part of the pool for mistakes, and there is no pool"
+        hint = "add labelled rows that the classifier is not trained on as `task.data.pool`, or remove `rounds`"
         yield Diagnostic("no-pool", message, file.span("rounds"), hint)
     controls = [name for name, kind in SOURCES.items() if not kind.follows_teacher]
-    writes = [name for name in spec.sources if name in controls or name in spec.teachers]
-    if spec.rounds > 1 and all(isinstance(spec.teachers.get(name), RecordedTeacher) for name in writes):
-        message = "no arm has a teacher with anything new to say in a second round: recordings are used once"
-        yield Diagnostic("no-rounds", message, file.span("rounds"), "leave out `rounds`", "warning")
+    teachers = [spec.teachers[name] for name in spec.teachers_used]
+    if spec.rounds > 1 and not set(controls) & set(spec.sources) and not any(one.several_rounds for one in teachers):
+        message = "no arm has a source of new instances for a second round: recordings are used once"
+        yield Diagnostic("no-rounds", message, file.span("rounds"), "remove `rounds`", "warning")
     if spec.stop is not None and spec.rounds == 1:
         message = "`stop` ends rounds, and there is only one"
-        yield Diagnostic("no-rounds", message, file.span("stop"), "say how many there may be with `rounds`")
+        yield Diagnostic("no-rounds", message, file.span("stop"), "set the most rounds with `rounds`")
 
 
 def _selection(file: SpecFile) -> Iterator[Diagnostic]:
     if file.spec.select.by and file.spec.select.keep is None:
-        message = "`select.by` chooses among more instances than are wanted, and all are wanted"
-        yield Diagnostic("no-limit", message, file.span("select", "by"), "say how many with `select.keep`")
+        message = "`select.by` ranks instances, but there is no limit: all are kept"
+        yield Diagnostic("no-limit", message, file.span("select", "by"), "set the limit with `select.keep`")
     judged = next((name for name in file.spec.select.by if CRITERIA[name].needs_judge), None)
     if judged is not None and file.spec.judge is None:
-        message = f"`{judged}` takes a language model that judges, and no teacher that is compared has one"
-        hint = "give a teacher one: `engine: {kind: transformers, model: ...}`; or take another criterion"
+        message = f"`{judged}` needs a language model as judge, and no teacher in use has one"
+        hint = "give a teacher one: `engine: {kind: transformers, model: ...}`; or use another criterion"
         yield Diagnostic("no-judge", message, file.span("select", "by"), hint)
 
 
@@ -245,11 +243,11 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
             if name not in known:
                 missing = f"the arm `{arm}` names no teacher" if name == arm else f"`{name}` names no teacher"
                 yield Diagnostic("unknown-arm", missing, span, did_you_mean(name, known))
-            elif name in SOURCES and SOURCES[name].follows_teacher and not spec.asked:
-                hint = "it takes as many as the first teacher's arm adds; add a teacher to `arms`"
+            elif name in SOURCES and SOURCES[name].follows_teacher and not spec.teachers_used:
+                hint = "it adds as many instances as the first teacher; add a teacher to `arms`"
                 yield Diagnostic("no-teacher", f"the arm `{arm}` needs a teacher", span, hint)
         yield from _arm(spec, arm, span)
-    written = [name for name in spec.asked if not isinstance(spec.teachers[name], RecordedTeacher)]
+    written = [name for name in spec.teachers_used if spec.teachers[name].writes != "recorded"]
     if written and spec.generate is None:
         message = f"the arm `{written[0]}` writes instances, but there is no `generate`"
         hint = "add `generate: {program: ...}`; docs/language.md shows how to write a program"
@@ -260,12 +258,12 @@ def _arms(file: SpecFile) -> Iterator[Diagnostic]:
 
 
 def _arm(spec: Spec, arm: str, span: Span) -> Iterator[Diagnostic]:
-    """What an arm lacks for its method or sources."""
+    """What is missing for an arm's method or sources."""
     method, sources = spec.method_of(arm), spec.source_of(arm)
     kinds = mitigations_of(method)
     if not sources and any(kind.needs_instances for kind in kinds):
-        message = f"the arm `{arm}` has no instances, and `{method}` does nothing without"
-        yield Diagnostic("no-instances", message, span, "name teachers or controls after `from`, or take `by: guard`")
+        message = f"the arm `{arm}` has no instances, and `{method}` needs some"
+        yield Diagnostic("no-instances", message, span, "list teachers or controls after `from`, or use `by: guard`")
     if any(kind.needs_calibration for kind in kinds) and not spec.evaluate.held_out:
         message = f"the arm `{arm}` chooses its weight on held-out train rows, and there are none"
         yield Diagnostic("no-held-out", message, span, "leave `evaluate.held_out` at 0.1")
@@ -273,7 +271,7 @@ def _arm(spec: Spec, arm: str, span: Span) -> Iterator[Diagnostic]:
     if spec.rounds > 1 and unselected is not None and len(sources) > 1:
         message = f"the arm `{arm}` mixes `{unselected}` with other sources, which cannot be done in several rounds"
         yield Diagnostic("no-rounds", message, span, f"make `{unselected}` a separate arm, or leave out `rounds`")
-    first = spec.teachers[spec.asked[0]] if spec.asked else None
-    if "generic" in sources and isinstance(first, RecordedTeacher) and first.generic is None:
-        message = f"the arm `{arm}` needs what the teacher `{spec.asked[0]}` wrote without a hypothesis"
-        yield Diagnostic("no-generic", message, span, f"add `generic: FILE` to `teachers.{spec.asked[0]}`")
+    first = next(iter(spec.teachers_used), None)
+    if "generic" in sources and first is not None and not spec.teachers[first].has_generic:
+        message = f"the arm `{arm}` needs instances that the teacher `{first}` wrote without a hypothesis"
+        yield Diagnostic("no-generic", message, span, f"add `generic: FILE` to `teachers.{first}`")

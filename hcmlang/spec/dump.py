@@ -1,4 +1,4 @@
-"""A spec as YAML for people: keys in their order, programs as blocks."""
+"""A spec as readable YAML: keys in their order, programs as blocks."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ _Dumper.add_representer(str, _text)
 
 
 def to_yaml(data: dict[str, Any], width: int = 110) -> str:
-    """The data as YAML text; it reads back as the same data."""
+    """The data as YAML text, which reads back as the same data."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
     return text

@@ -1,4 +1,4 @@
-"""References to parts of packs, where a spec may also name a file: `sentiment-blindspots/characterize@^1.2`."""
+"""References to parts of packs in place of file names: `sentiment-blindspots/characterize@^1.2`."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ _FORM = re.compile(
 )
 
 
-#: What is meant for a reference, though the versions are wrong or missing.
+#: A text that is meant as a reference, although the versions are wrong or missing.
 _MEANT = re.compile(r"(?P<pack>[a-z0-9][a-z0-9-]*)/(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(@(?P<range>[^/]*))?")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A part of a pack, of a version within a range."""
+    """A part of a pack, in a version within a range."""
 
     pack: str
     name: str
     range: str
     section: str
-    """Where the pack lists it: `prompts`, `programs` or `templates`."""
+    """The section of the pack: `prompts`, `programs` or `templates`."""
 
     def __str__(self) -> str:
         return f"{self.pack}/{self.name}@{self.range}"
 
 
-#: Finds the file of a reference for a spec in a folder; None with the reason where there is none. Findings are at the span.
+#: Finds the file of a reference for a spec in a folder, or None with the reasons, placed at the span.
 Finder = Callable[[Reference, Path, Span], tuple[Path | None, list[Diagnostic]]]
 
 
 def as_reference(text: str, section: str) -> Reference | None:
-    """The reference that a text is; None for the name of a file, or a program."""
+    """A text as a reference; None for the name of a file, or a program."""
     match = _FORM.fullmatch(text.strip())
     return Reference(match["pack"], match["name"], match["range"], section) if match else None
 
 
 def wrong_reference(text: str, folder: Path, span: Span) -> Diagnostic | None:
-    """What is wrong with a text that names neither a file of the folder nor a part of a pack, and is meant for the latter."""
+    """The mistake in a text that is meant as a reference but has no valid range of versions."""
     match = _MEANT.fullmatch(text.strip())
     if match is None or (folder / text).exists():
         return None
     part = f"{match['pack']}/{match['name']}"
-    message = f"there is no file {part}; a part of a pack is named with the versions that will do"
+    message = f"there is no file {part}; a part of a pack needs a range of versions"
     if match["range"]:
-        message = f"`{match['range']}` is no range of versions"
+        message = f"`{match['range']}` is not a range of versions"
     return Diagnostic("bad-range", message, span, f"write {part}@^1.2, or {part}@1.2.0")
 
 
-#: Keys of a spec that may refer to a pack, and to which of its sections. `*` is any key.
+#: Keys of a spec that may refer to a pack, with the section of the pack. `*` is any key.
 SECTIONS: dict[tuple[str | int, ...], str] = {
     ("characterize", "prompt"): "prompts",
     ("characterize", "templates"): "templates",

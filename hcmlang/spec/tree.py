@@ -1,8 +1,7 @@
-"""YAML as a tree in which every value keeps its place in the file.
+"""YAML as a tree in which every value has its place in the file.
 
-Built from PyYAML's events rather than its constructors: positions survive, scalars follow YAML 1.2 (`1e-4` is a
-number; `no`, `on` and dates are text), duplicate keys are errors, and a file can neither nest nor expand without
-bound.
+It is built from PyYAML's events, not its constructors: positions are known, scalars follow YAML 1.2 (`1e-4` is a number; `no`,
+`on` and dates are text), duplicate keys are errors, and nesting and expansion are limited.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ MAX_DEPTH = 50
 MAX_NODES = 100_000
 
 Scalar: TypeAlias = str | int | float | bool | None
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class ScalarNode:
     """As written, without quotes."""
     span: Span
     block: bool = False
-    """Written as a literal block (`|`), so that positions inside it are positions in the file."""
+    """Whether it is a literal block (`|`), in which positions are positions in the file."""
 
     def origin(self) -> Origin:
-        """Where this text begins, for a part that parses it on its own."""
+        """Where this text begins, for its own parser."""
         source, line = self.span.source, self.span.line
         if not self.block:
             written = source.line(line) or ""
@@ -74,10 +74,10 @@ Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
 
 
 def read_tree(path: Path, most: int = MAX_BYTES) -> tuple[Node | None, list[Diagnostic]]:
-    """Parse a YAML file of `most` bytes; None with an error where it cannot be read at all."""
+    """Parse a YAML file of at most `most` bytes; None with an error where it cannot be read."""
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            return None, [Diagnostic("unreadable-file", f"{path} is no plain file")]
+            return None, [Diagnostic("unreadable-file", f"{path} is not a regular file")]
         content = path.read_bytes()
     except FileNotFoundError:
         return None, [Diagnostic("missing-file", f"there is no file {path}", hint="`hcmlang init DIR` writes a spec")]
@@ -85,7 +85,7 @@ def read_tree(path: Path, most: int = MAX_BYTES) -> tuple[Node | None, list[Diag
         return None, [Diagnostic("unreadable-file", f"cannot read {path}: {(error.strerror or '').lower()}")]
     if len(content) > most:
         message = f"{path} has {len(content):,} bytes; {most:,} are allowed"
-        hint = "data belongs into files that the spec names" if most == MAX_BYTES else None
+        hint = "put data into files that the spec names" if most == MAX_BYTES else None
         return None, [Diagnostic("too-large", message, hint=hint)]
     try:
         text = content.decode("utf-8-sig")
@@ -118,10 +118,10 @@ def plain(node: Node) -> Any:
 
 
 def merge(base: Node, over: Node) -> Node:
-    """`over` laid upon `base`: mappings are merged key by key, anything else is replaced.
+    """`base` overridden by `over`: mappings are merged key by key, everything else is replaced.
 
-    A mapping that names another `kind`, or another sort of data source, replaces the one below it, since its
-    neighbours belong to the kind they were written for.
+    A mapping with another `kind`, or another kind of data source, replaces the one in `base`, whose other keys belong to the
+    former kind.
     """
     if not (isinstance(base, MappingNode) and isinstance(over, MappingNode)):
         return over
@@ -151,7 +151,7 @@ def without(node: Node, path: tuple[str | int, ...]) -> Node:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a key path leads: the deepest entry that exists, and the path to it."""
+    """The deepest existing entry of a key path, and the path to it."""
 
     node: Node
     key: Span | None
@@ -159,7 +159,7 @@ class Place:
 
 
 def locate(node: Node, path: tuple[str | int, ...]) -> Place:
-    """Follow a key path as far as the tree goes; steps that name nothing in the tree are passed over."""
+    """Follow a key path as far as the tree goes; steps that are not in the tree are skipped."""
     place = Place(node, None, ())
     for step in path:
         here = place.node
@@ -169,6 +169,14 @@ def locate(node: Node, path: tuple[str | int, ...]) -> Place:
         elif isinstance(here, SequenceNode) and isinstance(step, int) and step < len(here.items):
             place = Place(here.items[step], None, (*place.path, step))
     return place
+
+
+def value_span(tree: Node, path: KeyPath) -> Span:
+    """Where the value of a key path stands; where it is missing, the deepest key above it."""
+    place = locate(tree, path)
+    if place.path == path or place.key is None:
+        return place.node.span if place.path else Span.point(place.node.span.source, place.node.span.line)
+    return place.key
 
 
 def _tag(node: MappingNode, key: str) -> Scalar:
@@ -255,7 +263,7 @@ class _Builder:
                 self._report("bad-key", "a key must be a plain text", key.span, "put the value after the colon")
             elif key.text in entries:
                 first = entries[key.text].key
-                hint = f"it stands in line {first.line} already; keep one of the two"
+                hint = f"it is already in line {first.line}; keep one of the two"
                 self._report("duplicate-key", f"the key `{key.text}` appears twice", key.span, hint)
             else:
                 entries[key.text] = Entry(key.span, value)
@@ -288,7 +296,7 @@ class _Builder:
     def _span(self, first: yaml.Event, last: yaml.Event | None = None) -> Span:
         start: Any = first.start_mark
         end: Any = (last or first).end_mark
-        # What is left out (`key:` without a value) stands between two characters; one column is shown.
+        # A missing value (`key:`) is between two characters; show one column.
         width = (start.line, start.column) == (end.line, end.column)
         return Span(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1 + width)
 
@@ -299,10 +307,10 @@ class _Builder:
         return DiagnosticError(Diagnostic(code, message, self._span(event), hint), EXIT_SPEC)
 
 
-#: What libyaml says, and what a person who has never read the YAML standard should do.
+#: Messages of libyaml, and advice for people who have never read the YAML standard.
 _ADVICE = (
     ("tab character", "indent with spaces, not tabs"),
-    ("nesting depth", "close the brackets that this file opens; a spec needs about six levels"),
+    ("nesting depth", "close the open brackets; a spec needs about six levels"),
     (
         "cannot start any token",
         "indent with spaces, not tabs; put a text that begins with @, ` or % in quotes",
@@ -316,7 +324,7 @@ _ADVICE = (
     ("expected ',' or ']'", "a list that begins with `[` needs commas between its items and `]` at its end"),
     ("expected ',' or '}'", "a block that begins with `{` needs commas between its keys and `}` at its end"),
     ("could not find expected ':'", "a key needs a colon and a space after it"),
-    ("unexpected end of stream", "a quote that was opened is never closed"),
+    ("unexpected end of stream", "a quote is never closed"),
     ("undefined alias", "a text that begins with `*` needs quotes"),
     ("expected <document start>", "check the indentation: this line belongs to no block"),
 )
@@ -326,7 +334,7 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     if isinstance(error, yaml.reader.ReaderError):
         lines = (source.text[: error.position] + ".").splitlines()
         at = Span.point(source, len(lines), len(lines[-1]))
-        return Diagnostic("yaml-syntax", "this character is not allowed in YAML", at, "remove it, or write it escaped")
+        return Diagnostic("yaml-syntax", "this character is not allowed in YAML", at, "remove or escape it")
     problem = str(getattr(error, "problem", None) or error)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     span = _inside(source, mark.line + 1, mark.column + 1) if mark else None
@@ -335,7 +343,7 @@ def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
 
 
 def _inside(source: Source, line: int, column: int) -> Span:
-    """A place in the source; what libyaml reports behind the end becomes the end of the last line."""
+    """A place in the source; a place behind the end becomes the end of the last line."""
     lines = source.text.splitlines() or [""]
     if line <= len(lines):
         return Span.point(source, line, column)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hcmlang import classifiers
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.leakage import HeldOut
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_jsonl, read_records
 from hcmlang.data.table import Table
@@ -25,7 +26,7 @@ from hcmlang.run.files import (
     TABLE,
 )
 from hcmlang.run.step import Label, Step, StepContext
-from hcmlang.spec.model import ClassifierConfig
+from hcmlang.spec.kinds import ClassifierKind
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,13 @@ class ScoresStep(Step):
 class ModelStep(Step):
     """Makes a classifier."""
 
-    classifier: ClassifierConfig
+    classifier: ClassifierKind
     schema: Schema
 
-    def load(self, context: StepContext) -> classifiers.Classifier:
+    def load(self, context: StepContext) -> Classifier:
         return classifiers.load(self.classifier, context.folder(self) / MODEL, self.schema.labels)
 
-    def save(self, model: classifiers.Classifier, context: StepContext) -> None:
+    def save(self, model: Classifier, context: StepContext) -> None:
         folder = context.out / MODEL
         folder.mkdir()
         model.save(folder)
@@ -164,15 +165,3 @@ def finite(scores: np.ndarray) -> np.ndarray:
         hint = "lower `classifier.learning_rate`"
         raise DiagnosticError(Diagnostic("not-a-number", message, hint=hint))
     return scores
-
-
-def accelerators(*configs: Any) -> int:
-    """The number of GPUs that a step can use which runs these classifiers and engines in its process."""
-    kinds = ("transformers", "encoder", "llamacpp")
-    return int(any(one.kind in kinds and getattr(one, "device", "auto") in ("auto", "cuda") for one in configs))
-
-
-def training_accelerators(classifier: ClassifierConfig) -> int:
-    """The number of GPUs that a step can use which trains this classifier."""
-    launch = getattr(classifier, "launch", None)
-    return launch.processes if launch is not None else accelerators(classifier)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from hcmlang import teachers
 from hcmlang.data.records import write_jsonl
 from hcmlang.data.table import Table
+from hcmlang.engines.base import Engine
 from hcmlang.run.files import HYPOTHESES
 from hcmlang.run.step import ASIDE, Needs, StepContext
 from hcmlang.spec.model import Characterize as CharacterizeConfig
-from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, Round, ScoresStep, TableStep, accelerators
+from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, Round, ScoresStep, TableStep
 from hcmlang.steps.writing.leakage import CheckedEngine
 from hcmlang.steps.writing.people import checked_people
 from hcmlang.steps.writing.teacher import NamedTeacher, PromptFile
+from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer
 from hcmlang.teachers.base import Case
 
 
@@ -43,7 +44,7 @@ class Characterize(HypothesesStep):
     config: CharacterizeConfig = field(metadata=ASIDE)
 
     def needs(self) -> Needs:
-        needs = self.teacher.needs(accelerators(*self.teacher.engines), self.prompt)
+        needs = self.teacher.needs(self.prompt)
         return dataclasses.replace(needs, reads_files=needs.reads_files or self.config.templates is not None)
 
     def run(self, context: StepContext) -> None:
@@ -57,13 +58,7 @@ class Characterize(HypothesesStep):
             self.seed,
             may_show=lambda rows: self._may_show(context, pool, rows),
         )
-        load_rows = partial(self.evaluation.rows, context)
-        teacher = teachers.make(
-            self.teacher.config,
-            name,
-            lambda: CheckedEngine(self.teacher.engine(context, "characterize"), load_rows),
-            checked_people(context.providers.people("characterize", {}), load_rows),
-        )
+        teacher = self.teacher.config.make(name, _Provided(context, self.teacher, self.evaluation))
         with context.progress.task(f"{name} reads {sum(len(group.rows) for group in groups)} HCMs"):
             hypotheses = teacher.characterize(case, self.config)
         at = Round(self.seed, self.round)
@@ -74,3 +69,20 @@ class Characterize(HypothesesStep):
         texts = dict(zip(rows, pool.take(rows).texts(), strict=True))
         evaluation = self.evaluation.rows(context, texts.values())
         return [row for row, text in texts.items() if evaluation.within(text) is None]
+
+
+@dataclass(frozen=True)
+class _Provided:
+    """See :class:`hcmlang.teachers.base.TeacherContext`. What a teacher asks is checked for evaluation rows first."""
+
+    context: StepContext
+    teacher: NamedTeacher
+    evaluation: EvaluationSets
+
+    def engine(self) -> Engine:
+        engine = self.teacher.engine(self.context, "characterize")
+        return CheckedEngine(engine, partial(self.evaluation.rows, self.context))
+
+    def ask(self, tasks: Sequence[AnnotationTask]) -> Mapping[str, Sequence[Answer]]:
+        people = self.context.providers.people("characterize", {})
+        return checked_people(people, partial(self.evaluation.rows, self.context))(tasks)

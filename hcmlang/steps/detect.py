@@ -15,7 +15,7 @@ from hcmlang.run.files import GROUPS, LEAKED
 from hcmlang.run.step import Needs, StepContext
 from hcmlang.spec import model as spec
 from hcmlang.steps import rounds
-from hcmlang.steps.base import EvaluationSets, GroupsStep, ModelStep, Round, ScoresStep, TableStep, accelerators
+from hcmlang.steps.base import EvaluationSets, GroupsStep, ModelStep, Round, ScoresStep, TableStep
 from hcmlang.steps.group import group_errors
 
 
@@ -41,7 +41,7 @@ class Detect(GroupsStep):
     """An arm stops after so many rounds without gain."""
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.model.classifier))
+        return Needs(self.model.classifier.accelerators(training=False))
 
     def run(self, context: StepContext) -> None:
         pool, scores = self.pool.table(context), self.scores.scores(context)

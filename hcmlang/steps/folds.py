@@ -11,8 +11,8 @@ from hcmlang import classifiers
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.run.files import SCORES
 from hcmlang.run.step import Label, Needs, StepContext
-from hcmlang.spec.model import ClassifierConfig
-from hcmlang.steps.base import InstancesStep, ScoresStep, TableStep, finite, training_accelerators
+from hcmlang.spec.kinds import ClassifierKind
+from hcmlang.steps.base import InstancesStep, ScoresStep, TableStep, finite
 from hcmlang.steps.retrain import Retrain, weights_of
 
 #: The numbers of a fold's rows.
@@ -37,7 +37,7 @@ class PredictFold(ScoresStep):
 
     action: ClassVar[str] = "fold"
 
-    classifier: ClassifierConfig
+    classifier: ClassifierKind
     rows: TableStep
     added: Added | None
     seed: int
@@ -45,7 +45,7 @@ class PredictFold(ScoresStep):
     fold: int
 
     def needs(self) -> Needs:
-        return Needs(training_accelerators(self.classifier))
+        return Needs(self.classifier.accelerators(training=True))
 
     def run(self, context: StepContext) -> None:
         from sklearn.model_selection import StratifiedKFold
@@ -91,7 +91,7 @@ class JoinFolds(ScoresStep):
 
 
 def out_of_fold(
-    label: Label, classifier: ClassifierConfig, rows: TableStep, seed: int, folds: int, added: Added | None = None
+    label: Label, classifier: ClassifierKind, rows: TableStep, seed: int, folds: int, added: Added | None = None
 ) -> JoinFolds:
     """The step that predicts each row by a classifier that was not trained on it."""
     parts = (

@@ -12,7 +12,7 @@ from hcmlang.hashing import content_key
 from hcmlang.run.files import SCORES
 from hcmlang.run.step import Label, Needs, StepContext
 from hcmlang.steps import shards
-from hcmlang.steps.base import ModelStep, ScoresStep, TableStep, accelerators, finite
+from hcmlang.steps.base import ModelStep, ScoresStep, TableStep, finite
 
 #: Bytes of a file whose rows one step scores: hundreds of thousands of rows, minutes of work.
 SHARD_BYTES = 64_000_000
@@ -31,7 +31,7 @@ class Predict(ScoresStep):
     """The number of a shard, from 0, and how many there are."""
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.model.classifier))
+        return Needs(self.model.classifier.accelerators(training=False))
 
     def run(self, context: StepContext) -> None:
         model, table = self.model.load(context), self.rows.table(context)

@@ -13,7 +13,7 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
-from hcmlang.classifiers import Classifier
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.evaluation.predictions import confident_errors

@@ -10,7 +10,7 @@ from hcmlang.data.sources import read_into, source_digest
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.run.files import TABLE
 from hcmlang.run.step import ASIDE, Label, Needs, StepContext
-from hcmlang.spec.model import DataSource, FileData, Task
+from hcmlang.spec.data import DataSource, FileData, Task
 from hcmlang.steps.base import Schema, TableStep
 
 

@@ -8,10 +8,8 @@ from typing import ClassVar
 from hcmlang.data.records import write_jsonl
 from hcmlang.run.files import INSTANCES, REJECTED
 from hcmlang.run.step import Needs, StepContext
-from hcmlang.spec.model import RecordedTeacher
 from hcmlang.steps.base import HypothesesStep, InstancesStep, Schema
 from hcmlang.steps.writing.teacher import NamedTeacher
-from hcmlang.teachers.recorded import instances
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,11 +27,9 @@ class Recorded(InstancesStep):
         return Needs(reads_files=True)
 
     def run(self, context: StepContext) -> None:
-        config = self.teacher.config
-        assert isinstance(config, RecordedTeacher)
-        path = config.instances if self.teacher.name != "generic" else config.generic
-        assert path is not None, "the check of the spec asks for it"
-        known = [hypothesis.id for hypothesis in self.hypotheses.hypotheses(context)]
+        hypotheses = [hypothesis.id for hypothesis in self.hypotheses.hypotheses(context)]
         fields, labels = self.schema.fields, self.schema.labels
-        write_jsonl(context.out / INSTANCES, instances(path, self.teacher.name, known, fields, labels, self.seed))
+        teacher = self.teacher
+        instances = teacher.config.recorded_instances(teacher.name, hypotheses, fields, labels, self.seed)
+        write_jsonl(context.out / INSTANCES, instances)
         write_jsonl(context.out / REJECTED, [])

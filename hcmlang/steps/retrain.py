@@ -10,15 +10,16 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 
 from hcmlang import classifiers
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.table import Table
 from hcmlang.run.files import MODEL
 from hcmlang.run.step import Needs, StepContext
-from hcmlang.steps.base import InstancesStep, ModelStep, TableStep, training_accelerators
+from hcmlang.steps.base import InstancesStep, ModelStep, TableStep
 
 #: The weight of the instances, and how other weights did that were tried.
 _CHOICE = "choice.json"
 #: A model, the weight of its instances, and the measure by which each weight was tried.
-Choice: TypeAlias = tuple[classifiers.Classifier, float, dict[str, float]]
+Choice: TypeAlias = tuple[Classifier, float, dict[str, float]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -39,7 +40,7 @@ class Retrain(ModelStep):
     weight: float = 1.0
 
     def needs(self) -> Needs:
-        return Needs(training_accelerators(self.classifier))
+        return Needs(self.classifier.accelerators(training=True))
 
     def run(self, context: StepContext) -> None:
         train, added = self.rows.table(context), self.schema.table(self.instances.instances(context))
@@ -60,7 +61,7 @@ class Retrain(ModelStep):
     def retrained(self, context: StepContext, train: Table, added: Table) -> Choice:
         return self.fit(context, train, added, self.weight), self.weight, {}
 
-    def fit(self, context: StepContext, train: Table, added: Table, weight: float) -> classifiers.Classifier:
+    def fit(self, context: StepContext, train: Table, added: Table, weight: float) -> Classifier:
         """A classifier trained on train rows and instances, from scratch or from where it was."""
         return classifiers.fit(
             self.classifier,

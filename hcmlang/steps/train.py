@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from hcmlang import classifiers
 from hcmlang.run.step import Needs, StepContext
-from hcmlang.steps.base import ModelStep, TableStep, training_accelerators
+from hcmlang.steps.base import ModelStep, TableStep
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -20,7 +20,7 @@ class Train(ModelStep):
     seed: int
 
     def needs(self) -> Needs:
-        return Needs(training_accelerators(self.classifier))
+        return Needs(self.classifier.accelerators(training=True))
 
     def run(self, context: StepContext) -> None:
         table = self.rows.table(context)

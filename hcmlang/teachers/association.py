@@ -1,5 +1,4 @@
-"""How strongly a feature goes with one set of rows rather than another: effect, significance, and what is left of it
-beside other features."""
+"""How strongly a feature is associated with one set of rows: effect, significance, and what remains given other features."""
 
 from __future__ import annotations
 
@@ -9,12 +8,12 @@ import numpy as np
 def log_odds_ratio(
     a: np.ndarray, of_a: int, b: np.ndarray, of_b: int, prior: np.ndarray, of_prior: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log-odds ratio of having a feature, with an informative Dirichlet prior, and its z-score (Monroe, Colaresi and
-    Quinn 2008, "Fightin' Words", equations 15, 19 and 22).
+    """Log-odds ratio of having a feature, with an informative Dirichlet prior, and its z-score (Monroe, Colaresi and Quinn
+    2008, "Fightin' Words", equations 15, 19 and 22).
 
-    `a` of `of_a` rows have it in the one set, `b` of `of_b` in the other; `prior` of `of_prior` pseudo-rows
-    (0 < prior < of_prior). As here a row has a feature or has not, the complement is counted exactly and enters the
-    variance (Monroe et al. leave it out, as a word is rare among all words; a feature may be common among rows).
+    `a` of `of_a` rows in the first set have it, `b` of `of_b` in the second, and `prior` of `of_prior` pseudo-rows (0 < prior
+    < of_prior). A row has a feature or not, so the complement is counted exactly and enters the variance (Monroe et al. omit
+    it because a word is rare among all words; a feature may be common among rows).
     """
     has_a, not_a = a + prior, of_a - a + of_prior - prior
     has_b, not_b = b + prior, of_b - b + of_prior - prior
@@ -23,10 +22,10 @@ def log_odds_ratio(
 
 
 def exact_p(a: np.ndarray, of_a: int, b: np.ndarray, of_b: int) -> np.ndarray:
-    """Probability that at least `a` of the `a + b` rows with a feature are among the `of_a` by chance (Fisher's exact
-    test, one-sided).
+    """Probability that at least `a` of the `a + b` rows with a feature are among the `of_a` by chance (Fisher's exact test,
+    one-sided).
 
-    The z-score's normal tail is far too generous where a few HCMs stand beside thousands of other rows.
+    The normal tail of the z-score is far too generous for a few HCMs among thousands of other rows.
     """
     from scipy.stats import hypergeom
 
@@ -34,11 +33,11 @@ def exact_p(a: np.ndarray, of_a: int, b: np.ndarray, of_b: int) -> np.ndarray:
 
 
 def adjusted_p(p: np.ndarray, planned: np.ndarray) -> np.ndarray:
-    """The p-values adjusted to hold the false discovery rate, with weights (Benjamini and Hochberg 1995; Genovese,
-    Roeder and Wasserman 2006).
+    """The p-values adjusted to control the false discovery rate, with weights (Benjamini and Hochberg 1995; Genovese, Roeder
+    and Wasserman 2006).
 
-    The few features marked in `planned`, which one would ask about before seeing any data, share one half of the
-    weight, the thousands of n-grams the other, so that they do not drown the former.
+    The few features marked in `planned`, which are chosen before seeing any data, share one half of the weight; the thousands
+    of n-grams share the other.
     """
     from scipy.stats import false_discovery_control
 
@@ -52,8 +51,8 @@ def adjusted_p(p: np.ndarray, planned: np.ndarray) -> np.ndarray:
 
 
 class Strata:
-    """Rows in strata of rows that are alike, some of them in a first set: `number` is each row's stratum from 0, `first` tells
-    (bool) who is in the set, both of shape (rows,)."""
+    """Rows in strata of similar rows: `number` is each row's stratum from 0, `first` (bool) marks the rows of the first set,
+    both of shape (rows,)."""
 
     def __init__(self, number: np.ndarray, first: np.ndarray) -> None:
         self._number = number
@@ -61,15 +60,15 @@ class Strata:
         self._rows, self._firsts = np.bincount(number), np.bincount(number, first)
 
     def z(self, having: np.ndarray) -> float:
-        """z-score of a feature's over-representation in the first set among rows alike (Mantel and Haenszel 1959, with
-        continuity correction); 0 where no stratum can tell. `having` are the indices of the rows that have the feature: only
-        their strata are looked at."""
+        """z-score of a feature's over-representation in the first set within strata (Mantel and Haenszel 1959, with
+        continuity correction); 0 where no stratum is informative. `having` has the indices of the rows with the feature: only
+        their strata matter."""
         strata, place, with_it = np.unique(self._number[having], return_inverse=True, return_counts=True)
         rows, first, observed = self._rows[strata], self._firsts[strata], np.bincount(place, self._first[having])
-        told = rows > 1
-        rows, first, with_it = rows[told], first[told], with_it[told]
+        informative = rows > 1
+        rows, first, with_it = rows[informative], first[informative], with_it[informative]
         expected = (first * with_it / rows).sum()
         variance = (first * (rows - first) * with_it * (rows - with_it) / (rows**2.0 * (rows - 1))).sum()
         if variance <= 0:
             return 0.0
-        return float((observed[told].sum() - expected - 0.5) / np.sqrt(variance))
+        return float((observed[informative].sum() - expected - 0.5) / np.sqrt(variance))

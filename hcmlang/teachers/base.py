@@ -1,10 +1,10 @@
-"""The protocol of teachers: who explains the mistakes of a classifier."""
+"""The protocol of teachers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -12,10 +12,14 @@ from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.spec.model import Characterize
 
+if TYPE_CHECKING:
+    from hcmlang.engines.base import Engine
+    from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer
+
 
 @dataclass(frozen=True)
 class Case:
-    """What a teacher is shown: the pool, never test rows.
+    """What a teacher sees of the pool; it never sees test rows.
 
     `scores` are the classifier's probabilities of the pool rows, shape (rows, labels); `confidence` is tau; `groups` are the
     HCMs, grouped. `seed` is for teachers that draw.
@@ -27,9 +31,27 @@ class Case:
     groups: tuple[Group, ...]
     seed: int = 0
     may_show: Callable[[Sequence[int]], Iterable[int]] = lambda rows: rows
-    """Of some rows of the pool those that may be shown: not those that repeat a row which is kept for evaluation."""
+    """Filters rows of the pool: it removes those that repeat an evaluation row."""
+
+    def rightly_predicted(self, label: str) -> np.ndarray:
+        """The pool rows that rightly got this prediction, int64."""
+        number = self.pool.labels.index(label)
+        return np.flatnonzero((self.scores.argmax(axis=1) == number) & (self.pool.y == number))
 
 
 class Teacher(Protocol):
+    """Explains the mistakes of a classifier."""
+
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
-        """Hypotheses about why the classifier is confidently wrong; none where there is nothing to say."""
+        """Hypotheses about why the classifier is confidently wrong; none where it has nothing to say."""
+
+
+class TeacherContext(Protocol):
+    """What a run provides to :meth:`hcmlang.spec.kinds.TeacherKind.make`."""
+
+    def engine(self) -> Engine:
+        """The teacher's engine, made on the first call, for questions about the mistakes."""
+
+    def ask(self, tasks: Sequence[AnnotationTask]) -> Mapping[str, Sequence[Answer]]:
+        """The answers of people to all tasks, by key. Raises :class:`~hcmlang.teachers.annotation.tasks.PeopleWanted` while
+        some are missing."""

@@ -1,4 +1,4 @@
-"""What a text, or a pair of texts, is described by when mistakes are compared with rows that went well."""
+"""The features of a text, or of a pair of texts, by which mistakes are compared with correct rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from hcmlang.data.table import Table
 
-#: A word with what an apostrophe joins to it; or what the treebank cuts off (`it 's`), but no opening quote.
+#: A word with what an apostrophe joins to it; or what treebanks split off (`it 's`), but no opening quote.
 WORD = re.compile(r"\w+(?:['’]\w+)?|['’](?:s|re|ve|ll|d|m|t)\b", re.IGNORECASE)
 
 NEGATORS = frozenset(
@@ -25,15 +25,15 @@ CONTRASTS = frozenset(
     + ("aside from", "apart from")
 )
 _CONTRAST_PHRASES = frozenset(phrase for phrase in CONTRASTS if " " in phrase)
-#: Shares of all words of a pair that both texts have, from which on much is shared, and up to which little is.
+#: The share of common words of a pair that counts as high, and as low.
 _HIGH_OVERLAP, _LOW_OVERLAP = 0.6, 0.2
 
 
 class Feature(NamedTuple):
-    """Something a row has or has not.
+    """A feature that a row has or not.
 
-    `kind` is `word`, `phrase`, `negation`, `contrast`, `length` or `overlap`; `name` tells it from others of its kind;
-    `field` is the text column it is found in, empty where the task has only one or the whole row is meant.
+    `kind` is `word`, `phrase`, `negation`, `contrast`, `length` or `overlap`; `name` distinguishes features of a kind;
+    `field` is the text column, empty for tasks with one column or for the whole row.
     """
 
     kind: str
@@ -42,18 +42,18 @@ class Feature(NamedTuple):
 
     @property
     def lexical(self) -> bool:
-        """One of the many n-grams, rather than one of the few features that are asked about in any data."""
+        """Whether it is one of the many n-grams, not one of the few features that are tested in any data."""
         return self.kind in ("word", "phrase")
 
 
 @dataclass(frozen=True)
 class Described:
-    """A table's rows by their features: `has[row, i]` (a scipy CSC matrix, bool) tells of `features[i]`."""
+    """A table's rows by their features: `has[row, i]` (a scipy CSC matrix, bool) is about `features[i]`."""
 
     features: tuple[Feature, ...]
     has: Any
     lengths: tuple[int, int]
-    """A row with fewer words than the first is short, with more than the second long."""
+    """A row with fewer words than the first is short; with more than the second, long."""
 
     def rows(self, feature: int) -> np.ndarray:
         """The numbers of the rows that have a feature, ascending."""
@@ -69,21 +69,21 @@ def describe(table: Table) -> Described:
     low, high = np.quantile(counts, [0.2, 0.8], method="nearest")
     lengths = (int(low), int(high))
     number: dict[Feature, int] = {}
-    # Numbers of four bytes, as there are dozens of features in a row.
+    # Numbers of four bytes, because a row has dozens of features.
     columns, ends = array("i"), array("q", [0])
     for texts in table.texts():
-        # In order, as the numbers of features must not depend on Python's hash seed.
-        found = [number.setdefault(f, len(number)) for f in sorted(features_of(texts, table.fields, lengths))]
-        columns.extend(found)
+        # Sorted, because the numbers of features must not depend on Python's hash seed.
+        own = [number.setdefault(f, len(number)) for f in sorted(features_of(texts, table.fields, lengths))]
+        columns.extend(own)
         ends.append(len(columns))
     has = csr_matrix((np.ones(len(columns), dtype=bool), columns, ends), (len(table), len(number)))
     return Described(tuple(number), has.tocsc(), lengths)
 
 
 def runs_of(text: str) -> list[list[str]]:
-    """Lower-case words in runs that punctuation ends, so that whatever stands in a run stands so in the text.
+    """Lower-case words in runs that punctuation ends: the words of a run are next to each other in the text.
 
-    `isn't` and the treebank's `n't` are one word each, punctuation is none.
+    `isn't` and the treebank's `n't` are one word each; punctuation is no word.
     """
     runs: list[list[str]] = [[]]
     end = 0
@@ -104,12 +104,12 @@ def words_of(text: str) -> list[str]:
 
 
 def negators_in(words: Iterable[str]) -> list[str]:
-    """The negators among the words; contractions (`isn't`) count as they are."""
+    """The negators among the words, including contractions (`isn't`)."""
     return sorted({word for word in words if word in NEGATORS or word.endswith(("n't", "n’t"))})
 
 
 def contrasts_in(text: str) -> list[str]:
-    """The markers of contrast or concession that occur."""
+    """The markers of contrast or concession in the text."""
     found: set[str] = set()
     for run in runs_of(text):
         padded = f" {' '.join(run)} "

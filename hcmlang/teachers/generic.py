@@ -1,4 +1,4 @@
-"""The control without hypotheses: the same teacher writes as much, of the same labels, without having seen a mistake."""
+"""The control without hypotheses: the same teacher writes as many texts of the same labels without seeing a mistake."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hcmlang.teachers.features import words_of
 def without_knowledge(
     hypotheses: Sequence[Hypothesis], pool: Table, shown: Sequence[int], seed: int
 ) -> list[Hypothesis]:
-    """For each hypothesis one that asks for the same labels and says nothing.
+    """For each hypothesis, an empty one for the same labels.
 
-    In place of triggers it has as many words, drawn from all words of pool rows of its label, often or seldom as they occur,
-    so that programs which speak of triggers can write for it; in place of evidence as many rows of that label. `shown` are the
-    rows of the pool that a teacher may see.
+    It has as many triggers and as much evidence, so that the same programs can write for it: the triggers are drawn from all
+    words of pool rows of its label by frequency, the evidence from the rows of that label. `shown` has the pool rows that a
+    teacher may see.
     """
     words: defaultdict[str, list[str]] = defaultdict(list)
     rows: defaultdict[str, list[int]] = defaultdict(list)
@@ -31,19 +31,19 @@ def without_knowledge(
         rows[label].append(row)
         words[label] += sorted(word for word in set(words_of(text)) if any(map(str.isalpha, word)))
     blank = []
-    for number, one in enumerate(hypotheses, start=1):
-        random = np.random.default_rng(derive_seed("generic", seed, one.id))
-        drawn = random.permutation(np.asarray(words[one.gold] or [""], dtype=object))
-        own = np.asarray(rows[one.gold], dtype=np.int64)
-        evidence = random.permutation(own)[: len(one.evidence)]
+    for number, hypothesis in enumerate(hypotheses, start=1):
+        random = np.random.default_rng(derive_seed("generic", seed, hypothesis.id))
+        drawn = random.permutation(np.asarray(words[hypothesis.gold] or [""], dtype=object))
+        own = np.asarray(rows[hypothesis.gold], dtype=np.int64)
+        evidence = random.permutation(own)[: len(hypothesis.evidence)]
         blank.append(
             replace(
-                one,
+                hypothesis,
                 id=f"generic-{number}",
                 teacher="generic",
                 statement="",
                 kind="generic",
-                triggers=tuple(dict.fromkeys(drawn))[: len(one.triggers)],
+                triggers=tuple(dict.fromkeys(drawn))[: len(hypothesis.triggers)],
                 evidence=tuple(sorted(int(row) for row in evidence)),
                 group=None,
                 statistics={},

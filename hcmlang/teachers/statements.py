@@ -1,4 +1,4 @@
-"""How a finding is said: one Jinja2 template for each kind, from a YAML file that a user may replace."""
+"""The wording of findings: one Jinja2 template for each kind, from a YAML file that a user may replace."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TOKENS, tokens_in
 from hcmlang.prompts.sandbox import environment, fill
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
 
-#: The wording that is used unless the spec names another file.
+#: The default wording.
 BUILT_IN = Path(__file__).with_name("statements.yaml")
 
 KINDS = ("word", "phrase", "negation", "contrast", "length", "overlap")
 _NAMES = ("name", "field", "words", "triggers", "gold", "predicted", "hcms", "of_hcms", "others", "of_others")
-#: What a template may fail with while it is filled in.
+#: What a template may raise while it is filled in.
 _FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, *COMPILE_FAILURES)
 
 
@@ -31,7 +31,7 @@ class Statements:
 
     @classmethod
     def load(cls, path: Path | None = None) -> Statements:
-        """The built-in wording, with that of the file laid upon it. Raises :class:`DiagnosticError` for a bad file."""
+        """The built-in wording, overridden by that of the file. Raises :class:`DiagnosticError` for a bad file."""
         templates, diagnostics = _read(BUILT_IN)
         if path is not None:
             own, diagnostics = _read(path)
@@ -55,8 +55,8 @@ class Statements:
 
 
 def check_templates(path: Path) -> list[Diagnostic]:
-    """Every mistake in a file of templates, those that show only when a template is filled in included. The copy of the
-    built-in wording that `hcmlang init` writes is known to have none."""
+    """Every mistake in a file of templates, including those that show only when a template is filled in. The copy of the
+    built-in wording that `hcmlang init` writes has none."""
     return [] if path.read_bytes() == BUILT_IN.read_bytes() else _read(path)[1]
 
 
@@ -70,7 +70,7 @@ def _template(text: str) -> Any:
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The filled-in template on one line, and what went wrong, if something did."""
+    """The filled-in template on one line, and the problem, if there is one."""
     import jinja2
 
     try:
@@ -79,11 +79,11 @@ def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
         return "", error.message or "it cannot be filled in"
     except _FAILURES as error:
         return "", str(error)
-    return text, None if text else "it says nothing"
+    return text, None if text else "it is empty"
 
 
 def _examples(kind: str) -> Iterator[dict[str, Any]]:
-    """Values such as findings of this kind bring, the extreme ones among them."""
+    """Typical and extreme values of findings of this kind."""
     names = {"length": ("short", "long"), "overlap": ("high", "low", "one-negated")}.get(kind, (kind,))
     has_triggers = kind not in ("length", "overlap")
     for name in names:
@@ -150,7 +150,7 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
 
 
 def _line(entry: Entry, node: ScalarNode, number: int) -> Span:
-    """The line of the file that is line `number` of the template; its key where the file folds lines."""
+    """Line `number` of the template in the file; its key where the file folds lines."""
     if not node.block:
         return entry.key
     origin = node.origin()
@@ -159,7 +159,7 @@ def _line(entry: Entry, node: ScalarNode, number: int) -> Span:
 
 
 def _place(entry: Entry, node: ScalarNode, name: str) -> Span:
-    """Where a template names a value first."""
+    """The first place where a template names a value."""
     span = node.span
     for number in range(span.line, span.end_line + 1):
         start = span.column - 1 if number == span.line else 0

@@ -11,9 +11,9 @@ import pytest
 
 import hcmlang
 from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.assignment import Assignments
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.assignment import Assignments
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 
 PROGRAM = """\
 text := text_of(words: 3..14, charset: "a-z ,.'")
@@ -60,7 +60,7 @@ def waits(spec: Path, run: Path) -> str:
     return str(caught.value)
 
 
-def good_answer(task: Task, number: int = 0) -> dict[str, Any]:
+def good_answer(task: AnnotationTask, number: int = 0) -> dict[str, Any]:
     """What a careful person answers."""
     content: Mapping[str, Any] = task.content
     if task.job == "characterize":
@@ -88,7 +88,7 @@ def _label(content: Mapping[str, Any]) -> str:
 def do_everything(run: Path, annotator: str = "Ada", *, seconds: float = 30.0) -> int:
     """Answer every task that the queue has for this person; how many these were."""
     done = 0
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         queue = Assignments(tasks)
         while (lent := queue.next(annotator)) is not None:
             payload = good_answer(lent.task, done)
@@ -111,6 +111,6 @@ def finish(spec: Path, run: Path) -> hcmlang.Run:
 
 def steps_of(run: Path) -> Iterator[str]:
     """Names of the steps that are done."""
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         for (name,) in tasks.rows("select name from steps"):
             yield name

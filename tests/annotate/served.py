@@ -16,13 +16,13 @@ from hcmlang.annotate.app import make_app
 from hcmlang.annotate.pages import Settings
 from hcmlang.annotate.serve import bound, pages_of
 from hcmlang.annotate.wire import server_of
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
 
 
 @contextmanager
 def server(run: Path, token: str | None = None, **settings: Any) -> Iterator[str]:
     """The address of a server of the run; the journal is open as long as it is."""
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         app = make_app(pages_of(run, tasks, Settings(**{"title": "taught", **settings}), token))
         socket = bound("127.0.0.1", 0)
         running = server_of(app)

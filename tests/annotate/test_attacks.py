@@ -20,8 +20,8 @@ import pytest
 from hcmlang.annotate.access import MOST_BYTES, POLICY, Access, is_loopback
 from hcmlang.annotate.serve import bound
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 from tests.annotate.served import Person, server
 from tests.conftest import PROGRAM
 
@@ -46,8 +46,8 @@ def base(run: Path) -> Iterator[str]:
 def empty(tmp_path: Path) -> Path:
     """A run whose only task is an attack."""
     content = {"texts": {SCRIPT: SCRIPT}, "labels": [SCRIPT, "b"], "label": SCRIPT, "votes": [[SCRIPT, 1], ["b", 1]]}
-    with Tasks(tmp_path / "journal.db") as tasks:
-        tasks.want("here", [Task("v", "adjudicate", "crowd", content)], {})
+    with TaskStore(tmp_path / "journal.db") as tasks:
+        tasks.want("here", [AnnotationTask("v", "adjudicate", "crowd", content)], {})
     return tmp_path
 
 
@@ -80,8 +80,8 @@ def test_a_script_in_a_group_or_hypothesis_is_shown_as_text(tmp_path: Path, job:
             **{"rules": [SCRIPT], "hypothesis": {"statement": SCRIPT, "triggers": [SCRIPT, "img"]}},
         },
     }
-    with Tasks(tmp_path / "journal.db") as tasks:
-        tasks.want("here", [Task("t", job, "crowd", contents[job])], {})  # type: ignore[arg-type]
+    with TaskStore(tmp_path / "journal.db") as tasks:
+        tasks.want("here", [AnnotationTask("t", job, "crowd", contents[job])], {})  # type: ignore[arg-type]
     with server(tmp_path, title=SCRIPT) as base, Person(base, "Ada") as ada:
         page = ada.get("/work").text
         assert "<script>alert" not in page
@@ -113,7 +113,7 @@ def test_a_form_of_another_page_is_refused(base: str, run: Path) -> None:
         cookie = next(iter(ada.client.cookies.jar))
         assert cookie.has_nonstandard_attr("HttpOnly")
         assert cookie.get_nonstandard_attr("SameSite") == "lax"
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.rows("select count(*) from people_answers where annotator = 'Ada' and task = ?", form["task"]) == [
             (0,)
         ]
@@ -138,7 +138,7 @@ def test_a_session_cannot_be_made_up(base: str) -> None:
 
 def test_two_runs_on_one_machine_do_not_take_each_others_sessions(base: str, run: Path, tmp_path: Path) -> None:
     other = shutil.copytree(run, tmp_path / "other")
-    with Tasks(other / "journal.db") as tasks, tasks.writing() as db:
+    with TaskStore(other / "journal.db") as tasks, tasks.writing() as db:
         db.execute("update people_settings set value = 'another secret'")
         db.execute("insert or ignore into people_settings values ('secret', 'another secret')")
     with server(other) as elsewhere, Person(base, "Ada") as ada:
@@ -212,7 +212,7 @@ def test_an_answer_to_no_task_or_a_foreign_one_does_nothing(base: str, run: Path
             assert "not there any more" in ada.client.post("/answer", data={**form, "task": key}).text
             assert ada.client.post("/draft", data={**form, "task": key}).status_code == 204
             assert ada.client.post("/skip", data={**form, "task": key}).status_code == 200
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.rows("select count(*) from people_skips") == [(0,)]
 
 
@@ -226,7 +226,7 @@ def test_a_task_is_answered_by_those_it_was_given_to(base: str, run: Path) -> No
             page = mallory.client.post("/answer", data={**own, "task": theirs, "token": token, "label": "positive"})
             assert "was not given to you" in page.text
         assert "Saved" in grace.send("/answer", label="positive").text
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert [one.annotator for one in tasks.answers(theirs)] == ["Grace"]
 
 
@@ -234,10 +234,10 @@ def test_what_comes_after_the_task_went_away_is_kept_with_its_time(base: str, ru
     with Person(base, "Grace") as grace:
         grace.get("/work")
         before = grace.hidden()
-        with Tasks(run / "journal.db") as tasks, tasks.writing() as db:
+        with TaskStore(run / "journal.db") as tasks, tasks.writing() as db:
             db.execute("delete from people_leases")
         assert "Saved" in grace.client.post("/answer", data={**before, "label": "positive", "active": "7"}).text
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert [one.seconds for one in tasks.answers(before["task"])] == [7]
 
 
@@ -246,7 +246,7 @@ def test_time_cannot_be_made_up(base: str, run: Path) -> None:
         for active in ("1e9", "nan", "-5", "inf", "x"):
             grace.get("/work")
             grace.send("/answer", label="positive", active=active)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         seconds = [one for (one,) in tasks.rows("select seconds from people_answers where annotator = 'Grace'")]
     assert seconds
     assert all(0 <= one < 60 for one in seconds)
@@ -301,7 +301,7 @@ def test_every_answer_has_the_policy(base: str, run: Path, monkeypatch: pytest.M
     def fails(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("hcmlang.teachers.assignment.Assignments.progress", fails)
+    monkeypatch.setattr("hcmlang.teachers.annotation.assignment.Assignments.progress", fails)
     with Person(base) as ada:
         failed = ada.send("/join", name="Ada")
         assert failed.status_code == 500

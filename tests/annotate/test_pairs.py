@@ -9,8 +9,8 @@ from typing import Any
 
 import hcmlang
 from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
-from hcmlang.teachers.assignment import Assignments
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.assignment import Assignments
+from hcmlang.teachers.annotation.store import TaskStore
 from tests.annotate.served import Person, server
 
 PROGRAM = """\
@@ -68,7 +68,7 @@ def test_a_pair_is_explained_written_and_labelled(tmp_path: Path) -> None:
     path, run = tmp_path / "spec.yaml", tmp_path / "run"
     path.write_text(json.dumps(spec), encoding="utf-8")
     waits(path, run)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         queue = Assignments(tasks)
         while (lent := queue.next("Ada")) is not None:
             answer = {
@@ -99,7 +99,7 @@ def test_a_pair_is_explained_written_and_labelled(tmp_path: Path) -> None:
     waits(path, run)
     with server(run) as base, Person(base, "Grace") as grace:
         assert "premise" in grace.get("/work").text
-        with Tasks(run / "journal.db") as tasks:
+        with TaskStore(run / "journal.db") as tasks:
             labels = dict(tasks.rows("select key, content from people_tasks where job = 'write' and answered"))
         target = json.loads(next(iter(labels.values())))["target"]
         grace.send("/answer", label=target)

@@ -19,8 +19,8 @@ from hcmlang.annotate.export import export, page
 from hcmlang.annotate.feedback import Checker
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.run.costs import costs_of
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 from tests.conftest import Hcmlang
 
 
@@ -37,12 +37,12 @@ def writing_run(writing: Path, tmp_path: Path) -> Path:
 
 
 def taken(run: Path, *files: Path, failures: int = 0) -> imports.Imported:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         return imports.read(files, tasks, Checker(run, tasks).broken, failures)
 
 
 def exported(run: Path, form: Any, out: Path, checks: int | None = None) -> tuple[int, int]:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         return export(run, tasks, form, out, checks)
 
 
@@ -60,7 +60,7 @@ def test_labels_go_out_and_come_back_as_mturk_writes_them(run: Path, tmp_path: P
     assert checks == 1
     rows = list(csv.DictReader((tmp_path / "tasks.csv").open(newline="")))
     assert len(rows) == count + checks
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
         right = {row["task"]: known.get(row["task"], "positive") for row in rows}
     answers = [
@@ -88,7 +88,7 @@ def test_labels_go_out_and_come_back_as_mturk_writes_them(run: Path, tmp_path: P
 def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=2)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
     assert len(known) == 2
     assert all(one["form"] == ["label"] for one in listed)
@@ -101,7 +101,7 @@ def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path
     done = taken(run, tmp_path / "a.jsonl")
     assert done.failed == ("hasty",)
     assert "saved" not in done.rows
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.open()["verify"] == len(listed) - 2, "the work is still wanted"
         assert tasks.rows("select distinct state from people_answers where source = 'import'") == [("refused",)]
     assert done.usd == pytest.approx(0.1 * len(listed))
@@ -111,7 +111,7 @@ def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path
 def test_nothing_tells_checks_apart_where_labels_are_shown(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=2)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
     assert {tuple(one["asked"]) for one in listed} == {("texts", "labels", "label")}
     shown = {one["task"]: one["asked"]["label"] for one in listed}
@@ -120,7 +120,7 @@ def test_nothing_tells_checks_apart_where_labels_are_shown(run: Path, tmp_path: 
 
 def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         ((check, right),) = tasks.checks().items()
     row = {"task": check, "worker": "W", "label": "negative" if right == "positive" else "positive"}
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
@@ -129,7 +129,7 @@ def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path
 
 def test_a_check_that_stands_there_twice_is_missed_once(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         ((check, right),) = tasks.checks().items()
     row = json.dumps({"task": check, "worker": "W", "label": "negative" if right == "positive" else "positive"})
     (tmp_path / "a.jsonl").write_text(f"{row}\n{row}\n")
@@ -139,7 +139,7 @@ def test_a_check_that_stands_there_twice_is_missed_once(run: Path, tmp_path: Pat
 def test_a_file_for_each_task_is_as_good_as_one_for_all(run: Path, tmp_path: Path) -> None:
     """Exported pages make a file each: a missed check in one of them speaks of all that this person sent."""
     count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
     files = []
     for line in (tmp_path / "tasks.jsonl").read_text().splitlines():
@@ -153,7 +153,7 @@ def test_a_file_for_each_task_is_as_good_as_one_for_all(run: Path, tmp_path: Pat
 
 
 def test_what_a_row_says_twice_or_in_another_currency_is_told(run: Path, tmp_path: Path) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         good = {"task": tasks.wanted()[0][0].key, "worker": "W", "label": "positive"}
     rows = [
         {**good, "label": ["positive", "negative"]},
@@ -179,19 +179,19 @@ def test_what_a_row_says_twice_or_in_another_currency_is_told(run: Path, tmp_pat
 def test_words_may_come_as_a_list(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     row = {"task": task.key, "worker": "W", "statement": "A negation turns the word of praise around."}
     (tmp_path / "a.jsonl").write_text(json.dumps({**row, "triggers": ["not", "never"], "evidence": ["1"]}))
     assert dict(taken(run, tmp_path / "a.jsonl").rows) == {"saved": 1}
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.answers(task.key)[0].payload["triggers"] == ["not", "never"]
 
 
 def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path) -> None:
     count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
     rows = []
     for one in listed:
@@ -207,7 +207,7 @@ def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path)
 
 
 def test_nobody_confirms_the_label_of_their_own_text(run: Path, tmp_path: Path) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     assert task.author
     (tmp_path / "a.csv").write_text(
@@ -216,14 +216,14 @@ def test_nobody_confirms_the_label_of_their_own_text(run: Path, tmp_path: Path) 
     done = taken(run, tmp_path / "a.csv")
     assert dict(done.rows) == {"own": 1}
     assert done.usd == 0.1
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.answers(task.key) == []
 
 
 def test_a_text_that_is_not_there_and_times_that_nobody_works_are_told(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     good = {
         "task": task.key,
@@ -240,7 +240,7 @@ def test_a_text_that_is_not_there_and_times_that_nobody_works_are_told(explainin
 
 
 def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     rows = [
         {"task": task.key, "worker": "W", "label": "positive", "seconds": "3"},
@@ -292,7 +292,7 @@ def test_a_file_that_cannot_be_taken_is_told_once(
 
 @pytest.mark.parametrize("sign", [";", "\t"])
 def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, sign: str) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     (tmp_path / "a.csv").write_text(f"task;worker;label;seconds\n{task.key};W;positive;3\n".replace(";", sign))
     assert dict(taken(run, tmp_path / "a.csv").rows) == {"saved": 1}
@@ -314,13 +314,13 @@ def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, 
     ids=["mark", "blank-lines", "sep", "utf-16", "upper-case", "spaces", "names", "twice-the-same", "case-of-a-label"],
 )
 def test_what_is_meant_without_doubt_is_taken(run: Path, tmp_path: Path, written: Callable[[str, str], bytes]) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     (tmp_path / "a.csv").write_bytes(written("task,worker,label,seconds", f"{task.key},W,positive,3"))
     done = taken(run, tmp_path / "a.csv")
     assert done.wrong == []
     assert dict(done.rows) == {"saved": 1}
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.answers(task.key)[-1].payload == {"label": "positive"}
         assert tasks.answers(task.key)[-1].seconds == 3
 
@@ -345,7 +345,7 @@ def test_a_file_without_answers_is_told_by_what_it_is(run: Path, tmp_path: Path,
 
 
 def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: Path) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     lines = ["task,worker,Label,LABEL,category", f"{task.key},W,positive,negative,", f"{task.key},W,,,positive"]
     (tmp_path / "a.csv").write_text("\n".join([*lines, f"{task.key},W,positive,,a, and b"]))
@@ -363,7 +363,7 @@ def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: 
 def test_a_stricter_limit_takes_nothing_back_and_says_so(run: Path, tmp_path: Path) -> None:
     count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
     rows = []
     for one in listed:
@@ -400,18 +400,18 @@ def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("no", [False, "FALSE", 0, "{}", None])
 def test_a_button_that_was_not_pressed_may_be_told(writing_run: Path, tmp_path: Path, no: Any) -> None:
-    with Tasks(writing_run / "journal.db") as tasks:
+    with TaskStore(writing_run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     text = f"{task.content['hypothesis']['triggers'][0]} and an apple too"
     row = {"task": task.key, "worker": "W", "text-text": text, "impossible": no}
     (tmp_path / "a.jsonl").write_text(json.dumps(row))
     assert dict(taken(writing_run, tmp_path / "a.jsonl").rows) == {"saved": 1}
-    with Tasks(writing_run / "journal.db") as tasks:
+    with TaskStore(writing_run / "journal.db") as tasks:
         assert tasks.answers(task.key)[0].payload == {"fields": {"text": text}, "impossible": False}
 
 
 def test_signs_that_end_lines_elsewhere_and_half_signs(run: Path, tmp_path: Path) -> None:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     good = json.dumps(
         {"task": task.key, "worker": "W", "label": "positive", "note": "a\u2028b\x85c"}, ensure_ascii=False
@@ -431,7 +431,7 @@ def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> No
     run = tmp_path / "copy" / "run"
     exported(run, "csv", tmp_path / "t.csv")
     row = next(csv.DictReader((tmp_path / "t.csv").open(newline="")))
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.task(row["task"])
         assert task is not None
     for one, cell in ((task.content["mistakes"][0], row["text"]), (task.content["right"][0], row["right"])):
@@ -441,25 +441,27 @@ def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> No
 def test_ticks_come_back_in_one_cell(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     row = {"task": task.key, "WorkerId": "W", "Answer.evidence": "1|3", "Answer.triggers": "not, never"}
     row["Answer.statement"] = "A negation turns the word of praise around."
     (tmp_path / "a.csv").write_text(table([row]))
     assert taken(run, tmp_path / "a.csv").rows["saved"] == 1
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.answers(task.key)[0].payload["evidence"] == [1, 3]
 
 
 def test_a_page_holds_everything_and_shows_an_attack_as_text(tmp_path: Path) -> None:
     attack = "</style></script><script>alert(1)</script>"
     content = {"texts": {"text": attack}, "labels": [attack, "b"]}
-    shown = page(Task("key", "verify", "crowd", content))
+    shown = page(AnnotationTask("key", "verify", "crowd", content))
     assert "<script>alert" not in shown
     assert not re.findall(r"(?:src|href)=", shown), "it asks nobody for anything"
     assert "default-src &#39;none&#39;" in shown
-    with Tasks(tmp_path / "journal.db") as tasks:
-        tasks.want("here", [Task("k", "verify", "crowd", {"texts": {"text": "=1+1"}, "labels": ["a", "b"]})], {})
+    with TaskStore(tmp_path / "journal.db") as tasks:
+        tasks.want(
+            "here", [AnnotationTask("k", "verify", "crowd", {"texts": {"text": "=1+1"}, "labels": ["a", "b"]})], {}
+        )
         export(tmp_path, tasks, "csv", tmp_path / "t.csv")
     assert ",'=1+1," in (tmp_path / "t.csv").read_text(), "no spreadsheet takes a text for a formula"
 
@@ -510,7 +512,7 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
         assert missing.returncode == 2
         assert "[no-run]" in missing.stderr
     assert "RUN [OPTIONS]" in hcmlang("annotate", "--help").stdout
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         tasks.retire(["nowhere"])
     nothing = hcmlang("annotate", "export", run, "--format", "csv", "--out", "none.csv")
     assert nothing.returncode == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hcmlang
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
 from tests.annotate import people
 from tests.annotate.served import Person, server
 
@@ -36,7 +36,7 @@ def test_a_group_is_explained(copy: Path) -> None:
         statement = "Praise that is turned around by a negation is read as praise."
         saved = ada.send("/answer", statement=statement, triggers="not, Never ,not", evidence=["1", "2"])
         assert "Saved." in saved.text
-    with Tasks(copy / "journal.db") as tasks:
+    with TaskStore(copy / "journal.db") as tasks:
         ((payload,),) = tasks.rows("select payload from people_answers")
         assert '"triggers": ["not", "Never"]' in payload
 
@@ -45,7 +45,7 @@ def test_a_group_is_explained(copy: Path) -> None:
 def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         ada.get("/work")
-        with Tasks(copy / "journal.db") as tasks:
+        with TaskStore(copy / "journal.db") as tasks:
             task = tasks.task(ada.hidden()["task"])
             assert task is not None
             trigger = task.content["hypothesis"]["triggers"][0]
@@ -105,7 +105,7 @@ def test_the_same_form_sent_twice_counts_once(copy: Path) -> None:
         form = {**grace.hidden(), "label": "positive"}
         assert "said=saved" in str(grace.client.post("/answer", data=form).url)
         assert "said=again" in str(grace.client.post("/answer", data=form).url)
-    with Tasks(copy / "journal.db") as tasks:
+    with TaskStore(copy / "journal.db") as tasks:
         assert tasks.rows("select count(*) from people_answers where annotator = 'Grace'") == [(1,)]
 
 
@@ -138,7 +138,7 @@ def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
 def test_the_run_goes_on_with_what_came_over_the_page(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         while "Which label" in grace.get("/work").text:
-            with Tasks(copy / "journal.db") as tasks:
+            with TaskStore(copy / "journal.db") as tasks:
                 task = tasks.task(grace.hidden()["task"])
                 assert task is not None
             grace.send("/answer", label=task.content["label"], active="3.5")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hcmlang
-from hcmlang.teachers.asked import Task
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
+from hcmlang.teachers.annotation.tasks import AnnotationTask
 from tests.annotate import people
 from tests.annotate.conftest import explaining, labelling, writing
 from tests.conftest import PROGRAM
@@ -96,14 +96,14 @@ def task_of(page: Page) -> str:
 
 
 def content_of(run: Path, page: Page) -> Any:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         task = tasks.task(task_of(page))
         assert task is not None
         return task.content
 
 
 def answers(run: Path) -> list[tuple[Any, ...]]:
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         return tasks.rows("select annotator, task, payload, seconds, state from people_answers order by number")
 
 
@@ -165,9 +165,9 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
 
 def enough_labels(run: Path, count: int) -> None:
     """Have the run ask for some more labels."""
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         contents = [{"texts": {"text": f"number {n}"}, "labels": ["negative", "positive"]} for n in range(count)]
-        more = [Task(f"extra{n}", "verify", "crowd", content, 1, 18) for n, content in enumerate(contents)]
+        more = [AnnotationTask(f"extra{n}", "verify", "crowd", content, 1, 18) for n, content in enumerate(contents)]
         tasks.want("extra", more, {})
 
 
@@ -294,7 +294,7 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
         count += 1
     people.waits(spec, run)
     page.goto(page.url.split("?")[0])
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         written_as = {fields["text"]: target for fields, target in texts_of(tasks)}
     while page.locator(".labels").count():
         with page.expect_navigation():
@@ -311,7 +311,7 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
     report.close()
 
 
-def texts_of(tasks: Tasks) -> Iterator[tuple[dict[str, str], str]]:
+def texts_of(tasks: TaskStore) -> Iterator[tuple[dict[str, str], str]]:
     """What was written, and as what."""
     query = "select content, payload from people_answers join people_tasks on key = task where job = 'write'"
     for content, payload in tasks.rows(query):
@@ -350,7 +350,7 @@ def test_an_exported_page_makes_a_file_that_can_be_imported(run: Path, browser: 
     from hcmlang.annotate import imports
     from hcmlang.annotate.export import export
 
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         export(run, tasks, "html", tmp_path / "pages", 0)
         file = next((tmp_path / "pages").iterdir())
         page = browser.new_page()
@@ -401,7 +401,7 @@ def test_when_all_is_answered_the_page_says_what_comes_next(run: Path, served: S
         page.get_by_role("heading", name="Everything is answered").wait_for()
         assert page.get_by_text(f"hcmlang resume {run}").is_visible()
         assert page.get_by_role("link", name="Go on").count() == 0
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         tasks.retire(["nowhere"])
     page.reload()
     assert "the run asks for nothing more" in page.locator("main").inner_text()
@@ -430,7 +430,7 @@ def test_an_exported_page_asks_who_answers_and_shows_what_the_page_shows(
 ) -> None:
     from hcmlang.annotate.export import export
 
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         export(run, tasks, "html", tmp_path / "pages")
         task = tasks.wanted()[0][0]
     page = browser.new_page()
@@ -472,7 +472,7 @@ def test_exported_pages_can_be_used_by_everybody(run: Path, browser: Browser, tm
     from hcmlang.annotate import imports
     from hcmlang.annotate.export import export
 
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         export(run, tasks, "html", tmp_path / "pages")
         task = tasks.wanted()[0][0]
         page = browser.new_page(viewport=width)

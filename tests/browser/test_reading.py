@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.store import TaskStore
 from tests.browser.test_annotate import Served, content_of, explaining, labelling, open_page, run, served, writing
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_labels_are_read_with_their_text_and_keys(run: Path, open_page: Any) -> 
 def test_exported_pages_are_read_in_order(run: Path, browser: Browser, tmp_path: Path) -> None:
     from hcmlang.annotate.export import export
 
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         export(run, tasks, "html", tmp_path / "pages")
         task = tasks.wanted()[0][0]
     page = browser.new_page()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from hcmlang import classifiers
 from hcmlang.classifiers import batches, tiny
+from hcmlang.classifiers.transformers import TransformersClassifier
 from hcmlang.data.table import Table
-from hcmlang.spec.model import TransformersClassifier
 from tests.classifiers.conftest import reviews
 
 CONFIG = TransformersClassifier.model_validate({"kind": "transformers", "model": "tiny", "device": "cpu", "epochs": 1})

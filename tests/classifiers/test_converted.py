@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from hcmlang import classifiers
-from hcmlang.classifiers import converted
+from hcmlang.classifiers import openvino
+from hcmlang.classifiers.transformers import TransformersClassifier
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.progress import Silent
-from hcmlang.spec.model import TransformersClassifier
 from tests.classifiers.conftest import pairs, reviews
 
 needed = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
@@ -36,7 +36,7 @@ def test_it_says_what_the_original_says(rows: Any, tmp_path: Path, capfd: pytest
     expected = model.predict_proba(test)
     capfd.readouterr()
     fast = classifiers.load(config(backend="openvino"), tmp_path, test.labels)
-    assert np.abs(fast.predict_proba(test) - expected).max() < converted.TOLERANCE
+    assert np.abs(fast.predict_proba(test) - expected).max() < openvino.TOLERANCE
     assert fast.predict_proba(test.take([])).shape == (0, 2)
     assert np.array_equal(fast.embed(test), model.embed(test))
     assert capfd.readouterr() == ("", "")
@@ -54,7 +54,7 @@ class Branching(torch.nn.Module):
 def test_a_conversion_that_differs_is_refused() -> None:
     sample = [{"input_ids": torch.ones((2, length), dtype=torch.int64)} for length in (3, 6)]
     with pytest.raises(DiagnosticError, match=r"probabilities that differ by up to 0\.122 \[conversion-differs\]"):
-        converted.converted(Branching(), sample)
+        openvino.converted(Branching(), sample)
 
 
 @needed
@@ -72,7 +72,7 @@ def test_a_cpu_without_matrix_units_is_told(has_units: bool, monkeypatch: pytest
     fast = classifiers.load(config(backend="openvino"), tmp_path, ("negative", "positive"))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_units}, raising=False)
     differ = np.abs(fast.predict_proba(reviews(50), heard := Heard()) - model.predict_proba(reviews(50))).max()
-    assert differ < converted.TOLERANCE
+    assert differ < openvino.TOLERANCE
     assert (differ < 1e-5) is not has_units
     told = ["  this CPU has no matrix units for bfloat16: OpenVINO predicts in float32"]
     assert heard.notes == ([] if has_units else told)
@@ -85,10 +85,10 @@ def test_a_model_that_cannot_be_converted_is_told() -> None:
             raise RuntimeError("no such thing")
 
     with pytest.raises(DiagnosticError, match=r"cannot convert the classifier: .*\[not-converted\]"):
-        converted.converted(Broken(), [{"input_ids": torch.ones((1, 2), dtype=torch.int64)}])
+        openvino.converted(Broken(), [{"input_ids": torch.ones((1, 2), dtype=torch.int64)}])
 
 
 def test_without_the_package_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(DiagnosticError, match=r"needs the package openvino \[missing-package\]"):
-        converted.converted(torch.nn.Linear(2, 2), [{"input_ids": torch.ones((1, 2), dtype=torch.int64)}])
+        openvino.converted(torch.nn.Linear(2, 2), [{"input_ids": torch.ones((1, 2), dtype=torch.int64)}])

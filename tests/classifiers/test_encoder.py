@@ -11,9 +11,9 @@ import torch
 from transformers import BertConfig, BertModel
 
 from hcmlang import classifiers
-from hcmlang.classifiers import encoder, tiny
+from hcmlang.classifiers import sentence_encoder, tiny
+from hcmlang.classifiers.encoder import EncoderClassifier
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import EncoderClassifier
 from tests.classifiers.conftest import accuracy, pairs, reviews
 
 
@@ -52,30 +52,30 @@ def test_weights_count(folder: Path) -> None:
 
 
 def test_a_pair_is_seen_together(folder: Path) -> None:
-    vectors = encoder.fit(config(folder), pairs(100)).embed(pairs(10))
-    single = encoder.fit(config(folder), reviews(100)).embed(reviews(10))
+    vectors = config(folder).fit(pairs(100), seed=0).embed(pairs(10))
+    single = config(folder).fit(reviews(100), seed=0).embed(reviews(10))
     assert vectors.shape == (10, 4 * single.shape[1])
     assert np.linalg.norm(single, axis=1) == pytest.approx(np.ones(10), abs=1e-5)
 
 
 def test_what_is_kept_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same rows give the same bytes, whatever was encoded before, and in a table of their own or at its beginning."""
-    train = reviews(encoder._BLOCK + 100)
-    monkeypatch.setattr(encoder, "_BLOCKS", type(encoder._BLOCKS)())
-    first = encoder.fit(config(folder), train).embed(train)
-    assert len(encoder._BLOCKS) == 2
-    longer = encoder.fit(config(folder), train).embed(train + reviews(50, seed=3))
-    assert (longer[: encoder._BLOCK] == first[: encoder._BLOCK]).all()
-    monkeypatch.setattr(encoder, "_BLOCKS", type(encoder._BLOCKS)())
-    assert (encoder.fit(config(folder), train).embed(train) == first).all()
+    train = reviews(sentence_encoder._BLOCK + 100)
+    monkeypatch.setattr(sentence_encoder, "_CACHE", type(sentence_encoder._CACHE)())
+    first = config(folder).fit(train, seed=0).embed(train)
+    assert len(sentence_encoder._CACHE) == 2
+    longer = config(folder).fit(train, seed=0).embed(train + reviews(50, seed=3))
+    assert (longer[: sentence_encoder._BLOCK] == first[: sentence_encoder._BLOCK]).all()
+    monkeypatch.setattr(sentence_encoder, "_CACHE", type(sentence_encoder._CACHE)())
+    assert (config(folder).fit(train, seed=0).embed(train) == first).all()
 
 
 def test_few_blocks_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder, "_BLOCKS", type(encoder._BLOCKS)())
-    monkeypatch.setattr(encoder, "_KEPT", 1)
-    model = encoder.fit(config(folder), reviews(30))
+    monkeypatch.setattr(sentence_encoder, "_CACHE", type(sentence_encoder._CACHE)())
+    monkeypatch.setattr(sentence_encoder, "_CACHED", 1)
+    model = config(folder).fit(reviews(30), seed=0)
     model.embed(reviews(20, seed=5))
-    assert len(encoder._BLOCKS) == 1
+    assert len(sentence_encoder._CACHE) == 1
 
 
 def test_an_encoder_that_is_not_there(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from hcmlang import classifiers
-from hcmlang.classifiers import transformer
+from hcmlang.classifiers.transformers import TransformersClassifier
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import TransformersClassifier
 
 CONFIG = {"kind": "transformers", "model": "tiny", "device": "cpu", "launch": {"processes": 2}}
 
@@ -42,7 +41,7 @@ def test_what_is_wrong_in_the_processes_is_told(table: Table, tmp_path: Path) ->
     config = TransformersClassifier.model_validate({**CONFIG, "model": str(tmp_path / "nothing")})
     alone = config.model_copy(update={"launch": None})
     with pytest.raises(DiagnosticError) as expected:
-        transformer.fit(alone, table, seed=0)
+        alone.fit(table, seed=0)
     with pytest.raises(DiagnosticError) as caught:
         classifiers.fit(config, table, seed=0)
     assert caught.value.diagnostics[0].code == "model-not-loaded"

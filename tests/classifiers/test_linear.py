@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hcmlang import classifiers
-from hcmlang.classifiers.linear import features
+from hcmlang.classifiers.linear import LinearClassifier
+from hcmlang.classifiers.tfidf import features
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import LinearClassifier
 from tests.classifiers.conftest import accuracy, pairs, relabelled, reviews
 
 CONFIG = LinearClassifier(kind="linear")
@@ -112,13 +112,13 @@ def test_rows_of_one_label() -> None:
         classifiers.fit(CONFIG, reviews(10).take([1, 3, 5]), seed=0)
     assert str(caught.value) == (
         "error: all 3 train rows have the label `positive` [one-label]\n"
-        "  hint: a classifier needs rows of two labels at least"
+        "  hint: a classifier needs rows of at least two labels"
     )
 
 
 def test_texts_without_a_word() -> None:
     table = Table.of(["text"], ["negative", "positive"], [("...",), ("!!",)], [0, 1])
-    with pytest.raises(DiagnosticError, match="the train texts hold no word"):
+    with pytest.raises(DiagnosticError, match="the train texts have no words"):
         classifiers.fit(CONFIG, table, seed=0)
 
 
@@ -143,7 +143,7 @@ def test_a_model_of_other_labels(folder: Folder) -> None:
         classifiers.load(CONFIG, where, ["no", "yes"])
     assert str(caught.value) == (
         "error: the model's labels are negative, positive; the task's are no, yes [wrong-labels]\n"
-        "  hint: train it anew, with `mitigate: {from: scratch}`"
+        "  hint: train a new model, with `mitigate: {from: scratch}`"
     )
 
 

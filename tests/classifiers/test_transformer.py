@@ -20,9 +20,9 @@ from transformers import (
 
 from hcmlang import classifiers
 from hcmlang.classifiers import tiny
+from hcmlang.classifiers.transformers import TransformersClassifier
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import TransformersClassifier
 from tests.classifiers.conftest import accuracy, pairs, relabelled, reviews
 
 Folder = Callable[[str], Path]
@@ -262,7 +262,7 @@ def test_a_model_that_is_not_there(name: str, tmp_path: Path, monkeypatch: pytes
     message = told(lambda: classifiers.fit(config(name), reviews(10), seed=0))
     assert message.startswith(f"error: cannot load the model {name}: ")
     assert message.endswith(
-        "[model-not-loaded]\n  hint: give `classifier.model` a hub id (and be online), a folder with config.json, "
+        "[model-not-loaded]\n  hint: set `classifier.model` to a hub id (when online), a folder with config.json, "
         "model.safetensors and a tokenizer, or `tiny`"
     )
 
@@ -281,7 +281,7 @@ def test_a_folder_that_is_not_whole(file: str, damage: str, bert: Path, folder: 
     assert told(lambda: classifiers.fit(config(where), reviews(10), seed=0)).startswith(start)
     message = told(lambda: classifiers.load(config(where), where, LABELS))
     assert message.startswith(start)
-    assert message.endswith("hint: remove the folder, so that the next run trains the model anew")
+    assert message.endswith("hint: remove the folder, so that the next run trains the model again")
 
 
 def test_a_model_of_other_labels(trained: classifiers.Classifier, folder: Folder) -> None:
@@ -294,14 +294,13 @@ def test_a_model_of_other_labels(trained: classifiers.Classifier, folder: Folder
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a cuda device")
 def test_a_device_that_is_not_there() -> None:
     assert told(lambda: classifiers.fit(config(device="cuda"), reviews(10), seed=0)) == (
-        "error: there is no cuda device on this machine [no-device]\n"
-        "  hint: write `classifier: {device: auto}` to take what there is"
+        "error: there is no cuda device on this machine [no-device]\n  hint: use `device: auto`"
     )
 
 
 def test_memory_that_does_not_suffice(trained: classifiers.Classifier) -> None:
     """A batch of a size that no machine has room for."""
-    from hcmlang.classifiers.transformer import memory
+    from hcmlang.classifiers.batches import memory
 
     def exhaust() -> None:
         with memory():

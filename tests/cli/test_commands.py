@@ -97,7 +97,7 @@ def test_sample_of_free_text_needs_no_model(hcmlang: Hcmlang, quickstart: Path) 
     checked = hcmlang("check", path)
     assert checked.returncode == 2
     assert (
-        "free text takes a language model, and the engine of the teacher `miner` has none [no-model]" in checked.stderr
+        "free text needs a language model, and the engine of the teacher `miner` has none [no-model]" in checked.stderr
     )
     assert hcmlang("sample", path, "--program", "b", "-n", 1).stdout == "negative\tb\n"
     path.unlink()

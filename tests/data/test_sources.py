@@ -19,7 +19,7 @@ import pytest
 from hcmlang.data.sources import columns_of, read_table, source_digest
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.spec.model import DataSource, FileData, HubData, Task
+from hcmlang.spec.data import DataSource, FileData, HubData, Task
 
 ROWS = [("a fine film", "positive"), ('she said "no", twice', "negative"), ("two\nlines", "positive")]
 TEXTS = [(text,) for text, _ in ROWS]
@@ -412,7 +412,7 @@ READ = """
 import sys
 from hcmlang.data.sources import read_table
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.spec.model import HubData, Task
+from hcmlang.spec.data import HubData, Task
 
 task = Task.model_validate({"labels": ["negative", "positive"], "data": {"train": "a.tsv", "test": "b.tsv"}})
 try:

@@ -80,7 +80,7 @@ import sys
 from pathlib import Path
 from hcmlang.data.sources import read_into
 from hcmlang.data.table import Table
-from hcmlang.spec.model import FileData, Task
+from hcmlang.spec.data import FileData, Task
 folder = Path(sys.argv[1])
 task = Task.model_validate({"labels": ["no", "yes"], "text": "text", "label": "label",
                             "data": {"train": "x", "test": "x"}})

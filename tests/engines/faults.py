@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
 
-from hcmlang.engines.wire import BudgetSpent, ChatRequest, Reservation, Usage
+from hcmlang.engines.hosted.wire import BudgetSpent, ChatRequest, Reservation, Usage
 
 #: What the server says that every answer took.
 USED = Usage(50, 10)
@@ -226,7 +226,7 @@ async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
 
 
 class Purse:
-    """An account of so many dollars, for so many attempts. See :class:`hcmlang.engines.wire.Account`."""
+    """An account of so many dollars, for so many attempts. See :class:`hcmlang.engines.hosted.wire.Account`."""
 
     def __init__(self, dollars: float = 1e9, attempts: int = 10**9) -> None:
         self._left = dollars

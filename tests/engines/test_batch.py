@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines import batch
-from hcmlang.engines.batch import Answers, RequestFiles
-from hcmlang.engines.budget import Accountant, PricedAccount
-from hcmlang.engines.journal import Spent
-from hcmlang.engines.wire import AnswersWanted, BudgetSpent, ChatRequest, Usage
-from hcmlang.spec.model import Budget, Price
+from hcmlang.engines.hosted import request_files as batch
+from hcmlang.engines.hosted.base import Price
+from hcmlang.engines.hosted.journal import Spent
+from hcmlang.engines.hosted.request_files import Answers, RequestFiles
+from hcmlang.engines.hosted.spending import Accountant, PricedAccount
+from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent, ChatRequest, Usage
+from hcmlang.spec.model import Budget
 
 PRICE = Price(input=1.0, output=2.0)
 
@@ -96,7 +97,7 @@ def test_answers_come_in_any_order_with_what_may_be_wrong_about_them(files: Requ
     assert found.found["key3"][1].usage == Usage(5, 2)
     assert found.found["key3"][1].usd == 9e-6
     assert found.summary() == (
-        "2 answers taken, 2 failed and are asked for anew (expired; too long), 1 answered before, 1 not of this run, "
+        "2 answers read, 2 failed and will be requested again (expired; too long), 1 repeated, 1 from other runs, "
         "2 still missing"
     )
     wanted = ask(files, [request(number) for number in (1, 2, 4, 5)])

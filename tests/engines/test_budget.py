@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.budget import Accountant, most_used, nano_usd
-from hcmlang.engines.journal import NANO, Spent
-from hcmlang.engines.wire import BudgetSpent, ChatRequest, Reservation, Usage
-from hcmlang.spec.model import Budget, Price
+from hcmlang.engines.hosted.base import Price
+from hcmlang.engines.hosted.journal import NANO, Spent
+from hcmlang.engines.hosted.spending import Accountant, most_used, nano_usd
+from hcmlang.engines.hosted.wire import BudgetSpent, ChatRequest, Reservation, Usage
+from hcmlang.spec.model import Budget
 from tests.engines import tiny
 
 PRICE = Price(input=0.15, output=0.6)

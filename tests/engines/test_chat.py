@@ -11,9 +11,9 @@ import pytest
 from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Call, Completion, Message
-from hcmlang.engines.chat import ChatModel, Constraints, negotiate
-from hcmlang.engines.wire import ChatRequest, ChatResponse, usage_of
-from hcmlang.spec.model import OpenAIEngine
+from hcmlang.engines.hosted.chat import ChatModel, Constraints, negotiate
+from hcmlang.engines.hosted.openai import OpenAIEngine
+from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, usage_of
 from tests.lang.programs import bound
 
 Answer = Callable[[Mapping[str, Any]], Any]

@@ -23,12 +23,12 @@ from typing import Any
 import pytest
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.engines import backoff, client
-from hcmlang.engines.backoff import Gate, retry_after
-from hcmlang.engines.client import Client
-from hcmlang.engines.endpoint import Endpoint
-from hcmlang.engines.wire import BudgetSpent, ChatRequest, ChatResponse, Reservation, Usage
-from hcmlang.spec.model import OpenAIEngine
+from hcmlang.engines.hosted import backoff, client
+from hcmlang.engines.hosted.backoff import Gate, retry_after
+from hcmlang.engines.hosted.client import Client
+from hcmlang.engines.hosted.endpoint import Endpoint
+from hcmlang.engines.hosted.openai import OpenAIEngine
+from hcmlang.engines.hosted.wire import BudgetSpent, ChatRequest, ChatResponse, Reservation, Usage
 from tests.engines.faults import MOST, USED, Asked, Plan, Purse, Reply, Server, answer, error, mixture, refusal, usd
 
 KEY = "sk-proj-Zz9/secret+key=0123456789"
@@ -546,12 +546,12 @@ def test_who_takes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None
 
 INTERRUPTED = """
 import gc, sys, threading, warnings
-import hcmlang, hcmlang.engines.client
+import hcmlang, hcmlang.engines.hosted.client
 assert not {"openai", "httpx2"} & set(sys.modules)
 from tests.engines.faults import Purse
 from tests.engines.test_client import asking, config
 purse = Purse()
-asked = hcmlang.engines.client.Client(config(sys.argv[1], concurrency=8), purse)
+asked = hcmlang.engines.hosted.client.Client(config(sys.argv[1], concurrency=8), purse)
 try:
     for group in asked.send(asking(100)):
         print("ready", flush=True)
@@ -578,7 +578,7 @@ def test_an_interrupted_program_ends_cleanly() -> None:
 
 HELD = """
 import sys
-from hcmlang.engines.client import Client
+from hcmlang.engines.hosted.client import Client
 from tests.engines.faults import Purse
 from tests.engines.test_client import asking, config
 groups = Client(config(sys.argv[1]), Purse()).send(asking(100))

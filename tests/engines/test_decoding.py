@@ -15,9 +15,9 @@ from scipy.stats import chisquare
 
 from hcmlang import lang
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.decoding import Decoder, Output, Request
-from hcmlang.engines.sampling import Sampling
-from hcmlang.engines.torch_batch import TorchBatch
+from hcmlang.engines.local.decoding import Decoder, Output, Request
+from hcmlang.engines.local.sampling import Sampling
+from hcmlang.engines.local.torch_batch import TorchBatch
 from tests.engines import tiny
 from tests.lang.programs import bound, satisfies
 
@@ -258,7 +258,7 @@ def test_when_memory_runs_out_the_batch_is_halved_and_no_row_is_lost(monkeypatch
     assert made.statistics.restarts > 0
     assert {key: o.tokens for key, o in found.items()} == {key: o.tokens for key, o in expected.items()}
     limit = 0
-    with pytest.raises(DiagnosticError, match="does not suffice for a single text"):
+    with pytest.raises(DiagnosticError, match="a single text does not fit"):
         list(made.decode(requests[:3]))
 
 

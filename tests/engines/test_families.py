@@ -14,11 +14,11 @@ from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.decoding import Decoder, Request
-from hcmlang.engines.sampling import Sampling
-from hcmlang.engines.torch_batch import TorchBatch
-from hcmlang.engines.transformers import load
-from hcmlang.spec.model import TransformersEngine
+from hcmlang.engines.local.decoding import Decoder, Request
+from hcmlang.engines.local.hub_model import load
+from hcmlang.engines.local.sampling import Sampling
+from hcmlang.engines.local.torch_batch import TorchBatch
+from hcmlang.engines.local.transformers import TransformersEngine
 from tests.engines import tiny
 
 VOCABULARY = 1024
@@ -96,5 +96,5 @@ def test_a_model_with_a_running_state_is_refused(tmp_path: Path) -> None:
     config = transformers.MambaConfig(vocab_size=VOCABULARY, hidden_size=64, num_hidden_layers=2, state_size=8)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     tiny.tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(DiagnosticError, match="keeps a running state"):
+    with pytest.raises(DiagnosticError, match="has a recurrent state"):
         load(TransformersEngine(kind="transformers", model=str(tmp_path)))

@@ -17,9 +17,9 @@ import pytest
 
 from hcmlang.database import salvage
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.budget import Accountant
-from hcmlang.engines.journal import Journal, Journaled
-from hcmlang.engines.wire import BudgetSpent, ChatRequest, ChatResponse, Usage
+from hcmlang.engines.hosted.journal import Journal, Journaled
+from hcmlang.engines.hosted.spending import Accountant
+from hcmlang.engines.hosted.wire import BudgetSpent, ChatRequest, ChatResponse, Usage
 from hcmlang.spec.model import Budget
 
 
@@ -107,7 +107,7 @@ def test_what_was_set_aside_is_used_before_the_budget_ends_a_run(tmp_path: Path)
 WRITER = """
 import sys
 from pathlib import Path
-from hcmlang.engines.journal import Journal
+from hcmlang.engines.hosted.journal import Journal
 from tests.engines.test_journal import answer, request
 with Journal(Path(sys.argv[1])) as journal:
     number = int(sys.argv[2])

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hcmlang import engines, lang
+from hcmlang import lang
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call, Judge, Message
-from hcmlang.engines.guided import GuidedModel
-from hcmlang.spec.model import LlamaCppEngine, TransformersEngine
+from hcmlang.engines.local.guided import GuidedModel
+from hcmlang.engines.local.llamacpp import LlamaCppEngine
+from hcmlang.engines.local.transformers import TransformersEngine
 from tests.engines import tiny, tiny_gguf
 from tests.lang.programs import bound, satisfies
 
@@ -30,7 +31,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(file: Path, **options: object) -> GuidedModel:
-    engine = engines.make(LlamaCppEngine.model_validate({"kind": "llamacpp", "model": str(file), **options}))
+    engine = LlamaCppEngine.model_validate({"kind": "llamacpp", "model": str(file), **options}).make()
     assert isinstance(engine, GuidedModel)
     return engine
 
@@ -44,9 +45,9 @@ def calls(text: str, count: int) -> list[Call]:
 def test_it_writes_what_transformers_writes(chat: bool, tmp_path: Path) -> None:
     """The likeliest texts: numbers differ in their last digits, which a draw at random would show now and then."""
     llama = make(tiny_gguf.save(tmp_path / "tiny.gguf", chat), temperature=0)
-    other = engines.make(
-        TransformersEngine(kind="transformers", model=str(tiny.save(tmp_path / "folder", chat)), temperature=0)
-    )
+    other = TransformersEngine(
+        kind="transformers", model=str(tiny.save(tmp_path / "folder", chat)), temperature=0
+    ).make()
     assert isinstance(other, GuidedModel)
     assert llama.tokens.prompt(MESSAGES, "begun") == other.tokens.prompt(MESSAGES, "begun")
     found = [{c.key: c for c in engine.complete(calls(PROGRAM, 12))} for engine in (llama, other)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.engines.journal import Journal
-from hcmlang.engines.recording import Replay, export
-from hcmlang.engines.wire import ChatRequest, ChatResponse
+from hcmlang.engines.hosted.journal import Journal
+from hcmlang.engines.hosted.recording import Replay, export
+from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse
 from tests.engines.test_journal import answer, request
 
 
@@ -37,7 +37,7 @@ def test_a_missing_call_is_named(journal: Path) -> None:
     assert found.code == "not-recorded"
     assert "key4 (gpt generate: é ...)" in found.message
     assert found.hint is not None
-    assert "the form of the answer or the repetition" in found.hint
+    assert "form of the answer, or repetition" in found.hint
     body = {**request(1).body, "temperature": 0.5}
     with pytest.raises(DiagnosticError) as error:
         list(Replay(journal).send([ChatRequest("other", body)]))

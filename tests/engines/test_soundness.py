@@ -11,9 +11,9 @@ from random import Random
 
 import pytest
 
-from hcmlang import engines, lang
+from hcmlang import lang
 from hcmlang.engines.base import Call, Message
-from hcmlang.spec.model import TransformersEngine
+from hcmlang.engines.local.transformers import TransformersEngine
 from tests.engines import tiny
 from tests.lang.generated import Usable, generate, usable
 from tests.lang.test_soundness import Totals, judge
@@ -24,9 +24,9 @@ PROGRAMS, ROWS = (460, 12) if NIGHTLY else (40, 2)
 
 @pytest.mark.slow
 def test_promises_are_kept_in_a_batch(tmp_path: Path) -> None:
-    engine = engines.make(
-        TransformersEngine(kind="transformers", model=str(tiny.save(tmp_path)), batch_size=64, max_tokens=160)
-    )
+    engine = TransformersEngine(
+        kind="transformers", model=str(tiny.save(tmp_path)), batch_size=64, max_tokens=160
+    ).make()
     totals, finished = Totals(), Counter[str]()
     calls: dict[str, tuple[Usable, Call]] = {}
     for seed in range(PROGRAMS):

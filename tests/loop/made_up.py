@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hcmlang.classifiers import Classifier
+from hcmlang.classifiers.base import Classifier
+from hcmlang.classifiers.linear import LinearClassifier
 from hcmlang.progress import SILENT
 from hcmlang.run.providers import Providers
 from hcmlang.run.step import ASIDE, Label, Needs, Step, StepContext
 from hcmlang.run.storage import Artifact, Storage
-from hcmlang.spec.model import LinearClassifier
 from hcmlang.steps.base import ModelStep, Schema
 
 LINEAR = LinearClassifier(kind="linear")

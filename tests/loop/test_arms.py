@@ -210,9 +210,9 @@ def test_models_of_arms_load_again(quickstart: Path, tmp_path: Path, arm: str) -
             "instances.jsonl:31:1: error: there is no hypothesis `h2`",
         ),
         ('{"hypothesis": "h1", "text": "x", "label": "great"}', '`label` is "great", and no label'),
-        ('{"hypothesis": "h1", "label": "positive"}', "`text` is missing or no text"),
-        ("{", "this is no JSON object"),
-        ("[]", "`hypothesis` is missing or no text"),
+        ('{"hypothesis": "h1", "label": "positive"}', "`text` is missing or not a text"),
+        ("{", "this is not a JSON object"),
+        ("[]", "`hypothesis` is missing or not a text"),
     ],
 )
 def test_a_line_that_holds_no_instance(quickstart: Path, tmp_path: Path, line: str, expected: str) -> None:
@@ -393,5 +393,5 @@ def test_what_is_kept_is_what_the_classifier_gets_most_wrong(quickstart: Path, t
 
 
 def test_a_choice_needs_a_limit(quickstart: Path, tmp_path: Path) -> None:
-    with pytest.raises(DiagnosticError, match="all are wanted"):
+    with pytest.raises(DiagnosticError, match="all are kept"):
         load(quickstart, tmp_path, ["miner"], "select.by=diversity")

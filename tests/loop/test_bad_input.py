@@ -190,11 +190,13 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_classifier_whose_training_went_astray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hcmlang.classifiers.linear import Linear
+    from hcmlang.classifiers.tfidf import LinearModel
 
     experiment = hcmlang.load(project(tmp_path))
-    real = Linear.predict_proba
-    monkeypatch.setattr(Linear, "predict_proba", lambda self, table, progress: real(self, table, progress) * np.nan)
+    real = LinearModel.predict_proba
+    monkeypatch.setattr(
+        LinearModel, "predict_proba", lambda self, table, progress: real(self, table, progress) * np.nan
+    )
     with pytest.raises(DiagnosticError, match=r"are not numbers: its training diverged \[not-a-number\]"):
         experiment.run(tmp_path / "run")
 

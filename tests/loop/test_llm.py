@@ -137,7 +137,7 @@ def test_a_model_is_told_what_the_prompts_of_the_spec_say(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener = Listener()
-    monkeypatch.setattr("hcmlang.engines.transformers.load", lambda config: listener)
+    monkeypatch.setattr("hcmlang.engines.local.hub_model.load", lambda config: listener)
     told = "user:\n{{ target }} {{ wrong }} {{ hypothesis.gold }} {{ contrast }} {{ examples | length }} {{ rules | join }}\n"
     project.with_name("instances.prompty").write_text(told)
     project.with_name("judge.prompty").write_text("user:\nIs this good: {{ texts.text }}?\n")
@@ -166,7 +166,7 @@ def test_the_instances_whose_label_a_model_is_surest_of_are_kept(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = Unsure()
-    monkeypatch.setattr("hcmlang.engines.transformers.load", lambda config: judge)
+    monkeypatch.setattr("hcmlang.engines.local.hub_model.load", lambda config: judge)
     project.with_name("judge.prompty").write_text("user:\n{{ texts.text }}\n")
     over = [
         "select={keep: 5, by: label_certainty}",

@@ -9,8 +9,8 @@ import pytest
 import hcmlang
 from hcmlang.run.costs import costs_of
 from hcmlang.run.runs import runs_in
-from hcmlang.teachers.assignment import Assignments
-from hcmlang.teachers.tasks import Tasks
+from hcmlang.teachers.annotation.assignment import Assignments
+from hcmlang.teachers.annotation.store import TaskStore
 from tests.annotate import people
 
 
@@ -64,7 +64,7 @@ def test_people_who_disagree_are_settled_and_a_label_that_is_not_confirmed_is_dr
         people.waits(spec, run)
         people.do_everything(run)
     people.waits(spec, run)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         queue = Assignments(tasks)
         for who, turned in (("Grace", set()), ("Joan", {0, 1})):
             number = 0
@@ -78,7 +78,7 @@ def test_people_who_disagree_are_settled_and_a_label_that_is_not_confirmed_is_dr
                 queue.skip(lent.task.key, who)
         assert tasks.open() == {"adjudicate": 2}
     assert "2 disagreements to settle" in people.waits(spec, run)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         queue = Assignments(tasks)
         for number in range(2):
             lent = queue.next("Mary")
@@ -90,7 +90,7 @@ def test_people_who_disagree_are_settled_and_a_label_that_is_not_confirmed_is_dr
     result = hcmlang.load(spec).run(run)
     (entry,) = result.metrics["instances"]["crowd"]
     assert entry["dropped"] == {"label not confirmed": 1}
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert Assignments(tasks).undo("Mary") is None, "what a finished run has used is not taken back"
     page = (run / "report.html").read_text("utf-8")
     assert "Krippendorff" in page
@@ -130,7 +130,7 @@ def test_a_plan_counts_the_groups_of_a_run_that_waits(
     run = tmp_path / "runs" / "taught"
     before = hcmlang.load(spec).plan().estimate.expected
     said = people.waits(spec, run)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         asked = tasks.open()["characterize"]
     after = hcmlang.load(spec).plan().estimate.expected
     assert before is not None
@@ -149,7 +149,7 @@ def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) 
     assert "24 texts to write, some 24 minutes of work" in people.waits(spec, run)
     people.do_everything(run)
     assert "24 texts to label, some 12 minutes of work" in people.waits(spec, run), "three people label each"
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         for one, _ in tasks.wanted()[1:]:
             for name in ("Ada", "Bo", "Cy"):
                 tasks.record(one.key, name, people.good_answer(one), seconds=1, token=f"{one.key}-{name}")
@@ -169,9 +169,9 @@ def test_a_miner_beside_people_goes_on_without_them(quickstart: Path, tmp_path: 
     )
     run = tmp_path / "run"
     people.waits(spec, run)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         before = tasks.rows("select key, position from people_tasks")
     assert "generate/teacher=miner/seed=0" in people.steps_of(run)
     people.waits(spec, run)
-    with Tasks(run / "journal.db") as tasks:
+    with TaskStore(run / "journal.db") as tasks:
         assert tasks.rows("select key, position from people_tasks") == before

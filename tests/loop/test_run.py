@@ -94,7 +94,8 @@ def test_every_figure_of_the_headline_follows_from_the_predictions_on_disk(finis
 
 def test_the_model_loads_and_predicts_what_the_run_says(finished: hcmlang.Run, quickstart: Path) -> None:
     from hcmlang.data.sources import read_table
-    from hcmlang.spec.model import FileData, Spec
+    from hcmlang.spec.data import FileData
+    from hcmlang.spec.model import Spec
 
     spec = Spec.model_validate(yaml.safe_load((finished.folder / "spec.yaml").read_text(encoding="utf-8")))
     test = read_table(FileData(path=str(quickstart / "data" / "test.tsv")), spec.task, "test")

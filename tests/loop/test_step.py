@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from hcmlang.classifiers.linear import LinearClassifier
 from hcmlang.run.step import ASIDE, Label, Step
-from hcmlang.spec.model import LinearClassifier
 from tests.loop.made_up import nothing
 
 

@@ -116,7 +116,7 @@ def test_the_whole_loop_works_by_files(place: tuple[Path, Path, str], tmp_path: 
         paths[1].write_text("\n".join(given[half:]) + "\n")
         given = given[-3:]
         done = hosted.run("resume", out, "--answers", paths[0], paths[1])
-        assert "answers taken" in done.stderr
+        assert "answers read" in done.stderr
     assert done.returncode == 0, done.stderr
     assert hosted.results(out) == hosted.results(folder / "whole"), "the same model, the same texts"
     assert log.read_text() == ""

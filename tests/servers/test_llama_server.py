@@ -10,11 +10,11 @@ import pytest
 
 from hcmlang import lang
 from hcmlang.engines.base import Call, Completion, Message
-from hcmlang.engines.budget import Accountant
-from hcmlang.engines.chat import DIALECT_OF, ChatModel, Constraints, negotiate
-from hcmlang.engines.client import Client
-from hcmlang.engines.journal import Spent
-from hcmlang.spec.model import OpenAIEngine
+from hcmlang.engines.hosted.chat import DIALECT_OF, ChatModel, Constraints, negotiate
+from hcmlang.engines.hosted.client import Client
+from hcmlang.engines.hosted.journal import Spent
+from hcmlang.engines.hosted.openai import OpenAIEngine
+from hcmlang.engines.hosted.spending import Accountant
 from tests.lang.programs import bound, satisfies
 from tests.servers import hosted, llama_server
 

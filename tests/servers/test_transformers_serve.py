@@ -9,11 +9,13 @@ import pytest
 
 from hcmlang import lang
 from hcmlang.engines.base import Call, Message
-from hcmlang.engines.budget import Accountant
-from hcmlang.engines.chat import ChatModel, negotiate
-from hcmlang.engines.client import Client
-from hcmlang.engines.journal import Journal, Journaled
-from hcmlang.spec.model import Budget, OpenAIEngine, Price
+from hcmlang.engines.hosted.base import Price
+from hcmlang.engines.hosted.chat import ChatModel, negotiate
+from hcmlang.engines.hosted.client import Client
+from hcmlang.engines.hosted.journal import Journal, Journaled
+from hcmlang.engines.hosted.openai import OpenAIEngine
+from hcmlang.engines.hosted.spending import Accountant
+from hcmlang.spec.model import Budget
 from tests.lang.programs import bound
 from tests.servers.transformers_serve import serve
 

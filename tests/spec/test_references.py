@@ -84,7 +84,7 @@ def test_several_programs_and_overrides(place: Path) -> None:
         ("generate.prompt=review/instances@^1", "unknown-pack: there is no pack `review` here"),
         ("generate.prompt=reviews/instances@^x", "bad-range: `x` is not a version"),
         ("characterize.templates=reviews/findings@^1", "unknown-name: the pack reviews has no template `findings`"),
-        ("generate.prompt=reviews/instances@banana", "bad-range: `banana` is no range of versions"),
+        ("generate.prompt=reviews/instances@banana", "bad-range: `banana` is not a range of versions"),
         ("generate.prompt=reviews/instances", "bad-range: there is no file reviews/instances; a part of a pack"),
         ("characterize.prompt=reviews/instances@^1", "unknown-name: no value `target` is given"),
     ],

@@ -63,7 +63,7 @@ spec.yaml:2:11: error: this is not valid YAML: mapping values are not allowed in
 spec.yaml:2:12: error: this is not valid YAML: found unexpected end of stream [yaml-syntax]
   2 | name: 'demo
     |            ^
-  hint: a quote that was opened is never closed""",
+  hint: a quote is never closed""",
     ),
     "a duplicate key": (
         GOOD + "name: again\n",
@@ -71,7 +71,7 @@ spec.yaml:2:12: error: this is not valid YAML: found unexpected end of stream [y
 spec.yaml:8:1: error: the key `name` appears twice [duplicate-key]
   8 | name: again
     | ^^^^
-  hint: it stands in line 2 already; keep one of the two""",
+  hint: it is already in line 2; keep one of the two""",
     ),
     "an empty file": (
         "\n",
@@ -115,7 +115,7 @@ spec.yaml:4:12: error: `task.labels.0` must be a text [wrong-value]
 spec.yaml:4:3: error: `task.labels` needs at least 2 items [wrong-value]
   4 |   labels: [positive]
     |   ^^^^^^
-  hint: The labels, in the order of their integers if the data has integers.""",
+  hint: The labels. If the data has integers, list the labels in the order of their integers.""",
     ),
     "a threshold out of range": (
         GOOD + "detect: {confidence: 1.5}\n",

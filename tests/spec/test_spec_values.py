@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hcmlang.classifiers.transformers import TransformersClassifier
 from hcmlang.diagnostics import Source
+from hcmlang.spec.data import FileData, HubData
 from hcmlang.spec.load import SpecFile, require_spec
-from hcmlang.spec.model import FileData, HubData, Spec, TransformersClassifier
+from hcmlang.spec.model import Spec
 from hcmlang.spec.tree import MappingNode, ScalarNode, parse_tree, plain
 
 GOOD = """\

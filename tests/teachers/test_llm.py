@@ -9,17 +9,20 @@ from random import Random
 import numpy as np
 import pytest
 
-from hcmlang import engines, teachers
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Call, Completion
-from hcmlang.engines.sampler import Sampler
+from hcmlang.engines.local.transformers import TransformersEngine
+from hcmlang.engines.sampler import SamplerEngine
 from hcmlang.lang import DIALECTS, Dialect, Row
-from hcmlang.spec.model import Characterize, LLMTeacher, SamplerEngine, TransformersEngine
+from hcmlang.spec.model import Characterize
 from hcmlang.teachers.base import Case
-from hcmlang.teachers.llm import ATTEMPTS, RIGHT, SHOWN, LanguageModel, answer_program, merged
+from hcmlang.teachers.hypotheses import RIGHT, SHOWN, answer_program, merged
+from hcmlang.teachers.language_model import ATTEMPTS, LanguageModel
+from hcmlang.teachers.llm import LLMTeacher
 from tests.engines import tiny
+from tests.teachers.contexts import Context
 
 Answer = Mapping[str, str] | Completion
 FIELDS = {
@@ -310,7 +313,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_real_model_states_hypotheses(model: Path) -> None:
     config = LLMTeacher(kind="llm", engine=TransformersEngine(kind="transformers", model=str(model), max_tokens=400))
-    teacher = teachers.make(config, "local", lambda: engines.make(config.engine))
+    teacher = config.make("local", Context(config.engine.make))
     found = teacher.characterize(case(), Characterize(per_group=2))
     assert 1 <= len(found) <= 4
     for one in found:
@@ -325,5 +328,5 @@ def test_a_real_model_states_hypotheses(model: Path) -> None:
 
 def test_a_teacher_with_the_sampler_is_made_all_the_same() -> None:
     """It is the check that speaks against it: random letters are hypotheses of a kind, for trying things out."""
-    teacher = teachers.make(LLMTeacher(kind="llm", engine=SamplerEngine()), "dummy", Sampler)
+    teacher = LLMTeacher(kind="llm", engine=SamplerEngine()).make("dummy", Context())
     assert teacher.characterize(case(), Characterize())

@@ -8,17 +8,17 @@ from random import Random
 import numpy as np
 import pytest
 
-from hcmlang import teachers
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
-from hcmlang.engines.sampler import Sampler
 from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.spec import model as spec
 from hcmlang.steps.group import group_errors
 from hcmlang.teachers.association import Strata, adjusted_p, exact_p, log_odds_ratio
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import Described, Feature, describe, features_of, negators_in, words_of
-from hcmlang.teachers.miner import Finding, Miner, distinct, housed
+from hcmlang.teachers.miner import MinerTeacher
+from hcmlang.teachers.mining import Finding, Miner, distinct, housed
+from tests.teachers.contexts import Context
 
 LABELS = ("negative", "positive")
 PRAISE = ("witty", "moving", "superb", "clever", "fresh", "vivid")
@@ -34,7 +34,7 @@ def hypotheses(
     scores = np.full((len(gold), 2), 0.03, dtype=np.float32)
     scores[np.arange(len(gold)), predicted] = 0.97
     groups = group_errors(pool, scores, confident_errors(scores, pool.y, 0.9), spec.Group(), seed=0)
-    teacher = teachers.make(spec.MinerTeacher(kind="miner"), "miner", Sampler)
+    teacher = MinerTeacher(kind="miner").make("miner", Context())
     return teacher.characterize(Case(pool, scores, 0.9, tuple(groups)), spec.Characterize(per_group=per_group))
 
 
@@ -150,7 +150,7 @@ def test_a_phrase_stands_in_the_text_as_it_is() -> None:
 def test_few_mistakes_beside_many_right_rows_are_not_explained_by_chance() -> None:
     """Rare words are the danger: among thousands of them, some occur in three mistakes and in few other rows."""
     vocabulary = [f"w{n}" for n in range(600)]
-    miner = Miner(spec.MinerTeacher(kind="miner"), "miner")
+    miner = Miner(MinerTeacher(kind="miner"), "miner")
     findings = 0
     for seed in range(50):
         random = Random(seed)
@@ -242,6 +242,6 @@ def test_a_large_pool_has_thousands_of_phrases_that_one_word_explains() -> None:
     having = [np.arange(errors), *(np.arange(errors)[number::phrases] for number in range(phrases))]
     ends = np.cumsum([0, *map(len, having)])
     has = csc_matrix((np.ones(ends[-1], dtype=bool), np.concatenate(having), ends), (rows, len(features)))
-    miner = Miner(spec.MinerTeacher(kind="miner"), "miner")
+    miner = Miner(MinerTeacher(kind="miner"), "miner")
     found = miner.findings(Described(features, has, (0, 9)), np.arange(errors), np.arange(errors, rows))
     assert [finding.feature.name for finding in found] == ["not"]

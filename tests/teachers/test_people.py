@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hcmlang.teachers.people import evidence_of, problem, triggers_of
+from hcmlang.teachers.hypotheses import triggers_of
+from hcmlang.teachers.people import evidence_of, problem
 
 CONTENT: dict[str, Any] = {
     "gold": "negative",

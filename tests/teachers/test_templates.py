@@ -17,7 +17,7 @@ from hcmlang.teachers.statements import Statements, check_templates
         ("{{ hcms / others }}", "template-failed", "division by zero"),
         ("{{ name.first }}", "template-failed", "'str object' has no attribute 'first'"),
         ("{{ triggers[0] }} {{ name + 1 }}", "template-failed", "can only concatenate str"),
-        ("{% if field %}{{ name }}{% endif %}", "template-failed", "it says nothing"),
+        ("{% if field %}{{ name }}{% endif %}", "template-failed", "it is empty"),
         ("{{ name | shout }}", "template-syntax", "No filter named 'shout'"),
     ],
 )

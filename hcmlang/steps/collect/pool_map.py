@@ -15,7 +15,7 @@ from hcmlang.evaluation.predictions import Predictions, at_least, confident_erro
 from hcmlang.hashing import derive_seed
 from hcmlang.run.files import MAP
 from hcmlang.run.step import Needs, Step, StepContext
-from hcmlang.steps.base import EvaluationSets, ModelStep, ScoresStep, TableStep, accelerators
+from hcmlang.steps.base import EvaluationSets, ModelStep, ScoresStep, TableStep
 
 #: HCMs on the map, the most confident ones before and after, and other rows around them.
 _HCMS = 300
@@ -38,7 +38,7 @@ class PoolMap(Step):
     seed: int
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.model.classifier))
+        return Needs(self.model.classifier.accelerators(training=False))
 
     def file(self, context: StepContext) -> Path:
         return context.folder(self) / MAP

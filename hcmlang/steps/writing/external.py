@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from hcmlang.classifiers import Classifier
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Judge

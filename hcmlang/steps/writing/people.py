@@ -20,13 +20,14 @@ from hcmlang.lang import BoundProgram, CompiledProgram, Row
 from hcmlang.lang.evaluate import compile_predicate
 from hcmlang.lang.syntax import Asked, Constant, Predicate, Predicts
 from hcmlang.run.step import StepContext
-from hcmlang.spec.model import ClassifierConfig, HumanTeacher
+from hcmlang.spec.kinds import ClassifierKind
 from hcmlang.steps.base import EvaluationSets, ModelStep, Schema, TableStep
 from hcmlang.steps.writing.external import ExternalPredicates
 from hcmlang.steps.writing.leakage import LoadRows, check_leakage
 from hcmlang.steps.writing.requests import InstanceRequest, in_order_of
 from hcmlang.steps.writing.write import TextResult
-from hcmlang.teachers.asked import Answer, Task, votes, votes_in_words
+from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer, votes, votes_in_words
+from hcmlang.teachers.human import HumanTeacher
 from hcmlang.teachers.people import Ask
 
 #: Names the check that the rules of the program can write a text.
@@ -103,7 +104,7 @@ def checked_people(ask: Ask, load_rows: LoadRows) -> Ask:
     """A function that asks people, with a leakage check: it raises :class:`DiagnosticError` if a task shows an evaluation
     row."""
 
-    def ask_checked(tasks: Sequence[Task], /) -> Mapping[str, Sequence[Answer]]:
+    def ask_checked(tasks: Sequence[AnnotationTask], /) -> Mapping[str, Sequence[Answer]]:
         check_leakage(([Message("user", line) for line in _shown(task.content)] for task in tasks), load_rows)
         return ask(tasks)
 
@@ -128,7 +129,7 @@ class PeopleWriting:
     config: HumanTeacher
     schema: Schema
     seed: int
-    classifier: ClassifierConfig
+    classifier: ClassifierKind
     train: TableStep
     pool: TableStep
     model: ModelStep
@@ -143,7 +144,7 @@ class PeopleWriting:
     ) -> Iterator[TextResult]:
         """The result of each request. `errors` are the HCMs' rows in the pool.
 
-        Raises :class:`hcmlang.teachers.asked.PeopleWanted` while people have texts to write or to verify.
+        Raises :class:`hcmlang.teachers.annotation.tasks.PeopleWanted` while people have texts to write or to verify.
         """
         if not requests:
             return
@@ -152,7 +153,7 @@ class PeopleWriting:
         tasks = {request.text.key: self._writing_task(request) for request in requests}
         answers = ask(list(tasks.values()))
         texts: dict[str, dict[str, str]] = {}
-        verifying: dict[str, Task] = {}
+        verifying: dict[str, AnnotationTask] = {}
         for request in requests:
             key, content = request.text.key, tasks[request.text.key].content
             (answer, *_) = answers[tasks[key].key]
@@ -179,7 +180,7 @@ class PeopleWriting:
                 program = compiled(request.text.program, tasks[key].content)
                 yield _verified(context, request, program, texts[key], verifying[key])
 
-    def _writing_task(self, request: InstanceRequest) -> Task:
+    def _writing_task(self, request: InstanceRequest) -> AnnotationTask:
         text, hypothesis = request.text, request.hypothesis
         program = text.program
         content: dict[str, Any] = {
@@ -202,9 +203,9 @@ class PeopleWriting:
             "row": [text.seed, text.index],
         }
         key = content_key(["write", self.teacher, text.key, content])
-        return Task(key, "write", self.teacher, content, usd_per_hour=self.config.wage.usd_per_hour)
+        return AnnotationTask(key, "write", self.teacher, content, usd_per_hour=self.config.wage.usd_per_hour)
 
-    def _verifying_task(self, request: InstanceRequest, fields: Mapping[str, str], author: str) -> Task:
+    def _verifying_task(self, request: InstanceRequest, fields: Mapping[str, str], author: str) -> AnnotationTask:
         columns = self.schema.fields
         names = in_order_of(columns, tuple(fields))
         content: dict[str, Any] = {
@@ -215,7 +216,7 @@ class PeopleWriting:
             content["label"] = request.label
         key = content_key(["verify", self.teacher, content])
         wage = self.config.wage.usd_per_hour
-        return Task(key, "verify", self.teacher, content, self.config.redundancy, wage, author)
+        return AnnotationTask(key, "verify", self.teacher, content, self.config.redundancy, wage, author)
 
     def _feedback(self, context: StepContext, errors: Sequence[int]) -> dict[str, Any]:
         """What live feedback needs: folders of results within the run directory, and settings."""
@@ -231,7 +232,11 @@ class PeopleWriting:
 
 
 def _verified(
-    context: StepContext, request: InstanceRequest, program: CompiledProgram, fields: Mapping[str, str], task: Task
+    context: StepContext,
+    request: InstanceRequest,
+    program: CompiledProgram,
+    fields: Mapping[str, str],
+    task: AnnotationTask,
 ) -> TextResult:
     """The result for a text that people have labelled."""
     key = request.text.key

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from hcmlang import lang
-from hcmlang.classifiers import Classifier
+from hcmlang.classifiers.base import Classifier
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.engines.base import Judge
 from hcmlang.progress import Advance
 from hcmlang.run.step import ASIDE, Needs, StepContext
-from hcmlang.spec.model import ClassifierConfig, HumanTeacher
-from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, ModelStep, Schema, TableStep, accelerators
+from hcmlang.spec.kinds import ClassifierKind
+from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, ModelStep, Schema, TableStep
 from hcmlang.steps.writing.external import ExternalPredicates
 from hcmlang.steps.writing.leakage import check_leakage
 from hcmlang.steps.writing.people import PeopleWriting
@@ -28,6 +28,7 @@ from hcmlang.steps.writing.requests import (
 )
 from hcmlang.steps.writing.teacher import NamedTeacher, PromptFile
 from hcmlang.steps.writing.write import TextResult, write
+from hcmlang.teachers.human import HumanTeacher
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Writing:
     task: str
     """The name of the spec."""
     schema: Schema
-    classifier: ClassifierConfig
+    classifier: ClassifierKind
     programs: Programs
     prompt: PromptFile | None
     judge_prompt: PromptFile | None
@@ -66,8 +67,8 @@ class Writing:
     model: ModelStep | None
 
     def needs(self) -> Needs:
-        gpus = accelerators(self.classifier, *self.teacher.engines)
-        return self.teacher.needs(gpus, self.prompt, self.judge_prompt)
+        needs = self.teacher.needs(self.prompt, self.judge_prompt)
+        return replace(needs, accelerators=max(needs.accelerators, self.classifier.accelerators(training=False)))
 
     def scopes(self, hypothesis: Hypothesis, group: Group | None, pool: Table | None) -> list[dict[str, lang.Value]]:
         """The values that programs see, once for each example of the hypothesis."""
@@ -97,7 +98,8 @@ class Writing:
         advance: Advance,
     ) -> Iterator[TextResult]:
         """The result of each request, after a leakage check of its prompt. `errors` are the HCMs' rows in the pool."""
-        if isinstance(self.teacher.config, HumanTeacher):
+        if self.teacher.config.writes == "people":
+            assert isinstance(self.teacher.config, HumanTeacher), "teachers made of people derive from it"
             assert self.train is not None, "the plan gives people all that there is"
             assert self.pool is not None
             assert self.model is not None

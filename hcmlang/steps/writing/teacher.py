@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from hcmlang import prompts
 from hcmlang.data.sources import text_digest
 from hcmlang.engines.base import Engine
 from hcmlang.run.step import ASIDE, Needs, StepContext
-from hcmlang.spec.model import (
-    BatchEngine,
-    HumanTeacher,
-    LLMTeacher,
-    MinerTeacher,
-    OpenAIEngine,
-    RecordedTeacher,
-    ReplayEngine,
-    TeacherConfig,
-)
+from hcmlang.spec.kinds import TeacherKind
 
 
 @dataclass(frozen=True)
@@ -27,31 +17,26 @@ class NamedTeacher:
     """A teacher, under the name of the source that it stands for: its own, or `generic`."""
 
     name: str
-    config: TeacherConfig
+    config: TeacherKind
     digests: Mapping[str, str | None] = field(default_factory=dict)
-    """Of the files of a recording."""
+    """Of the files that the teacher reads, by key of the spec."""
 
     @classmethod
-    def of(cls, name: str, config: TeacherConfig) -> NamedTeacher:
-        files = config.files if isinstance(config, RecordedTeacher) else {}
-        return cls(name, config, {key: text_digest(path) for key, path in files.items()})
+    def of(cls, name: str, config: TeacherKind) -> NamedTeacher:
+        return cls(name, config, {key: text_digest(path) for key, path in config.files.items()})
 
     def engine(self, context: StepContext, purpose: str) -> Engine:
-        assert isinstance(self.config, MinerTeacher | LLMTeacher)
-        return context.providers.engine(self.config.engine, self.name, purpose)
+        engine = self.config.engine_for_writing
+        assert engine is not None, "steps ask only teachers that have an engine for one"
+        return context.providers.engine(engine, self.name, purpose)
 
-    @property
-    def engines(self) -> tuple[Any, ...]:
-        """The engine, if it has one."""
-        return (self.config.engine,) if isinstance(self.config, MinerTeacher | LLMTeacher) else ()
-
-    def needs(self, accelerators: int, *files: PromptFile | None) -> Needs:
-        """The needs of a step that asks it, with prompts from these files."""
-        paid = any(isinstance(engine, OpenAIEngine | BatchEngine | ReplayEngine) for engine in self.engines)
+    def needs(self, *prompts: PromptFile | None) -> Needs:
+        """The needs of a step that asks it, with these prompts."""
+        engine = self.config.engine_for_writing
         return Needs(
-            accelerators,
-            runs_on_driver=paid or isinstance(self.config, HumanTeacher),
-            reads_files=isinstance(self.config, RecordedTeacher) or any(one and one.file for one in files),
+            engine.accelerators() if engine is not None else 0,
+            runs_on_driver=self.config.runs_on_driver,
+            reads_files=bool(self.config.files) or any(prompt and prompt.file for prompt in prompts),
         )
 
 

@@ -1,0 +1,1 @@
+"""Engines with a language model in this process, guided token by token."""

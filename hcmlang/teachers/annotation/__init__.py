@@ -1,0 +1,1 @@
+"""The work of people: tasks, answers, and who gets which task."""
