@@ -10,8 +10,8 @@ import click
 from hcmlang.cli.options import json_option, run_argument
 from hcmlang.diagnostics import EXIT_FAILED
 
-#: What is told of a check that fails.
-_TOLD = 10
+#: Lines shown of a check that fails.
+_SHOWN = 10
 
 
 @click.command()
@@ -19,8 +19,8 @@ _TOLD = 10
 @json_option
 @click.pass_context
 def audit(context: click.Context, run: Path, as_json: bool) -> None:
-    """Check the finished run in the directory RUN, from its files and data: that no evaluated row was trained on or told to a
-    teacher, that counts add up, and that every figure follows from the predictions on disk. Exit code 1 where one does not."""
+    """Check the finished run in the directory RUN from its files and data: no evaluated row was trained on or shown to a
+    teacher, counts add up, and every figure follows from the predictions on disk. The exit code is 1 if a check fails."""
     from hcmlang import api
     from hcmlang.cli.terminal import terminal_progress
 
@@ -31,9 +31,9 @@ def audit(context: click.Context, run: Path, as_json: bool) -> None:
     else:
         for check in checks:
             click.echo(f"{'failed' if check.wrong else 'ok':<8}{check.name} ({check.seen})")
-            for one in check.wrong[:_TOLD]:
-                click.echo(f"        {one}")
-            if len(check.wrong) > _TOLD:
-                click.echo(f"        and {len(check.wrong) - _TOLD:,} more")
+            for line in check.wrong[:_SHOWN]:
+                click.echo(f"        {line}")
+            if len(check.wrong) > _SHOWN:
+                click.echo(f"        and {len(check.wrong) - _SHOWN:,} more")
     if any(check.wrong for check in checks):
         context.exit(EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""`hcmlang cost`: what a run has spent on what."""
+"""`hcmlang cost`: what a run has spent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcmlang.cli.options import json_option, run_argument
 @run_argument
 @json_option
 def cost(run: Path, as_json: bool) -> None:
-    """Tell what the run in the directory RUN has spent, by arm and purpose; while it is running, too."""
+    """Show what the run in the directory RUN has spent so far, by arm and purpose."""
     from rich.console import Console
     from rich.table import Table
 

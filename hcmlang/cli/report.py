@@ -12,7 +12,7 @@ from hcmlang.cli.options import run_argument
 @click.command()
 @run_argument
 def report(run: Path) -> None:
-    """Show the results of the run directory RUN, and write its HTML report anew."""
+    """Show the results of the run in the directory RUN, and write its HTML report again."""
     from rich.console import Console
 
     from hcmlang import api
