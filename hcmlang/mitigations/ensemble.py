@@ -8,8 +8,8 @@ from typing import ClassVar
 from hcmlang.classifiers.pair import Pair
 from hcmlang.mitigations.append import Append
 from hcmlang.mitigations.base import ArmPlan, Mitigation
-from hcmlang.run.step import Needs, StepContext
-from hcmlang.steps.base import ModelStep, accelerators
+from hcmlang.run.step import StepContext
+from hcmlang.steps.base import ModelStep
 
 
 class Ensemble(Mitigation):
@@ -33,9 +33,6 @@ class JoinModels(ModelStep):
 
     before: ModelStep
     after: ModelStep
-
-    def needs(self) -> Needs:
-        return Needs(accelerators(self.classifier))
 
     def run(self, context: StepContext) -> None:
         self.save(Pair(self.before.load(context), self.after.load(context)), context)

@@ -142,7 +142,7 @@ class Step:
 
     def _copied(self, change: Callable[[Step], Step | None], *, bare: bool) -> Self:
         identity, label = self.identity, self.label
-        own = _replaced_fields(self, change, bare)
+        own: Self = _replaced_fields(self, change, bare)
         for name in ("inputs", "settings"):
             own.__dict__.pop(name, None)
         own.__dict__.update(identity=identity, label=label)

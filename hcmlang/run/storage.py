@@ -228,5 +228,5 @@ class Storage:
             if is_full(error) or (reads and isinstance(error, FileNotFoundError)):
                 raise
             message = f"cannot reach the storage {self.url}: {str(error) or type(error).__name__}"
-            hint = "run the same command again to resume; fsspec reads keys and addresses from the environment (docs/scaling.md)"
+            hint = "run the same command again to resume; fsspec reads keys from the environment (docs/scaling.md)"
             raise DiagnosticError(Diagnostic("no-storage", message, hint=hint)) from error

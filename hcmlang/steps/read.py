@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from hcmlang.data.sources import read_into, source_digest
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
@@ -23,7 +24,7 @@ class ReadTable(TableStep):
 
     label_column: str
     group: str | None
-    digest: str
+    digest: Mapping[str, Any]
     source: DataSource = field(metadata=ASIDE)
     task: Task = field(metadata=ASIDE)
     role: str = field(metadata=ASIDE)

@@ -144,11 +144,11 @@ def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) 
     changes = {"generate": {"per_hypothesis": 12, "program": people.PROGRAM}}
     spec = people.project(tmp_path / "project", quickstart, teachers={"crowd": _crowd(redundancy=3)}, **changes)
     run = tmp_path / "run"
-    assert "2 explanations to give, some 8 minutes of work" in people.waits(spec, run)
+    assert "2 explanations to give, about 8 minutes of work" in people.waits(spec, run)
     people.do_everything(run)
-    assert "24 texts to write, some 24 minutes of work" in people.waits(spec, run)
+    assert "24 texts to write, about 24 minutes of work" in people.waits(spec, run)
     people.do_everything(run)
-    assert "24 texts to label, some 12 minutes of work" in people.waits(spec, run), "three people label each"
+    assert "24 texts to label, about 12 minutes of work" in people.waits(spec, run), "three people label each"
     with Tasks(run / "journal.db") as tasks:
         for one, _ in tasks.wanted()[1:]:
             for name in ("Ada", "Bo", "Cy"):

@@ -28,7 +28,7 @@ class NamedTeacher:
 
     name: str
     config: TeacherConfig
-    digests: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str | None] = field(default_factory=dict)
     """Of the files of a recording."""
 
     @classmethod
