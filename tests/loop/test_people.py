@@ -137,7 +137,7 @@ def test_a_plan_counts_the_groups_of_a_run_that_waits(
     assert after is not None
     assert before.hypotheses < after.hypotheses == asked
     assert after.usd == pytest.approx(asked * (240 + 3 * (60 + 2 * 10)) / 3600 * 18)
-    assert f"some {asked * 240 / 3600:.1f} hours of work" in said
+    assert f"about {asked * 240 / 3600:.1f} hours of work" in said
 
 
 def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) 
             for name in ("Ada", "Bo", "Cy"):
                 tasks.record(one.key, name, people.good_answer(one), seconds=1, token=f"{one.key}-{name}")
     said = people.waits(spec, run)
-    assert "1 text to label, some 1 minute of work" in said
+    assert "1 text to label, about 1 minute of work" in said
     assert f"annotate export {run} --format html" in said
 
 
