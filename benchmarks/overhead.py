@@ -20,56 +20,52 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from hcmlang.loop.desk import Desk
-from hcmlang.loop.executors import executor_for
-from hcmlang.loop.graph import Step
-from hcmlang.loop.interpreter import execute
-from hcmlang.loop.steps import ACTIONS
-from hcmlang.loop.work import Action, Work
+from typing import ClassVar
 
 from hcmlang.engines.hosted.journal import Journal
 from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Usage
 from hcmlang.hashing import content_key
 from hcmlang.progress import SILENT
+from hcmlang.run.executor import executor_for
+from hcmlang.run.providers import Providers
+from hcmlang.run.scheduler import execute
+from hcmlang.run.step import Label, Step, StepContext
 from hcmlang.run.store import Store
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
 MAIN = [sys.executable, "-c", "from hcmlang.cli.main import main; main()"]
 #: As on a user's machine, where compiled modules are kept between runs.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def nothing(work: Work) -> None:
-    """As little as a step can do."""
-    (work.out / "file").write_text(str(work.config["number"]), encoding="utf-8")
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Nothing(Step):
+    """As little as a step can do, or one that takes time and no core."""
+
+    action: ClassVar[str] = "nothing"
+
+    number: int
+    chained: bool = False
+    seconds: float = 0.0
+    before: Step | None = None
+
+    def run(self, context: StepContext) -> None:
+        time.sleep(self.seconds)
+        (context.out / "file").write_text(str(self.number), encoding="utf-8")
 
 
-def wait(work: Work) -> None:
-    """A step that takes time and no core."""
-    time.sleep(work.config["seconds"])
-    (work.out / "file").write_text(str(work.config["number"]), encoding="utf-8")
-
-
-ACTIONS["nothing"] = Action(nothing)
-ACTIONS["wait"] = Action(wait)
-
-
-class Known:
-    """Makes a worker that gets it know the action above."""
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return importlib.import_module, ("benchmarks.overhead",)
-
-
-def plan(steps: int, chained: bool, begin: int = 0) -> list[Step]:
-    found: list[Step] = []
+def plan(steps: int, chained: bool, begin: int = 0, seconds: float = 0.0) -> list[Step]:
+    # Workers cannot import what is in the module that was started.
+    kind = importlib.import_module("benchmarks.overhead").Nothing
+    planned: list[Step] = []
     for number in range(begin, begin + steps):
-        before = {"before": found[-1].name} if chained and found else {}
-        config = {"number": number, "chained": chained}
-        found.append(Step(f"nothing/{number}", "nothing", config, before, {"known": Known()}))
-    return found
+        before = planned[-1] if chained and planned else None
+        label = Label(f"nothing/{number}")
+        planned.append(kind(label=label, number=number, chained=chained, seconds=seconds, before=before))
+    return planned
 
 
 def steps(count: int, on: str | None, workers: int | None) -> None:
@@ -78,13 +74,13 @@ def steps(count: int, on: str | None, workers: int | None) -> None:
         run, found = Path(folder), []
         with (
             Store(run) as store,
-            Desk(run, None, SILENT) as desk,
+            Providers(run, None, SILENT) as providers,
             executor_for(on, workers, store.storage, SILENT) as executor,
         ):
-            execute(plan(8, chained=False, begin=count), store, desk, SILENT, executor)
+            execute(plan(8, chained=False, begin=count), store, providers, SILENT, executor)
             for chained in (True, False):
                 started = time.perf_counter()
-                execute(plan(count, chained), store, desk, SILENT, executor)
+                execute(plan(count, chained), store, providers, SILENT, executor)
                 found.append((time.perf_counter() - started) / count * 1000)
     where = on or (f"{workers} workers" if workers else "in this process")
     print(
@@ -108,16 +104,12 @@ def nodes(count: int = 40, seconds: float = 0.5) -> None:
             run = Path(folder)
             with (
                 Store(run) as store,
-                Desk(run, None, SILENT) as desk,
+                Providers(run, None, SILENT) as providers,
                 executor_for("ray", None, store.storage, SILENT) as executor,
             ):
-                execute(plan(8, chained=False, begin=count), store, desk, SILENT, executor)
-                steps = [
-                    Step(f"wait/{n}", "wait", {"number": n, "seconds": seconds}, {}, {"known": Known()})
-                    for n in range(count)
-                ]
+                execute(plan(8, chained=False, begin=count), store, providers, SILENT, executor)
                 started = time.perf_counter()
-                execute(steps, store, desk, SILENT, executor)
+                execute(plan(count, chained=False, seconds=seconds), store, providers, SILENT, executor)
                 took.append(time.perf_counter() - started)
         cluster.shutdown()
         del os.environ["RAY_ADDRESS"]

@@ -226,50 +226,62 @@ def short_row(row: int) -> tuple[str, str]:
 
 def pool_steps(rows: int, folder: Path) -> dict[str, float]:
     """The steps of a run that go through its pool, as a run does them."""
-    from hcmlang.loop.desk import Desk
-    from hcmlang.loop.work import MODEL, Work
 
     from hcmlang import classifiers
     from hcmlang.classifiers.linear import LinearClassifier
-    from hcmlang.loop import learn, teach
     from hcmlang.progress import SILENT
+    from hcmlang.run.files import MODEL
+    from hcmlang.run.providers import Providers
+    from hcmlang.run.step import Label, Step, StepContext
+    from hcmlang.run.storage import Artifact, Storage
     from hcmlang.spec.data import FileData, Task
     from hcmlang.spec.model import Group
+    from hcmlang.steps.base import EvaluationSets
+    from hcmlang.steps.detect import Detect
+    from hcmlang.steps.predict import Predict
+    from hcmlang.steps.read import ReadTable
+    from hcmlang.steps.train import Train
 
     task = Task.model_validate({"labels": LABELS, "text": "text", "data": {"train": "x", "test": "x"}})
-    source = folder / "pool.tsv"
-    with source.open("w") as file:
+    files = {name: folder / f"{name}.tsv" for name in ("pool", "test")}
+    with files["pool"].open("w") as file:
         file.write("text\tlabel\n")
         file.writelines("\t".join(short_row(row)) + "\n" for row in range(rows))
+    files["test"].write_text(f"text\tlabel\nkept for evaluation\t{LABELS[0]}\n")
+    pool, test = (ReadTable.of(task, name, FileData(path=str(path))) for name, path in files.items())
     config = LinearClassifier(kind="linear")
-    shared = {"fields": ["text"], "labels": LABELS, "classifier": config.model_dump(mode="json"), "seed": 0}
-    folders = {name: folder / name for name in ("pool", "model", "scores", "groups", "test")}
-    for one in folders.values():
-        one.mkdir()
-    (folders["model"] / MODEL).mkdir()
+    model = Train(label=Label("train"), classifier=config, schema=pool.schema, rows=pool, seed=0)
+    scores = Predict(label=Label("score"), model=model, rows=pool)
+    evaluation = EvaluationSets({"test": test}, 0.8)
+    detect = Detect(
+        label=Label("detect"),
+        pool=pool,
+        scores=scores,
+        model=model,
+        evaluation=evaluation,
+        confidence=0.8,
+        group=Group(),
+        seed=0,
+    )
+    steps: dict[Step, str] = {pool: "pool", test: "test", model: "model", scores: "scores", detect: "groups"}
+    for name in steps.values():
+        (folder / name).mkdir()
+    (folder / "model" / MODEL).mkdir()
     train = table_of([short_row(row)[0] for row in range(3, 2_000)])
     train.y[:] = [row % 2 for row in range(3, 2_000)]
-    classifiers.fit(config, train, seed=0).save(folders["model"] / MODEL)
-    table_of(["kept for evaluation"]).write(folders["test"] / "table.arrow")
-    desk: Any = object.__new__(Desk)  # these steps ask nobody
+    classifiers.fit(config, train, seed=0).save(folder / "model" / MODEL)
 
-    def step(
-        run: Callable[[Work], None], out: str, inputs: dict[str, str], more: Any = None, handles: Any = None
-    ) -> float:
+    def run(step: Step) -> float:
         begun = time.perf_counter()
-        where = {role: folders[name] for role, name in inputs.items()}
-        run(Work(shared | (more or {}), where, handles or {}, folders[out], SILENT, desk))
+        artifacts = {one.identity: Artifact(steps[one], "") for one in step.inputs.values()}
+        providers = Providers(folder, None, SILENT)
+        step.run(StepContext(folder / steps[step], artifacts, Storage(folder), SILENT, providers))
         return time.perf_counter() - begun
 
-    handles = {"source": FileData(path=str(source)), "task": task, "role": "pool"}
-    group = {"group": Group().model_dump(mode="json"), "confidence": 0.8, "near_duplicate": 0.8}
-    searched = {"pool": "pool", "scores": "scores", "model": "model", "held_out:test": "test"}
-    return {
-        "read": step(learn.read, "pool", {}, handles=handles),
-        "score": step(learn.predict, "scores", {"model": "model", "table": "pool"}),
-        "detect": step(teach.detect, "groups", searched, group),
-        "hcms": sum(len(json.loads(line)["rows"]) for line in (folders["groups"] / "groups.jsonl").open()),
-    }
+    run(test)
+    seconds = {"read": run(pool), "score": run(scores), "detect": run(detect)}
+    hcms = sum(len(json.loads(line)["rows"]) for line in (folder / "groups" / "groups.jsonl").open())
+    return {**seconds, "hcms": hcms}
 
 
 # ------------------------------------------------------------------------------------- what teachers and the report take

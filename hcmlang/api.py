@@ -1,4 +1,4 @@
-"""hcmlang from Python, for notebooks and scripts: the same as the command line.
+"""The Python interface of hcmlang, for notebooks and scripts.
 
 >>> run = hcmlang.load("spec.yaml").run()
 >>> run.metrics["summary"], run.hypotheses, run.augmented, run.model
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Read and check a spec; `overrides` are texts such as ``"detect.confidence=0.8"``.
+    """Read and check a spec. `overrides` are texts such as ``"detect.confidence=0.8"``.
 
     Raises :class:`DiagnosticError` with every mistake in the spec, its program and its files.
     """
@@ -55,20 +55,20 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 
 def open_run(folder: str | Path) -> Run:
-    """The results of a finished run. Raises :class:`DiagnosticError` where the folder holds none."""
+    """The results of a finished run. Raises :class:`DiagnosticError` if the folder holds none."""
     from hcmlang.evaluation.results import Results
     from hcmlang.run.files import METRICS
 
     if not (Path(folder) / METRICS).is_file():
         message = f"{folder} holds no finished run"
-        hint = "a run directory has a metrics.json; `hcmlang run SPEC` makes one and tells its name"
+        hint = "a run directory has a metrics.json; `hcmlang run SPEC` makes one and prints its name"
         raise DiagnosticError(Diagnostic("no-run", message, hint=hint))
     results = Results(Path(folder))
     try:
         _ = results.metrics
     except ValueError as error:
         message = f"{Path(folder) / METRICS} is damaged: {error}"
-        hint = "give the command that made the run again; it writes its files anew from the finished steps"
+        hint = "run the same command again: it writes the files again from the finished steps"
         raise DiagnosticError(Diagnostic("no-run", message, hint=hint)) from error
     return Run(results)
 
@@ -85,11 +85,11 @@ class Experiment:
         return self.file.spec
 
     def check(self) -> list[Diagnostic]:
-        """Check the spec anew, with its files as they are now."""
+        """Check the spec again, with its files as they are now."""
         return in_order(check_file(self.file.path)[1])
 
     def plan(self) -> Plan:
-        """What a run would do. Data files are read to key the steps; nothing is trained or written."""
+        """The plan of a run. Data files are read to hash them; nothing is trained or written."""
         from hcmlang.loop.estimate import estimate
         from hcmlang.loop.plan import make_plan
 
@@ -107,17 +107,20 @@ class Experiment:
         on: str | None = None,
         storage: str | None = None,
     ) -> Run:
-        """Run the loop in the run directory `out` (default: runs/NAME), going on with what is already there. `answers` are
-        files with answers to the request files of an engine `batch`. Where the spec says `push`, the results of a run that
-        has finished go to the hub.
+        """Run the loop, or resume it, in the run directory `out` (default: runs/NAME).
 
-        `workers` steps run at once in processes of their own on this machine, or with `on` ("ray", "ray://HOST:PORT") on each
-        machine of a Ray cluster; there `storage` is a URL through which results travel, None where all machines share the run
-        directory. The results are the same.
+        Args:
+            out: The run directory.
+            progress: Shows progress.
+            answers: Files with answers to the request files of an engine `batch`.
+            workers: How many steps run concurrently, each in a process on this machine, or with `on`, on each machine of the
+                cluster. The results are the same.
+            on: A Ray cluster, `ray` or `ray://HOST:PORT`.
+            storage: A URL through which the machines of the cluster exchange results. None if they share the run directory.
 
-        Raises :class:`DiagnosticError` for anything the user can mend: bad rows, a model that does not load, a full disk; with
-        the exit code 3 where the budget ended the run (what is complete is reported), 4 where it waits for answers. What was
-        finished before is kept.
+        Raises :class:`DiagnosticError` for errors that the user can fix: bad rows, a model that does not load, a full disk.
+        Its exit code is 3 if the budget ended the run (complete results are reported), and 4 if the run waits for answers.
+        Finished steps are kept.
         """
         from hcmlang.loop.plan import make_plan
         from hcmlang.loop.publish import publish_spec
@@ -204,10 +207,10 @@ def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
     minutes = max(1, round(seconds / 60))
     time = f"{seconds / 3600:.1f} hours" if minutes >= 60 else f"{minutes} minute{'s' if minutes > 1 else ''}"
     hint = (
-        f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder} --format html`: "
-        f"for a crowdsourcing platform); then go on with: hcmlang resume {folder}"
+        f"hcmlang annotate {folder} serves the page on which they answer (`hcmlang annotate export {folder} --format html` is "
+        f"for crowdsourcing platforms); then resume: hcmlang resume {folder}"
     )
-    return Diagnostic("people-wanted", f"the run waits for people: {listed}, some {time} of work", None, hint, "note")
+    return Diagnostic("people-wanted", f"the run waits for people: {listed}, about {time} of work", None, hint, "note")
 
 
 def _files_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic:
@@ -215,7 +218,7 @@ def _files_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic:
     count = sum(one.missing for one in wanted)
     message = f"the run waits for {count:,} answers to the requests in {', '.join(map(str, files))}"
     hint = (
-        "have them answered (the Batch API of a provider, `vllm run-batch`), then: "
+        "get answers (from the Batch API of a provider, or `vllm run-batch`), then: "
         f"hcmlang resume {folder} --answers ANSWERS.jsonl"
     )
     return Diagnostic("answers-wanted", message, None, hint, "note")
@@ -225,18 +228,18 @@ def _budget_spent(folder: Path, spent: BudgetSpent, reported: bool) -> Diagnosti
     report = (
         f"what is complete is in {folder / 'report.html'}" if reported else "nothing is complete enough for a report"
     )
-    hint = "raise `budget` and give the same command to go on: what was paid for is kept"
+    hint = "raise `budget` and run the same command again to resume: paid answers are kept"
     return DiagnosticError(Diagnostic("budget-spent", f"{spent}; {report}", None, hint, "note"), EXIT_BUDGET)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a run in order, with the spec that they follow, defaults filled in."""
+    """The steps of a run in order, and its spec."""
 
     spec: Spec
     steps: tuple[Step, ...]
     estimate: Estimate
-    """What the run will ask of engines, and what each constraint guarantees."""
+    """What the run needs from engines and people, and what each constraint guarantees."""
 
     def render(self) -> str:
         """The plan as text."""
@@ -268,10 +271,10 @@ def _amounts(estimate: Estimate) -> list[str]:
     expected, worst = estimate.expected, estimate.worst
     if expected is None or worst is None:
         return []
-    lines = ["", "# what the run asks for, all arms and seeds together", f"{'':<32}{'expected':>12}{'worst case':>14}"]
+    lines = ["", "# what the run needs, for all arms and seeds", f"{'':<32}{'expected':>12}{'worst case':>14}"]
     for name, title in (
         ("hypotheses", "hypotheses"),
-        ("instances", "instances wanted"),
+        ("instances", "instances"),
         ("texts", "texts written for them"),
         ("model_calls", "calls to language models"),
         ("classifier_calls", "texts shown to the classifier"),
@@ -284,7 +287,7 @@ def _amounts(estimate: Estimate) -> list[str]:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. In a notebook it shows itself as the table and figures of its report."""
+    """A finished run. A notebook shows it as the table and figures of its report."""
 
     results: Results
 
@@ -295,12 +298,12 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What metrics.json holds (docs/run-directory.md)."""
+        """The content of metrics.json (docs/run-directory.md)."""
         return self.results.metrics
 
     @property
     def hypotheses(self) -> list[dict[str, Any]]:
-        """The teachers' hypotheses, with how many instances each brought."""
+        """The teachers' hypotheses, with the number of instances of each."""
         return self.results.hypotheses
 
     @cached_property
@@ -319,9 +322,9 @@ class Run:
         return classifiers.open_model(self.folder / "model")
 
     def audit(self, progress: Progress = SILENT) -> list[Check]:
-        """Check the run from its files and the data that its spec names: splits, leaks, counts, figures, the report.
+        """Check the run from its files and the data of its spec: splits, leaks, counts, figures, the report.
 
-        Raises :class:`DiagnosticError` where these cannot be read.
+        Raises :class:`DiagnosticError` if these cannot be read.
         """
         from hcmlang.evaluation.audit import PREDICTED, audit, checked
         from hcmlang.report.html import REPORT, numbers_in, render_report
@@ -338,9 +341,9 @@ class Run:
         return [*checks, checked("the report shows these figures", shows)]
 
     def log_to(self, tracker: str) -> str:
-        """Log the run to `mlflow`, `wandb` or `tensorboard`, where the library is set to log; returns where that is.
+        """Log the run to `mlflow`, `wandb` or `tensorboard`, wherever that library is configured to log. Returns the place.
 
-        Raises :class:`DiagnosticError` where the library is missing, or does not take the run.
+        Raises :class:`DiagnosticError` if the library is missing or refuses the run.
         """
         from hcmlang.report.trackers import log
 

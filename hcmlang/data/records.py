@@ -1,4 +1,4 @@
-"""What passes between the steps of the loop: groups of mistakes, hypotheses about them, instances written for them."""
+"""Records that steps exchange: groups of mistakes, hypotheses about them, and instances written for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Group:
     rows: tuple[int, ...]
     """Row numbers in the pool, from 0, the most confident mistake first."""
     terms: tuple[str, ...]
-    """Words that set the group apart, the most telling first."""
+    """Words that distinguish the group, the most distinctive first."""
     summary: str
     """One readable sentence."""
 
@@ -36,14 +36,14 @@ class Hypothesis:
     gold: str
     predicted: str
     kind: str
-    """What was found: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`; or who stated it, `llm`, `human` or
-    `recording`; `generic` where nothing was found, and instances are a control."""
+    """The finding of the miner: `word`, `phrase`, `negation`, `contrast`, `length`, `overlap`. Otherwise the teacher's kind:
+    `llm`, `human` or `recording`; or `generic` for the control."""
     triggers: tuple[str, ...]
-    """Words or phrases that make a text fit the hypothesis; empty where the finding is not lexical."""
+    """Words or phrases that make a text fit the hypothesis; empty if the finding is not lexical."""
     evidence: tuple[int, ...]
     """Row numbers of HCMs in the pool, from 0."""
     group: str | None = None
-    """The group with most of the evidence, of those that had room for it."""
+    """The group with most of the evidence."""
     statistics: Mapping[str, float] = field(default_factory=dict)
     """How the finding was measured: counts, log-odds, z, p and the like."""
 
@@ -56,21 +56,21 @@ class Instance:
     """The text of each of the task's text columns."""
     label: str
     hypothesis: str
-    """Id of the hypothesis; ids are those of its teacher."""
+    """Id of the hypothesis, which is unique for its teacher."""
     seed: int
     """Seed of the call that wrote it."""
     guarantees: tuple[str, ...] = ()
-    """The constraints that hold for it, each with its guarantee."""
+    """The constraints, each with its guarantee."""
     program: str = ""
-    """Name of the program it was written with."""
+    """Name of the program."""
     teacher: str = ""
-    """Who wrote it; nobody where it is a row of the data."""
+    """The teacher; empty for rows of the data."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How a hypothesis stood its test: of so many fresh instances that fit it, and as many that do not, those that the
-    classifier confidently takes for the label that it predicts."""
+    """The test of a hypothesis: new instances that fit it (`fit`) and others, and how many of each the classifier confidently
+    takes for the predicted label."""
 
     hypothesis: str
     fit: int
@@ -78,12 +78,12 @@ class Probe:
     other: int
     other_errors: int
     p: float
-    """That the first share is no larger (Fisher's exact test, one-sided)."""
+    """Of the null hypothesis that the share of errors is no larger on `fit` (Fisher's exact test, one-sided)."""
     q: float
-    """The same, adjusted for all hypotheses of the teacher (Benjamini-Hochberg)."""
+    """`p`, adjusted for all hypotheses of the teacher (Benjamini-Hochberg)."""
     passed: bool
     instances: int
-    """Instances that it gets of the teacher's budget."""
+    """Its share of the teacher's budget."""
 
     def __str__(self) -> str:
         shares = f"{self.fit_errors} of {self.fit} instances that fit it, {self.other_errors} of {self.other} others"
@@ -94,7 +94,7 @@ Record = TypeVar("Record", Group, Hypothesis, Instance, Probe)
 
 
 def write_jsonl(path: Path, records: Iterable[Any]) -> None:
-    """One JSON object a line, from dataclasses or mappings."""
+    """Write one JSON object a line, from dataclasses or mappings."""
     with path.open("w", encoding="utf-8") as file:
         for record in records:
             is_record = dataclasses.is_dataclass(record) and not isinstance(record, type)

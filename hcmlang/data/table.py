@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from hcmlang.data.texts import Joined, Rows, Texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LABEL = "label"
 GROUP = "group"
@@ -87,6 +90,8 @@ class Table:
     @classmethod
     def read(cls, path: Path, fields: Sequence[str], labels: Sequence[str]) -> Table:
         """A table that :meth:`write` wrote; its texts stay in the file."""
+        import pyarrow as pa
+
         return cls.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), fields, labels)
 
     @classmethod
@@ -107,6 +112,8 @@ class Table:
 
 def schema(fields: Sequence[str], *, grouped: bool) -> pa.Schema:
     """Text columns, `label` (the class's name) and, where there are groups, `group`."""
+    import pyarrow as pa
+
     about = [(LABEL, pa.dictionary(pa.int32(), pa.string())), *([(GROUP, pa.string())] if grouped else [])]
     return pa.schema([*((name, pa.string()) for name in fields), *about])
 
@@ -119,6 +126,8 @@ def record_batch(
     groups: Sequence[str] | None = None,
 ) -> pa.RecordBatch:
     """A few rows of :func:`schema`, all in Arrow's memory."""
+    import pyarrow as pa
+
     classes = pa.DictionaryArray.from_arrays(pa.array(y, pa.int32()), pa.array(labels, pa.string()))
     texts = [pa.array(list(column), pa.string()) for column in columns]
     about = [pa.array(list(groups), pa.string())] if groups is not None else []
@@ -127,6 +136,8 @@ def record_batch(
 
 def write_batches(path: Path, form: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     """Write an Arrow file as its rows come."""
+    import pyarrow as pa
+
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, form) as writer:
         for batch in batches:
             writer.write_batch(batch)

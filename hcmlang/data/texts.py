@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Generic, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, SupportsIndex, TypeVar, overload
 
 import numpy as np
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Rows that are made into Python objects at a time when all are gone through.
 _BLOCK = 4_096
@@ -75,6 +77,8 @@ class Texts(Lazy[str]):
 
     def _gathered(self, rows: np.ndarray) -> list[str]:
         """By chunk, as Arrow would put all chunks into one to take rows from it."""
+        import pyarrow as pa
+
         which = np.searchsorted(self._begin, rows, side="right") - 1
         found = np.empty(len(rows), dtype=object)
         for number in np.unique(which):

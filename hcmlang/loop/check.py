@@ -1,4 +1,4 @@
-"""Everything about a spec that can be known before anything runs: its keys, its program, its files and columns."""
+"""Check a spec against its data before a run: its keys, programs, files and columns."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hcmlang.teachers.statements import check_templates
 def check_file(
     path: Path, overrides: Sequence[str] = (), *, read: Reader | None = None
 ) -> tuple[SpecFile | None, list[Diagnostic]]:
-    """Read a spec and collect every mistake in it; None where there is nothing to go on with.
+    """Read a spec and collect every mistake in it. Returns None in place of a spec that cannot be read.
 
-    `read` reads specs and programs: an editor has texts that are not saved yet.
+    `read` reads specs and programs: an editor may have unsaved texts.
     """
     file, diagnostics = read_spec(path, overrides, read=read, find=packs.find_part)
     if file is None:
@@ -53,12 +53,12 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
             hint = (
                 f"set the environment variable {unset[0]}"
                 if unset
-                else "paths are relative to the spec that names them"
+                else "paths are relative to the spec that contains them"
             )
             yield Diagnostic("missing-file", f"there is no file {source.path}", span, hint)
             continue
         if source.split is not None and format_of(source) != "datasets":
-            message = f"`split` has no meaning for {Path(source.path).name}, which holds only one"
+            message = f"`split` has no meaning for {Path(source.path).name}, which has no splits"
             yield Diagnostic("no-splits", message, file.span(*path, "split"), "remove it")
         columns = columns_of(source)
         if columns is None:
@@ -73,7 +73,7 @@ def _data(file: SpecFile) -> Iterator[Diagnostic]:
 
 
 def _of(file: SpecFile, column: str) -> Span:
-    """Where the spec names a column."""
+    """The place where the spec names a column."""
     if column == file.spec.task.label:
         return file.span("task", "label")
     if column == file.spec.task.group:
@@ -93,7 +93,7 @@ def _templates(file: SpecFile) -> list[Diagnostic]:
 
 
 def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
-    """Mistakes in the prompt files that the spec names."""
+    """Mistakes in the prompt files of the spec."""
     task, generate = file.spec.task, file.spec.generate
     named: list[tuple[tuple[str, str], prompts.Purpose, str | None]]
     named = [(("characterize", "prompt"), "characterize", file.spec.characterize.prompt)]
@@ -106,7 +106,7 @@ def _prompts(file: SpecFile, read: Reader) -> Iterator[Diagnostic]:
         try:
             text = read(Path(name))
         except FileNotFoundError:
-            hint = "a file, relative to the spec, or PACK/NAME@^1.2; without this key, hcmlang's own prompt is used"
+            hint = "name a file, relative to the spec, or PACK/NAME@^1.2; without this key, the default prompt is used"
             yield Diagnostic("missing-file", f"there is no prompt {name}", file.span(*key), hint)
         except (OSError, ValueError) as error:
             yield Diagnostic("unreadable-file", f"cannot read {name}: {error}", file.span(*key))

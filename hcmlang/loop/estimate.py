@@ -24,25 +24,25 @@ from hcmlang.spec.model import Spec
 from hcmlang.steps.group import MOST
 from hcmlang.teachers.human import SECONDS
 
-#: Where no run says better: the share of pool rows that are HCMs, and how many times the least size a group of them has that
-#: `hdbscan` finds (8.7 rows in 35 groups of the quickstart, where 4 are the least).
+#: Assumptions without an earlier run: the share of pool rows that are HCMs, and the size of a group that `hdbscan` finds, as a
+#: multiple of the minimum size (8.7 rows in 35 groups of the quickstart, whose minimum is 4).
 HCM_SHARE = 0.05
 SIZE_OF_GROUPS = 2
 #: Characters of a token, for engines that count tokens (English text).
 CHARS_PER_TOKEN = 4
 #: Tokens of a model's answer about a group of HCMs.
 ANSWER_TOKENS = 80
-#: Tokens of a prompt that a server reads, with examples and rules.
+#: Tokens of a prompt for an instance, with examples and rules.
 PROMPT_TOKENS = 600
 PEOPLE_SECONDS = SECONDS
-#: Texts drawn from a program to see how many its constraints let pass.
+#: Texts drawn from a program to estimate how many pass its constraints.
 TRIAL_TEXTS = 100
 
 
 @dataclass(frozen=True)
 class Amount:
-    """For all arms and seeds: instances wanted, texts written for them, calls to models for writing and for judging (the
-    classifier under repair counts as one), tokens written by models, US dollars."""
+    """For all arms and seeds: hypotheses, instances, texts written for them, calls to language models, calls to the classifier,
+    tokens that language models write, and US dollars."""
 
     hypotheses: int
     instances: int
@@ -55,19 +55,19 @@ class Amount:
 
 @dataclass(frozen=True)
 class Estimate:
-    """`guarantees` by arm and program; `expected` and `worst` for the whole run; `basis` says what they rest on."""
+    """`guarantees` by arm and program; `expected` and `worst` for the whole run; `basis` lists the assumptions."""
 
     guarantees: Mapping[tuple[str, str], tuple[lang.Guarantee, ...]]
     acceptance: Mapping[str, float]
-    """By program, the share of trial texts that pass what is known before the hypotheses are."""
+    """By program, the share of trial texts that pass the constraints which do not depend on a hypothesis."""
     expected: Amount | None
     worst: Amount | None
     basis: tuple[str, ...]
 
 
 def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Estimate:
-    """The estimate of a checked spec. Reads the pool to count its rows, and `run` (a run directory) where there is one;
-    loads no model and makes no call."""
+    """The estimate for a checked spec. Counts the rows of the pool, and reads the run directory `run` if it exists. Loads no
+    model and makes no call."""
     arms = [name for name in spec.teachers_used if spec.teachers[name].writes != "recorded"]
     guarantees = {
         (arm, name): _weakest([one.guarantees(dialect) for dialect in _dialects(spec, arm)])
@@ -89,7 +89,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         why,
         f"texts for an instance: {TRIAL_TEXTS} drawn from each program, "
         + ", ".join(f"{name} {passed:.0%} pass" for name, passed in acceptance.items())
-        + ", what depends on the hypothesis left out",
+        + ", without constraints that depend on the hypothesis",
         f"worst case: a group for every {spec.detect.group.min_size} rows of the pool, `generate.attempts` "
         f"({attempts}) texts for every instance",
     )
@@ -97,7 +97,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         basis = (
             *basis,
             f"groups: of more than {MOST:,} HCMs of one direction (the pool has {rows:,} rows), {MOST:,} drawn at random "
-            "are clustered, and the others join the group of the nearest",
+            "are clustered, and the others join the group of their nearest neighbour",
         )
 
     models = [engine for engine in _engines(spec, arms).values() if engine.has_model]
@@ -115,12 +115,12 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
     if asking:
         calls = f"{usual * questions:,} calls ({most * questions:,} at most, each up to {attempts_each} times)"
         what = f"one for each hypothesis, {ANSWER_TOKENS} tokens an answer"
-        basis = (*basis, f"the mistakes are explained in {calls} of {_listed(asking)}: {what}")
+        basis = (*basis, f"explaining the mistakes takes {calls} of {_listed(asking)}: {what}")
     basis = (*basis, *_prompts(spec, arms, programs), *_unsure(spec, arms), *_people(spec, arms))
-    # Where there is a model, it writes as many texts that do not fit.
+    # A language model writes as many texts that do not fit.
     probes = spec.probe.instances * (2 if models else 1) if spec.probe is not None else 0
     if probes:
-        basis = (*basis, f"instances: {probes} for the test of each hypothesis among them")
+        basis = (*basis, f"instances: {probes} of them test each hypothesis")
     each = spec.generate.per_hypothesis + spec.generate.contrast + probes
 
     def amount(hypotheses: int, texts_each: float, tokens_each: float, answers: float, answer: int) -> Amount:
@@ -130,7 +130,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
         calls = round(texts * written * (1 + judged)) + explained
         tokens = round(texts * written * tokens_each) + explained * answer
         usd = sum(engine.usd(calls * PROMPT_TOKENS, tokens) or 0 for engine in models) / max(1, len(models))
-        # People explain every group, also where several say the same and one hypothesis comes of it.
+        # People explain every group, even if several explanations become one hypothesis.
         stated = max(hypotheses, round(spec.characterize.per_group * groups))
         usd += _people_usd(spec, worked, stated, hypotheses, each)
         shown = round(texts * asks) + hypotheses * times * probes
@@ -142,7 +142,7 @@ def estimate(spec: Spec, programs: Mapping[str, lang.Program], run: Path) -> Est
 
 
 def _worked(spec: Spec) -> Counter[str]:
-    """How often each source that writes does so for a seed: in the first round once, in further ones for each arm."""
+    """How often each source writes for a seed: once in the first round, and in further ones for each arm."""
     writing = [name for name in (*spec.teachers_used, "generic") if name in spec.sources and not _recorded(spec, name)]
     times = Counter(writing)
     for arm in spec.compared:
@@ -153,23 +153,23 @@ def _worked(spec: Spec) -> Counter[str]:
 
 def _engines(spec: Spec, arms: Sequence[str]) -> dict[str, EngineKind]:
     """The engine of each arm that has one; people have none."""
-    found = {arm: spec.engine_of(arm) for arm in arms}
-    return {arm: engine for arm, engine in found.items() if engine is not None}
+    engines = {arm: spec.engine_of(arm) for arm in arms}
+    return {arm: engine for arm, engine in engines.items() if engine is not None}
 
 
 def _recorded(spec: Spec, source: str) -> bool:
-    """Whether nobody is asked for what a source gives."""
+    """Whether a source's instances are in a recording."""
     return spec.teacher_of(source).writes == "recorded"
 
 
 def _dialects(spec: Spec, arm: str) -> Sequence[lang.Dialect]:
-    """What programs are compiled to for an arm; what people write is tested against all of them."""
+    """The dialects that programs may be compiled to for an arm. Texts of people are checked against the whole program."""
     engine = spec.engine_of(arm)
     return ("none",) if engine is None else engine.dialects
 
 
 def _people_usd(spec: Spec, worked: Mapping[str, int], stated: int, hypotheses: int, each: int) -> float:
-    """What people cost that explain `stated` times for each seed, and write and verify `each` texts for every hypothesis."""
+    """The cost of people who explain `stated` times for each seed, and write and verify `each` texts for every hypothesis."""
     return sum(
         times * len(spec.seeds) * spec.teacher_of(source).usd(0 if source == "generic" else stated, hypotheses * each)
         for source, times in worked.items()
@@ -182,12 +182,12 @@ def _people(spec: Spec, arms: Sequence[str]) -> list[str]:
 
 
 def _weakest(found: Sequence[Sequence[lang.Guarantee]]) -> tuple[lang.Guarantee, ...]:
-    """Of what may be guaranteed, the least."""
+    """The weakest of the possible guarantees, for each constraint."""
     return tuple(max(same, key=lambda one: lang.LEVELS.index(one.level)) for same in zip(*found, strict=True))
 
 
 def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
-    """What is found out only when the run begins, or missing to say more."""
+    """What is known only when the run begins, and which prices are missing."""
     engines = _engines(spec, arms)
     asked = [arm for arm, one in engines.items() if len(one.dialects) > 1]
     hosted = {arm: one for arm, one in engines.items() if one.billed}
@@ -195,18 +195,18 @@ def _unsure(spec: Spec, arms: Sequence[str]) -> list[str]:
     lines = []
     if asked:
         lines.append(
-            f"the server of {_listed(asked)} is asked when the run begins what it keeps of a program; the guarantees above are "
-            "the least"
+            f"the run asks the server of {_listed(asked)} which constraints it enforces; the guarantees above are the weakest "
+            "possible"
         )
     if hosted:
         lines.append(f"dollars: {PROMPT_TOKENS} tokens a prompt")
     if free:
-        lines.append(f"no `price` is known for {_listed(free)}: it counts as nothing")
+        lines.append(f"{_listed(free)} has no `price`, and counts as free")
     return lines
 
 
 def _prompts(spec: Spec, arms: Sequence[str], programs: Mapping[str, lang.Program]) -> list[str]:
-    """The prompts of each arm that has any, those with the same ones together."""
+    """The prompts of the arms; arms with the same prompts together."""
     arms_with: dict[tuple[str, ...], list[str]] = {}
     for arm in arms:
         titles = tuple(prompt.title for prompt in prompts_of(spec, arm, programs).values())
@@ -233,7 +233,7 @@ def _chars(programs: Mapping[str, lang.Program]) -> float:
 
 
 def _acceptance(program: lang.Program) -> float:
-    """The share of texts that pass the constraints that are known already, over all pairs of labels."""
+    """The share of texts that pass the constraints which do not depend on a hypothesis, over all pairs of labels."""
     passed = drawn = 0
     known, pairs = program.known, list(permutations(program.labels, 2))
     for target, wrong in pairs:
@@ -249,38 +249,38 @@ def _acceptance(program: lang.Program) -> float:
 
 
 def _usual(spec: Spec, rows: int, run: Path) -> tuple[int, float, str]:
-    """Hypotheses and groups for an arm and seed, and what that rests on."""
+    """Hypotheses and groups for an arm and seed, and the assumption behind them."""
     supposed, assumption = _supposed(spec, rows)
     found, seen = _groups(run), _seen(run)
     groups = supposed if found is None else found
     if seen is not None:
         return seen, groups, f"hypotheses as in the finished run in {run}"
-    where = assumption if found is None else f"as the run in {run} has found"
+    where = assumption if found is None else f"as in the run in {run}"
     why = f"hypotheses: `characterize.per_group` for each of {groups:.1f} groups, {where}"
     return max(1, round(spec.characterize.per_group * groups)), groups, why
 
 
 def _supposed(spec: Spec, rows: int) -> tuple[float, str]:
-    """How many groups there may be, and why."""
+    """The assumed number of groups, and why."""
     config, gold = spec.detect.group, len(spec.task.labels)
-    told = "(a run that has found its groups takes the place of this)"
+    note = "(an earlier run replaces this assumption)"
     if config.method == "kmeans":
         count = gold * (gold - 1) * config.clusters
-        return count, f"`detect.group.clusters` for each of {gold * (gold - 1)} directions {told}"
+        return count, f"`detect.group.clusters` for each of {gold * (gold - 1)} directions {note}"
     size = SIZE_OF_GROUPS * config.min_size
-    why = f"if {HCM_SHARE:.0%} of the {rows:,} rows are HCMs, and one group is found for {size} of them {told}"
+    why = f"if {HCM_SHARE:.0%} of the {rows:,} rows are HCMs, and one group is found for {size} of them {note}"
     return max(1.0, rows * HCM_SHARE / size), why
 
 
 def _groups(run: Path) -> float | None:
-    """Groups of HCMs for a seed that a run has found in its first round, be it finished or not."""
+    """The number of groups for a seed that a run, finished or not, found in its first round."""
     journal = run / JOURNAL
     if not journal.is_file():
         return None
     try:
         with open_read_only(journal) as connection:
             query = "select name, folder from steps where action = 'detect' and name like 'detect/%' order by finished"
-            # Of steps that were done again after a change, the last counts.
+            # The last result of a step counts.
             folders = dict(connection.execute(query).fetchall())
         counts = [len((run / one / GROUPS).read_text("utf-8").splitlines()) for one in folders.values()]
     except (sqlite3.DatabaseError, OSError, UnicodeDecodeError):

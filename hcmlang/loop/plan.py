@@ -20,7 +20,7 @@ from hcmlang.run.step import Label, Step
 from hcmlang.sources.base import Followed, RoundPlan
 from hcmlang.spec.model import Arm, Spec
 from hcmlang.spec.registries import CRITERIA, mitigations_of
-from hcmlang.steps.base import EvaluationSets, InstancesStep, ModelStep, Round, Schema, ScoresStep, TableStep
+from hcmlang.steps.base import EvaluationSets, InstancesStep, Mistakes, ModelStep, Round, ScoresStep, TableStep
 from hcmlang.steps.collect.parts import ArmSteps, RoundSteps, SeedSteps, SourceSteps
 from hcmlang.steps.collect.pool_map import PoolMap
 from hcmlang.steps.collect.results import ArmSettings, CollectResults
@@ -133,7 +133,7 @@ class Loop:
         self.all_train = train
         self.pool = pool
         self.evaluation = evaluation
-        self.schema = Schema(spec.task.text, spec.task.labels)
+        self.schema = train.schema
         # Steps that several arms and rounds need are built once.
         self.pool_scores = cache(self._pool_scores)
         self.round = cache(self._round)
@@ -207,8 +207,8 @@ class Loop:
             earlier=tuple(self.pool_scores(at.arm, after) for after in range(before)) if has_stop else (),
             no_gain_for=spec.stop.no_gain_for if has_stop and spec.stop is not None else None,
         )
-        train, pool, evaluation = self.all_train, self.pool, self.evaluation
-        return RoundPlan(spec, self.programs, at, self.schema, train, pool, scores, model, groups, evaluation)
+        mistakes = Mistakes(self.pool, scores, model, groups, self.evaluation, at.seed, at.number)
+        return RoundPlan(spec, self.programs, at, self.all_train, mistakes)
 
     # --------------------------------------------------------------------------- characterize, probe, generate, select
 
@@ -228,7 +228,7 @@ class Loop:
         if len(sources) == 1 and unselected:
             return self.source(at, sources[0]).instances
         follows = len(sources) == 1 and kinds[sources[0]].follows_teacher
-        model = self.round(at).model
+        model = self.round(at).mistakes.model
         return Select(
             label=at.label("select", **{"from": "+".join(sources)}),
             schema=self.schema,
@@ -307,8 +307,8 @@ class Loop:
         return last_round(self.spec, arm) > 1 or is_mapped
 
     def _round_steps(self, at: Round, sources: Collection[str]) -> RoundSteps:
-        plan = self.round(at)
-        return RoundSteps(plan.scores, plan.groups, {name: self.source(at, name) for name in sources})
+        mistakes = self.round(at).mistakes
+        return RoundSteps(mistakes.scores, mistakes.groups, {name: self.source(at, name) for name in sources})
 
     def _part(self, part: str, name: str) -> TrainPart:
         return TrainPart(

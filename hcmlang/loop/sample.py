@@ -1,4 +1,4 @@
-"""Texts from a program without a run: what `hcmlang sample` shows."""
+"""Draw texts from a program without a run, for `hcmlang sample`."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from hcmlang.spec.tree import SequenceNode, parse_tree, plain
 from hcmlang.steps.writing.prompt import instance_prompt
 from hcmlang.steps.writing.write import TextRequest, TextResult, write
 
-#: Texts for one that keeps every constraint.
+#: Attempts for one text.
 ATTEMPTS = 50
-#: What only a spec can give: without one, these stand for its labels.
+#: Labels of a program outside a spec.
 LABELS = ("negative", "positive")
-#: Left out for want of what they ask: codes of diagnostics that a run would stop at.
+#: Codes of mistakes that matter only in a run.
 _ONLY_IN_RUNS = ("no-model", "no-judge")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A text, by field, and the label it was written for; or why there is none."""
+    """A text by field and its label, or why there is none."""
 
     label: str
     fields: Mapping[str, str] | None
@@ -56,13 +56,13 @@ class Samples:
     draws: int
     guarantees: tuple[lang.Guarantee, ...]
     left_out: tuple[str, ...]
-    """Constraints that take a corpus, a classifier or a judge, and were not tested."""
+    """Constraints that need a corpus, a classifier or a judge, and were not checked."""
 
     def summary(self) -> str:
         kept = sum(text.fields is not None for text in self.texts)
         lines = ["", f"{kept} of {len(self.texts)} texts, {self.draws:,} draws"]
         lines += [f"{one.level:<16} {one.constraint}\n{'':<16}   {one.why}" for one in self.guarantees]
-        return "\n".join(lines + [f"not tested here: {one}" for one in self.left_out])
+        return "\n".join(lines + [f"not checked here: {one}" for one in self.left_out])
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,9 +71,9 @@ class Samples:
 def read_sampled(
     file: Path, name: str | None = None, labels: tuple[str, ...] | None = None, values: Sequence[str] = ()
 ) -> tuple[lang.Program, list[Diagnostic]]:
-    """The program of a `.hcm` file, or of a spec (the one called `name`, where it has several), with its warnings.
+    """The program of a `.hcm` file or of a spec, with its warnings. `name` chooses among several programs of a spec.
 
-    `values` (`NAME=VALUE`) may bring names of their own. Raises :class:`DiagnosticError`.
+    `values` (`NAME=VALUE`) may define further names. Raises :class:`DiagnosticError`.
     """
     if file.suffix in (".yaml", ".yml"):
         spec = require_spec(file, find=find_part)
@@ -96,8 +96,8 @@ def read_sampled(
     program, found = lang.analyse(text, Origin(Source(str(file), text)), names)
     if program is None:
         if labels is None and any(one.code in ("impossible-guard", "unknown-label") for one in found):
-            hint = "give the labels that the program is written for: --labels entailment,neutral,contradiction"
-            found = [*found, Diagnostic("labels", f"the labels {', '.join(LABELS)} stand in", None, hint, "note")]
+            hint = "name the labels of the program: --labels entailment,neutral,contradiction"
+            found = [*found, Diagnostic("labels", f"using the labels {', '.join(LABELS)}", None, hint, "note")]
         raise DiagnosticError(in_order(found), EXIT_SPEC)
     return program, in_order(found)
 
@@ -112,23 +112,23 @@ def draw_samples(
     target: str | None = None,
     values: Sequence[str] = (),
 ) -> Samples:
-    """Draw `count` texts, for each label in turn or for `target`; `values` are `NAME=VALUE`; `engine` is `sampler`,
-    `walk`, `transformers` or `llamacpp` (with `model`).
+    """Draw `count` texts, for each label in turn or for `target`. `values` are `NAME=VALUE`. `engine` is `sampler`, `walk`,
+    `transformers` or `llamacpp`; the last two need a `model`.
 
-    Raises :class:`DiagnosticError` for unknown names and labels, and where a program can write nothing at all.
+    Raises :class:`DiagnosticError` for unknown names and labels, and for programs that can write nothing.
     """
     labels = program.labels
     if target is not None and target not in labels:
         hint = did_you_mean(target, labels)
         raise DiagnosticError(Diagnostic("unknown-label", f"there is no label `{target}`", hint=hint), EXIT_SPEC)
     if len(set(labels)) < 2:
-        message = "a program is written for two labels at least"
+        message = "a program needs at least two labels"
         raise DiagnosticError(Diagnostic("labels", message, hint="--labels negative,positive"), EXIT_SPEC)
     given = dict(_value(text) for text in values)
     for name in given:
         if name not in program.names:
             hint = did_you_mean(name, sorted(known for known in program.names if known))
-            message = f"the program does not speak of `{name}`"
+            message = f"the program does not use `{name}`"
             raise DiagnosticError(Diagnostic("unknown-name", message, hint=hint), EXIT_SPEC)
     wanted: list[TextRequest] = []
     written_for: dict[str, str] = {}
@@ -169,7 +169,7 @@ def _asked(predicate: Any) -> list[Any]:
 
 
 def check_program(file: Path) -> list[Diagnostic]:
-    """Every mistake in a `.hcm` file that can be told without a spec: its labels may be any."""
+    """Every mistake in a `.hcm` file that does not depend on a spec. Any labels are accepted."""
     try:
         text = read_file(file)
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from hcmlang.classifiers.ensemble import Ensemble as EnsembleModel
 from hcmlang.mitigations.append import Append
 from hcmlang.mitigations.base import ArmPlan, Mitigation
-from hcmlang.run.step import Needs, StepContext
+from hcmlang.run.step import StepContext
 from hcmlang.steps.base import ModelStep
 
 
@@ -33,9 +33,6 @@ class JoinModels(ModelStep):
 
     before: ModelStep
     after: ModelStep
-
-    def needs(self) -> Needs:
-        return Needs(self.classifier.accelerators(training=False))
 
     def run(self, context: StepContext) -> None:
         self.save(EnsembleModel(self.before.load(context), self.after.load(context)), context)

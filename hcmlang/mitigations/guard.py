@@ -9,7 +9,7 @@ import numpy as np
 
 from hcmlang.classifiers import error_detector
 from hcmlang.mitigations.base import ArmPlan, Mitigation
-from hcmlang.run.step import Label, Needs, StepContext
+from hcmlang.run.step import Label, StepContext
 from hcmlang.steps.base import InstancesStep, ModelStep, ScoresStep, TableStep
 from hcmlang.steps.folds import Added, out_of_fold
 from hcmlang.steps.retrain import Retrain
@@ -56,9 +56,6 @@ class FitGuard(ModelStep):
     model: ModelStep
     out_of_fold: ScoresStep
     seed: int
-
-    def needs(self) -> Needs:
-        return Needs(self.classifier.accelerators(training=False))
 
     def run(self, context: StepContext) -> None:
         classifier = self.model.load(context)

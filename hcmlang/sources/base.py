@@ -8,17 +8,7 @@ from typing import ClassVar
 
 from hcmlang import lang
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import (
-    EvaluationSets,
-    GroupsStep,
-    HypothesesStep,
-    InstancesStep,
-    ModelStep,
-    Round,
-    Schema,
-    ScoresStep,
-    TableStep,
-)
+from hcmlang.steps.base import HypothesesStep, InstancesStep, Mistakes, Round, TableStep
 from hcmlang.steps.collect.parts import SourceSteps
 
 
@@ -29,15 +19,8 @@ class RoundPlan:
     spec: Spec
     programs: Mapping[str, lang.Program]
     at: Round
-    schema: Schema
     train: TableStep
-    pool: TableStep
-    scores: ScoresStep
-    """Of the pool."""
-    model: ModelStep
-    """Whose mistakes the round looks for."""
-    groups: GroupsStep
-    evaluation: EvaluationSets
+    mistakes: Mistakes
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.data.records import write_jsonl
-from hcmlang.run.files import HYPOTHESES
 from hcmlang.run.step import StepContext
 from hcmlang.sources.base import Followed, RoundPlan, Source
 from hcmlang.sources.teacher import write_for
-from hcmlang.steps.base import EvaluationSets, HypothesesStep, InstancesStep, Round, TableStep
+from hcmlang.steps.base import HypothesesStep, InstancesStep, Mistakes
 from hcmlang.steps.collect.parts import SourceSteps
-from hcmlang.steps.probe import shown_rows
 from hcmlang.steps.writing.teacher import NamedTeacher
 from hcmlang.teachers.generic import without_knowledge
 
@@ -33,10 +29,7 @@ class Generic(Source):
             label=plan.at.label("characterize", teacher=name),
             # A recording has a file with instances that were written without a hypothesis.
             like=None if config.writes == "recorded" else followed.hypotheses,
-            pool=plan.pool,
-            evaluation=plan.evaluation,
-            seed=plan.at.seed,
-            round=plan.at.number,
+            mistakes=plan.mistakes,
         )
         return write_for(plan, NamedTeacher.of(name, config), hypotheses, probed=False)
 
@@ -48,16 +41,11 @@ class BlankHypotheses(HypothesesStep):
     action: ClassVar[str] = "generic"
 
     like: HypothesesStep | None
-    pool: TableStep
-    evaluation: EvaluationSets
-    seed: int
-    round: int
+    mistakes: Mistakes
 
     def run(self, context: StepContext) -> None:
-        blank = []
+        blank, mistakes = [], self.mistakes
         if self.like is not None:
-            pool = self.pool.table(context)
-            rows = shown_rows(context, pool, self.evaluation)
-            blank = without_knowledge(self.like.hypotheses(context), pool, rows, self.seed)
-        at = Round(self.seed, self.round)
-        write_jsonl(context.out / HYPOTHESES, [dataclasses.replace(one, id=at.named(one.id)) for one in blank])
+            pool, rows = mistakes.pool.table(context), mistakes.shown_rows(context)
+            blank = without_knowledge(self.like.hypotheses(context), pool, rows, mistakes.seed)
+        mistakes.write_hypotheses(blank, context)

@@ -12,7 +12,7 @@ from hcmlang.run.files import INSTANCES, REJECTED
 from hcmlang.run.step import StepContext
 from hcmlang.sources.base import Followed, RoundPlan, Source
 from hcmlang.sources.rows import instances_of
-from hcmlang.steps.base import GroupsStep, InstancesStep, TableStep
+from hcmlang.steps.base import InstancesStep, Mistakes
 from hcmlang.steps.collect.parts import SourceSteps
 
 
@@ -25,7 +25,7 @@ class Relabel(Source):
         self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None
     ) -> SourceSteps:
         label = plan.at.label("relabel")
-        return SourceSteps(RelabelMistakes(label=label, pool=plan.pool, groups=plan.groups, seed=plan.at.seed))
+        return SourceSteps(RelabelMistakes(label=label, mistakes=plan.mistakes))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,11 +34,10 @@ class RelabelMistakes(InstancesStep):
 
     action: ClassVar[str] = "relabel"
 
-    pool: TableStep
-    groups: GroupsStep
-    seed: int
+    mistakes: Mistakes
 
     def run(self, context: StepContext) -> None:
-        rows = np.array(sorted(row for group in self.groups.groups(context) for row in group.rows), dtype=np.int64)
-        write_jsonl(context.out / INSTANCES, instances_of(self.pool.table(context), rows, self.seed))
+        mistakes = self.mistakes
+        rows = np.array(sorted(row for group in mistakes.groups.groups(context) for row in group.rows), dtype=np.int64)
+        write_jsonl(context.out / INSTANCES, instances_of(mistakes.pool.table(context), rows, mistakes.seed))
         write_jsonl(context.out / REJECTED, [])

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from hcmlang import lang, prompts
 from hcmlang.data.sources import text_digest
-from hcmlang.lang.syntax import Confidence, Novelty, Predicts
+from hcmlang.lang.syntax import Predicts
 from hcmlang.sources.base import Followed, RoundPlan, Source
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import EvaluationSets, HypothesesStep, InstancesStep
+from hcmlang.steps.base import HypothesesStep, InstancesStep
 from hcmlang.steps.characterize import Characterize
 from hcmlang.steps.collect.parts import SourceSteps
 from hcmlang.steps.generate import Generate
@@ -37,16 +37,11 @@ class Teacher(Source):
         hypotheses = Characterize(
             label=plan.at.label("characterize", teacher=name),
             teacher=teacher,
-            pool=plan.pool,
-            scores=plan.scores,
-            groups=plan.groups,
-            evaluation=plan.evaluation,
+            mistakes=plan.mistakes,
             confidence=spec.detect.confidence,
             per_group=spec.characterize.per_group,
             prompt=prompt,
             templates=text_digest(spec.characterize.templates) if prompt is None else None,
-            seed=plan.at.seed,
-            round=plan.at.number,
             config=spec.characterize,
         )
         return write_for(plan, teacher, hypotheses, probed=spec.probe is not None)
@@ -57,57 +52,38 @@ def write_for(plan: RoundPlan, teacher: NamedTeacher, hypotheses: HypothesesStep
     spec, at, name = plan.spec, plan.at, teacher.name
     label = at.label("generate", teacher=name)
     if teacher.config.writes == "recorded":
-        recorded = Recorded(label=label, teacher=teacher, schema=plan.schema, hypotheses=hypotheses, seed=at.seed)
+        recorded = Recorded(label=label, teacher=teacher, schema=plan.train.schema, hypotheses=hypotheses, seed=at.seed)
         return SourceSteps(recorded, hypotheses)
-    probes = None
+    writing, probes = _writing(plan, teacher, hypotheses), None
     if probed and spec.probe is not None:
         probes = ProbeHypotheses(
             label=at.label("probe", teacher=name),
-            writing=_writing(plan, teacher, hypotheses, everything=True),
-            pool=plan.pool,
-            scores=plan.scores,
-            model=plan.model,
+            writing=writing,
             confidence=spec.detect.confidence,
             instances=spec.probe.instances,
             significance=spec.probe.significance,
         )
-    writing = _writing(plan, teacher, hypotheses, everything=teacher.config.asks_people)
     return SourceSteps(Generate(label=label, writing=writing, probes=probes), hypotheses, probes)
 
 
-def _writing(plan: RoundPlan, teacher: NamedTeacher, hypotheses: HypothesesStep, *, everything: bool) -> Writing:
-    """What a teacher needs to write: the steps that its programs use, or all steps."""
+def _writing(plan: RoundPlan, teacher: NamedTeacher, hypotheses: HypothesesStep) -> Writing:
     spec, programs = plan.spec, plan.programs
     if spec.generate is None or not programs:
         raise ValueError("a teacher that writes needs a program")
     files = prompt_files(spec, teacher.name, programs)
     used = {purpose: PromptFile.of(purpose, file) for purpose, file in files.items()}
-    predicates = [predicate for program in programs.values() for predicate in program.asked]
-    corpora = {predicate.corpus for predicate in predicates if isinstance(predicate, Novelty)}
-    # A language model sees examples, and its prompts must not hold evaluation rows.
-    has_prompt = "instances" in used
-    shows_examples = has_prompt or any(
-        name.startswith("example.") for program in programs.values() for name in program.names
-    )
-    asks_classifier = any(isinstance(predicate, Predicts | Confidence) for predicate in predicates)
     return Writing(
         teacher=teacher,
         task=spec.name,
-        schema=plan.schema,
-        classifier=spec.classifier,
         programs=Programs.of(programs),
         prompt=used.get("instances"),
         judge_prompt=used.get("judge"),
         per_hypothesis=spec.generate.per_hypothesis,
         contrast=spec.generate.contrast,
         attempts=spec.generate.attempts,
-        seed=plan.at.seed,
         hypotheses=hypotheses,
-        groups=plan.groups,
-        evaluation=plan.evaluation if everything or has_prompt else EvaluationSets({}, plan.evaluation.near_duplicate),
-        pool=plan.pool if everything or shows_examples or "errors" in corpora else None,
-        train=plan.train if everything or "train" in corpora else None,
-        model=plan.model if everything or asks_classifier else None,
+        mistakes=plan.mistakes,
+        train=plan.train,
     )
 
 

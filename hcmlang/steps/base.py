@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from hcmlang import classifiers
 from hcmlang.classifiers.base import Classifier
 from hcmlang.data.leakage import HeldOut
-from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_jsonl, read_records
+from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_jsonl, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.run.files import (
@@ -25,7 +25,7 @@ from hcmlang.run.files import (
     SCORES,
     TABLE,
 )
-from hcmlang.run.step import Label, Step, StepContext
+from hcmlang.run.step import Label, Needs, Step, StepContext
 from hcmlang.spec.kinds import ClassifierKind
 
 
@@ -54,11 +54,7 @@ class Round:
     def label(self, what: str, **where: str | int) -> Label:
         """The label of a step of this round."""
         own: dict[str, str | int] = {"arm": self.arm, "round": self.number} if self.number > 1 else {}
-        return Label(what, tuple({**where, **own, "seed": self.seed}.items()))
-
-    def named(self, name: str) -> str:
-        """The id of a group or hypothesis, which differs from those of earlier rounds."""
-        return name if self.number == 1 else f"{name}-round-{self.number}"
+        return Label(what, tuple((where | own | {"seed": self.seed}).items()))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,6 +90,9 @@ class ModelStep(Step):
 
     classifier: ClassifierKind
     schema: Schema
+
+    def needs(self) -> Needs:
+        return Needs(self.classifier.accelerators(training=False))
 
     def load(self, context: StepContext) -> Classifier:
         return classifiers.load(self.classifier, context.folder(self) / MODEL, self.schema.labels)
@@ -156,6 +155,34 @@ class EvaluationSets:
     def rows(self, context: StepContext, queries: Iterable[Sequence[str]] | None = None) -> HeldOut:
         """The rows of all sets. With `queries`, only what can resemble one of these texts is kept in memory."""
         return HeldOut({name: step.table(context) for name, step in self.sets.items()}, self.near_duplicate, queries)
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The confident mistakes that a round looks at: groups of them, the pool, and its scores under the model."""
+
+    pool: TableStep
+    scores: ScoresStep
+    model: ModelStep
+    groups: GroupsStep
+    evaluation: EvaluationSets
+    seed: int
+    round: int
+
+    def shown_rows(self, context: StepContext) -> list[int]:
+        """The rows of the pool that a teacher may see."""
+        evaluation = self.evaluation.rows(context)
+        return [row for row, text in enumerate(self.pool.table(context).texts()) if evaluation.within(text) is None]
+
+    def write_hypotheses(self, hypotheses: Iterable[Hypothesis], context: StepContext) -> None:
+        """Write the hypotheses about them as the result of a step."""
+        records = (replace(one, id=id_in_round(one.id, self.round)) for one in hypotheses)
+        write_jsonl(context.out / HYPOTHESES, records)
+
+
+def id_in_round(name: str, number: int) -> str:
+    """The id of a group or hypothesis, which differs from those of earlier rounds."""
+    return name if number == 1 else f"{name}-round-{number}"
 
 
 def finite(scores: np.ndarray) -> np.ndarray:

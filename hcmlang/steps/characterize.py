@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from hcmlang.data.records import write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.engines.base import Engine
-from hcmlang.run.files import HYPOTHESES
 from hcmlang.run.step import ASIDE, Needs, StepContext
 from hcmlang.spec.model import Characterize as CharacterizeConfig
-from hcmlang.steps.base import EvaluationSets, GroupsStep, HypothesesStep, Round, ScoresStep, TableStep
+from hcmlang.steps.base import EvaluationSets, HypothesesStep, Mistakes
 from hcmlang.steps.writing.leakage import CheckedEngine
 from hcmlang.steps.writing.people import checked_people
 from hcmlang.steps.writing.teacher import NamedTeacher, PromptFile
@@ -29,18 +27,13 @@ class Characterize(HypothesesStep):
     action: ClassVar[str] = "characterize"
 
     teacher: NamedTeacher
-    pool: TableStep
-    scores: ScoresStep
-    groups: GroupsStep
-    evaluation: EvaluationSets
+    mistakes: Mistakes
     confidence: float
     per_group: int
     prompt: PromptFile | None
     """For teachers that ask a language model."""
     templates: str | None
     """For others: the digest of the file with their sentences."""
-    seed: int
-    round: int
     config: CharacterizeConfig = field(metadata=ASIDE)
 
     def needs(self) -> Needs:
@@ -48,26 +41,24 @@ class Characterize(HypothesesStep):
         return dataclasses.replace(needs, reads_files=needs.reads_files or self.config.templates is not None)
 
     def run(self, context: StepContext) -> None:
-        groups, pool = self.groups.groups(context), self.pool.table(context)
-        name = self.teacher.name
+        mistakes, name = self.mistakes, self.teacher.name
+        groups, pool = mistakes.groups.groups(context), mistakes.pool.table(context)
         case = Case(
             pool,
-            self.scores.scores(context),
+            mistakes.scores.scores(context),
             self.confidence,
             tuple(groups),
-            self.seed,
+            mistakes.seed,
             may_show=lambda rows: self._may_show(context, pool, rows),
         )
-        teacher = self.teacher.config.make(name, _Provided(context, self.teacher, self.evaluation))
+        teacher = self.teacher.config.make(name, _Provided(context, self.teacher, mistakes.evaluation))
         with context.progress.task(f"{name} reads {sum(len(group.rows) for group in groups)} HCMs"):
-            hypotheses = teacher.characterize(case, self.config)
-        at = Round(self.seed, self.round)
-        write_jsonl(context.out / HYPOTHESES, [dataclasses.replace(one, id=at.named(one.id)) for one in hypotheses])
+            mistakes.write_hypotheses(teacher.characterize(case, self.config), context)
 
     def _may_show(self, context: StepContext, pool: Table, rows: Sequence[int]) -> list[int]:
         """The rows of the pool among these that a teacher may see."""
         texts = dict(zip(rows, pool.take(rows).texts(), strict=True))
-        evaluation = self.evaluation.rows(context, texts.values())
+        evaluation = self.mistakes.evaluation.rows(context, texts.values())
         return [row for row, text in texts.items() if evaluation.within(text) is None]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from hcmlang.run.files import GROUPS, LEAKED
 from hcmlang.run.step import Needs, StepContext
 from hcmlang.spec import model as spec
 from hcmlang.steps import rounds
-from hcmlang.steps.base import EvaluationSets, GroupsStep, ModelStep, Round, ScoresStep, TableStep
+from hcmlang.steps.base import EvaluationSets, GroupsStep, ModelStep, ScoresStep, TableStep, id_in_round
 from hcmlang.steps.group import group_errors
 
 
@@ -59,8 +58,7 @@ class Detect(GroupsStep):
         groups = group_errors(
             pool, scores, rows, self.group, embeddings=embeddings, seed=self.seed, progress=context.progress
         )
-        at = Round(self.seed, self.round)
-        write_jsonl(context.out / GROUPS, [dataclasses.replace(one, id=at.named(one.id)) for one in groups])
+        write_jsonl(context.out / GROUPS, [replace(one, id=id_in_round(one.id, self.round)) for one in groups])
 
     def _searched(self, context: StepContext, pool: Table, scores: np.ndarray) -> np.ndarray:
         """Whether the round looks at each row of the pool; at none if the arm has stopped."""

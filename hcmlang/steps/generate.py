@@ -36,9 +36,9 @@ class Generate(InstancesStep):
 
     def run(self, context: StepContext) -> None:
         writing = self.writing
-        groups = {group.id: group for group in writing.groups.groups(context)}
+        groups = {group.id: group for group in writing.mistakes.groups.groups(context)}
         probes = self.probes.probes(context) if self.probes is not None else None
-        pool = writing.pool.table(context) if writing.pool is not None else None
+        pool = writing.mistakes.pool.table(context)
         prompt = writing.prompt_builder()
         requests: dict[str, InstanceRequest] = {}
         not_written: list[_NotWritten] = []

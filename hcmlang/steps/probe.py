@@ -21,7 +21,7 @@ from hcmlang.hashing import derive_seed
 from hcmlang.lang.evaluate import find_any
 from hcmlang.run.files import PROBES
 from hcmlang.run.step import Needs, StepContext
-from hcmlang.steps.base import EvaluationSets, ModelStep, ProbesStep, ScoresStep, TableStep
+from hcmlang.steps.base import ProbesStep
 from hcmlang.steps.writing.requests import InstanceRequest
 from hcmlang.steps.writing.settings import Writing
 from hcmlang.teachers.generic import without_knowledge
@@ -37,9 +37,6 @@ class ProbeHypotheses(ProbesStep):
     action: ClassVar[str] = "probe"
 
     writing: Writing
-    pool: TableStep
-    scores: ScoresStep
-    model: ModelStep
     confidence: float
     instances: int
     significance: float
@@ -48,20 +45,21 @@ class ProbeHypotheses(ProbesStep):
         return self.writing.needs()
 
     def run(self, context: StepContext) -> None:
-        writing, pool = self.writing, self.pool.table(context)
+        writing, mistakes = self.writing, self.writing.mistakes
+        pool = mistakes.pool.table(context)
         hypotheses = writing.hypotheses.hypotheses(context)
-        groups = {group.id: group for group in writing.groups.groups(context)}
-        model = self.model.load(context)
+        groups = {group.id: group for group in mistakes.groups.groups(context)}
+        model = mistakes.model.load(context)
         fitting = self._written(context, pool, hypotheses, groups, "that fit")
         if writing.prompt is not None:
-            blank = without_knowledge(hypotheses, pool, shown_rows(context, pool, writing.evaluation), writing.seed)
+            blank = without_knowledge(hypotheses, pool, mistakes.shown_rows(context), mistakes.seed)
             written = self._written(context, pool, blank, groups, "that do not")
             others = [
                 self._count(model, written.get(one.id, []), hypothesis)
                 for one, hypothesis in zip(blank, hypotheses, strict=True)
             ]
         else:
-            scores = self.scores.scores(context)
+            scores = mistakes.scores.scores(context)
             others = [self._count_in_pool(pool, scores, hypothesis) for hypothesis in hypotheses]
         counts = [
             (self._count(model, fitting.get(hypothesis.id, []), hypothesis), other)
@@ -109,7 +107,7 @@ class ProbeHypotheses(ProbesStep):
             for row in np.flatnonzero(pool.y == gold)
             if not has_trigger(texts[row]) and row not in hypothesis.evidence
         ]
-        random = np.random.default_rng(derive_seed("probe", self.writing.seed, hypothesis.id))
+        random = np.random.default_rng(derive_seed("probe", self.writing.mistakes.seed, hypothesis.id))
         drawn = random.permutation(np.array(rows, dtype=np.int64))[: self.instances]
         return len(drawn), self._confident(scores[drawn], pool.take(drawn), hypothesis)
 
@@ -118,12 +116,6 @@ class ProbeHypotheses(ProbesStep):
             return 0
         rows = confident_errors(scores, table.y, self.confidence)
         return int((scores[rows].argmax(axis=1) == table.labels.index(hypothesis.predicted)).sum())
-
-
-def shown_rows(context: StepContext, pool: Table, evaluation: EvaluationSets) -> list[int]:
-    """The rows of the pool that a teacher may see."""
-    rows = evaluation.rows(context)
-    return [number for number, text in enumerate(pool.texts()) if rows.within(text) is None]
 
 
 def judged(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,7 +24,7 @@ class ReadTable(TableStep):
 
     label_column: str
     group: str | None
-    digest: dict[str, Any]
+    digest: Mapping[str, Any]
     source: DataSource = field(metadata=ASIDE)
     task: Task = field(metadata=ASIDE)
     role: str = field(metadata=ASIDE)

@@ -100,7 +100,7 @@ def test_a_missing_column_and_a_missing_file_and_an_unknown_arm_at_once(hcmlang:
         "spec.yaml:6:34: error: there is no file pol.tsv [missing-file]\n"
         "  6 |   data: {train: train.tsv, pool: pol.tsv, test: test.tsv}\n"
         "    |                                  ^^^^^^^\n"
-        "  hint: paths are relative to the spec that names them\n"
+        "  hint: paths are relative to the spec that contains them\n"
         "spec.yaml:13:8: error: the arm `minr` names no teacher [unknown-arm]\n"
         "  13 | arms: [minr]\n"
         "     |        ^^^^\n"

@@ -259,7 +259,7 @@ def test_the_plan_names_prompts_and_counts_the_questions(project: Path) -> None:
         f"- prompts of `llm`: characterize 1.0.0 ({folder}/characterize.prompty), "
         f"instances 1.1.0 ({folder}/instances.prompty), judge 1.0.0 ({folder}/judge.prompty)"
     ) in text
-    assert f"- the mistakes are explained in {expected.hypotheses} calls" in text
+    assert f"- explaining the mistakes takes {expected.hypotheses} calls" in text
     mined = hcmlang.load(project, ["arms=[none, miner]", MINED]).plan()
     assert "prompts of" not in mined.render()
     assert mined.estimate.expected is not None

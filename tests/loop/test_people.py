@@ -137,24 +137,24 @@ def test_a_plan_counts_the_groups_of_a_run_that_waits(
     assert after is not None
     assert before.hypotheses < after.hypotheses == asked
     assert after.usd == pytest.approx(asked * (240 + 3 * (60 + 2 * 10)) / 3600 * 18)
-    assert f"some {asked * 240 / 3600:.1f} hours of work" in said
+    assert f"about {asked * 240 / 3600:.1f} hours of work" in said
 
 
 def test_a_run_says_how_long_its_answers_take(quickstart: Path, tmp_path: Path) -> None:
     changes = {"generate": {"per_hypothesis": 12, "program": people.PROGRAM}}
     spec = people.project(tmp_path / "project", quickstart, teachers={"crowd": _crowd(redundancy=3)}, **changes)
     run = tmp_path / "run"
-    assert "2 explanations to give, some 8 minutes of work" in people.waits(spec, run)
+    assert "2 explanations to give, about 8 minutes of work" in people.waits(spec, run)
     people.do_everything(run)
-    assert "24 texts to write, some 24 minutes of work" in people.waits(spec, run)
+    assert "24 texts to write, about 24 minutes of work" in people.waits(spec, run)
     people.do_everything(run)
-    assert "24 texts to label, some 12 minutes of work" in people.waits(spec, run), "three people label each"
+    assert "24 texts to label, about 12 minutes of work" in people.waits(spec, run), "three people label each"
     with TaskStore(run / "journal.db") as tasks:
         for one, _ in tasks.wanted()[1:]:
             for name in ("Ada", "Bo", "Cy"):
                 tasks.record(one.key, name, people.good_answer(one), seconds=1, token=f"{one.key}-{name}")
     said = people.waits(spec, run)
-    assert "1 text to label, some 1 minute of work" in said
+    assert "1 text to label, about 1 minute of work" in said
     assert f"annotate export {run} --format html" in said
 
 

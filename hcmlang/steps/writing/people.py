@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from hcmlang.lang import BoundProgram, CompiledProgram, Row
 from hcmlang.lang.evaluate import compile_predicate
 from hcmlang.lang.syntax import Asked, Constant, Predicate, Predicts
 from hcmlang.run.step import StepContext
-from hcmlang.spec.kinds import ClassifierKind
-from hcmlang.steps.base import EvaluationSets, ModelStep, Schema, TableStep
 from hcmlang.steps.writing.external import ExternalPredicates
 from hcmlang.steps.writing.leakage import LoadRows, check_leakage
 from hcmlang.steps.writing.requests import InstanceRequest, in_order_of
@@ -29,6 +27,9 @@ from hcmlang.steps.writing.write import TextResult
 from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer, votes, votes_in_words
 from hcmlang.teachers.human import HumanTeacher
 from hcmlang.teachers.people import Ask
+
+if TYPE_CHECKING:
+    from hcmlang.steps.writing.settings import Writing
 
 #: Names the check that the rules of the program can write a text.
 FORM = "the rules of the program"
@@ -121,114 +122,107 @@ def _shown(content: Mapping[str, Any]) -> Iterator[str]:
         yield content["hypothesis"]["statement"]
 
 
-@dataclass(frozen=True)
-class PeopleWriting:
-    """What people need to write instances: how they are paid, and the tables and the classifier behind live feedback."""
+def write(
+    writing: Writing,
+    config: HumanTeacher,
+    context: StepContext,
+    requests: Sequence[InstanceRequest],
+    external: ExternalPredicates,
+    errors: Sequence[int],
+) -> Iterator[TextResult]:
+    """The result of each request. `errors` are the HCMs' rows in the pool.
 
-    teacher: str
-    config: HumanTeacher
-    schema: Schema
-    seed: int
-    classifier: ClassifierKind
-    train: TableStep
-    pool: TableStep
-    model: ModelStep
-    evaluation: EvaluationSets
+    Raises :class:`hcmlang.teachers.annotation.tasks.PeopleWanted` while people have texts to write or to verify.
+    """
+    if not requests:
+        return
+    people = context.providers.people("write", _feedback(writing, context, errors))
+    ask = checked_people(people, partial(writing.mistakes.evaluation.rows, context))
+    tasks = {request.text.key: _writing_task(writing, config, request) for request in requests}
+    answers = ask(list(tasks.values()))
+    texts: dict[str, dict[str, str]] = {}
+    verifying: dict[str, AnnotationTask] = {}
+    for request in requests:
+        key, content = request.text.key, tasks[request.text.key].content
+        (answer, *_) = answers[tasks[key].key]
+        program = compiled(request.text.program, content)
+        if answer.payload.get("impossible"):
+            yield _refused(key, program, "people found no text", "a person says that no text fits")
+            continue
+        fields = {name: str(answer.payload["fields"].get(name, "")) for name in program.fields}
+        violated = first_violated(checked(program, fields, external))
+        if violated is not None:
+            yield _refused(key, program, "constraint failed", f"`{violated}`: {' / '.join(fields.values())}")
+            continue
+        external.accept(fields)
+        texts[key] = fields
+        verifying[key] = _verifying_task(writing, config, request, fields, answer.annotator)
+    if not verifying:
+        return
+    # Shuffled, so that texts for one label do not come in a row.
+    random = np.random.default_rng(derive_seed("verify", writing.mistakes.seed, writing.teacher.name))
+    shuffled = [list(verifying.values())[n] for n in random.permutation(len(verifying))]
+    context.providers.people("verify", {})(shuffled)
+    for request in requests:
+        if (key := request.text.key) in verifying:
+            program = compiled(request.text.program, tasks[key].content)
+            yield _verified(context, request, program, texts[key], verifying[key])
 
-    def write(
-        self,
-        context: StepContext,
-        requests: Sequence[InstanceRequest],
-        external: ExternalPredicates,
-        errors: Sequence[int],
-    ) -> Iterator[TextResult]:
-        """The result of each request. `errors` are the HCMs' rows in the pool.
 
-        Raises :class:`hcmlang.teachers.annotation.tasks.PeopleWanted` while people have texts to write or to verify.
-        """
-        if not requests:
-            return
-        people = context.providers.people("write", self._feedback(context, errors))
-        ask = checked_people(people, partial(self.evaluation.rows, context))
-        tasks = {request.text.key: self._writing_task(request) for request in requests}
-        answers = ask(list(tasks.values()))
-        texts: dict[str, dict[str, str]] = {}
-        verifying: dict[str, AnnotationTask] = {}
-        for request in requests:
-            key, content = request.text.key, tasks[request.text.key].content
-            (answer, *_) = answers[tasks[key].key]
-            program = compiled(request.text.program, content)
-            if answer.payload.get("impossible"):
-                yield _refused(key, program, "people found no text", "a person says that no text fits")
-                continue
-            fields = {name: str(answer.payload["fields"].get(name, "")) for name in program.fields}
-            violated = first_violated(checked(program, fields, external))
-            if violated is not None:
-                yield _refused(key, program, "constraint failed", f"`{violated}`: {' / '.join(fields.values())}")
-                continue
-            external.accept(fields)
-            texts[key] = fields
-            verifying[key] = self._verifying_task(request, fields, answer.annotator)
-        if not verifying:
-            return
-        # Shuffled, so that texts for one label do not come in a row.
-        random = np.random.default_rng(derive_seed("verify", self.seed, self.teacher))
-        shuffled = [list(verifying.values())[n] for n in random.permutation(len(verifying))]
-        context.providers.people("verify", {})(shuffled)
-        for request in requests:
-            if (key := request.text.key) in verifying:
-                program = compiled(request.text.program, tasks[key].content)
-                yield _verified(context, request, program, texts[key], verifying[key])
+def _writing_task(writing: Writing, config: HumanTeacher, request: InstanceRequest) -> AnnotationTask:
+    text, hypothesis = request.text, request.hypothesis
+    program = text.program
+    content: dict[str, Any] = {
+        "columns": list(writing.schema.fields),
+        "fields": list(program.program.fields),
+        "labels": list(writing.schema.labels),
+        "target": request.label,
+        "wrong": str(program.scope["wrong"]),
+        "contrast": request.label != hypothesis.gold,
+        "hypothesis": {
+            "id": hypothesis.id,
+            "statement": hypothesis.statement,
+            "triggers": list(hypothesis.triggers),
+        },
+        "examples": [{name: prompts.one_line(one) for name, one in row.items()} for row in request.examples],
+        "rules": prompts.in_words(program),
+        "program": request.program,
+        "program_key": program.program.key,
+        "scope": dict(program.scope),
+        "row": [text.seed, text.index],
+    }
+    key = content_key(["write", writing.teacher.name, text.key, content])
+    return AnnotationTask(key, "write", writing.teacher.name, content, usd_per_hour=config.wage.usd_per_hour)
 
-    def _writing_task(self, request: InstanceRequest) -> AnnotationTask:
-        text, hypothesis = request.text, request.hypothesis
-        program = text.program
-        content: dict[str, Any] = {
-            "columns": list(self.schema.fields),
-            "fields": list(program.program.fields),
-            "labels": list(self.schema.labels),
-            "target": request.label,
-            "wrong": str(program.scope["wrong"]),
-            "contrast": request.label != hypothesis.gold,
-            "hypothesis": {
-                "id": hypothesis.id,
-                "statement": hypothesis.statement,
-                "triggers": list(hypothesis.triggers),
-            },
-            "examples": [{name: prompts.one_line(one) for name, one in row.items()} for row in request.examples],
-            "rules": prompts.in_words(program),
-            "program": request.program,
-            "program_key": program.program.key,
-            "scope": dict(program.scope),
-            "row": [text.seed, text.index],
-        }
-        key = content_key(["write", self.teacher, text.key, content])
-        return AnnotationTask(key, "write", self.teacher, content, usd_per_hour=self.config.wage.usd_per_hour)
 
-    def _verifying_task(self, request: InstanceRequest, fields: Mapping[str, str], author: str) -> AnnotationTask:
-        columns = self.schema.fields
-        names = in_order_of(columns, tuple(fields))
-        content: dict[str, Any] = {
-            "texts": {column: fields[name] for column, name in zip(columns, names, strict=True)},
-            "labels": list(self.schema.labels),
-        }
-        if self.config.show_label:
-            content["label"] = request.label
-        key = content_key(["verify", self.teacher, content])
-        wage = self.config.wage.usd_per_hour
-        return AnnotationTask(key, "verify", self.teacher, content, self.config.redundancy, wage, author)
+def _verifying_task(
+    writing: Writing, config: HumanTeacher, request: InstanceRequest, fields: Mapping[str, str], author: str
+) -> AnnotationTask:
+    columns = writing.schema.fields
+    names = in_order_of(columns, tuple(fields))
+    content: dict[str, Any] = {
+        "texts": {column: fields[name] for column, name in zip(columns, names, strict=True)},
+        "labels": list(writing.schema.labels),
+    }
+    if config.show_label:
+        content["label"] = request.label
+    key = content_key(["verify", writing.teacher.name, content])
+    wage = config.wage.usd_per_hour
+    return AnnotationTask(key, "verify", writing.teacher.name, content, config.redundancy, wage, author)
 
-    def _feedback(self, context: StepContext, errors: Sequence[int]) -> dict[str, Any]:
-        """What live feedback needs: folders of results within the run directory, and settings."""
-        steps = {"train": self.train, "pool": self.pool, "model": self.model}
-        return {
-            **{role: context.providers.relative(context.folder(step)) for role, step in steps.items()},
-            "columns": list(self.schema.fields),
-            "labels": list(self.schema.labels),
-            "classifier": self.classifier.model_dump(mode="json"),
-            "near_duplicate": self.evaluation.near_duplicate,
-            "errors": sorted({int(row) for row in errors}),
-        }
+
+def _feedback(writing: Writing, context: StepContext, errors: Sequence[int]) -> dict[str, Any]:
+    """What live feedback needs: folders of results within the run directory, and settings."""
+    mistakes = writing.mistakes
+    steps = {"train": writing.train, "pool": mistakes.pool, "model": mistakes.model}
+    return {
+        **{role: context.providers.relative(context.folder(step)) for role, step in steps.items()},
+        "columns": list(writing.schema.fields),
+        "labels": list(writing.schema.labels),
+        "classifier": mistakes.model.classifier.model_dump(mode="json"),
+        "near_duplicate": mistakes.evaluation.near_duplicate,
+        "errors": sorted({int(row) for row in errors}),
+    }
 
 
 def _verified(

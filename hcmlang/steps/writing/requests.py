@@ -132,17 +132,15 @@ def _uses_example(program: lang.Program) -> bool:
 
 
 def scopes_of(
-    hypothesis: Hypothesis, group: Group | None, schema: Schema, name: str, pool: Table | None
+    hypothesis: Hypothesis, group: Group | None, schema: Schema, name: str, pool: Table
 ) -> list[dict[str, lang.Value]]:
-    """The values that programs see, once for each example of the hypothesis. Without a pool there are no examples."""
+    """The values that programs see, once for each example of the hypothesis."""
     scope = scope_of(hypothesis, group, list(schema.labels), name)
-    if pool is None:
-        return [scope]
     rows = hypothesis.evidence or (group.rows if group else ())
     columns = zip(pool.fields, pool.columns, strict=True)
     texts = {f"example.{name}": [column[row] for row in rows] for name, column in columns}
     # Without a row there is no example, and programs that use one cannot write.
-    return [scope | {name: found[number] for name, found in texts.items()} for number in range(len(rows))] or [scope]
+    return [scope | {name: column[number] for name, column in texts.items()} for number in range(len(rows))] or [scope]
 
 
 def _examples(scopes: Sequence[Mapping[str, lang.Value]], index: int) -> list[dict[str, str]]:
