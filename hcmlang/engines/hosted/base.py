@@ -95,12 +95,12 @@ class HostedEngine(EngineKind):
 
         journaled = context.shared(f"transport {key}", lambda: Journaled(transport(context), context.journal))
 
-        def tried_out() -> Constraints:
-            constraints = negotiate(self, journaled, context.source)
-            context.note(f"{context.source}: {_NOTES[constraints]}")
+        def enforced_by() -> Constraints:
+            constraints = self.enforced_by
+            if constraints is None:
+                constraints = negotiate(self, journaled, context.source)
+                context.note(f"{context.source}: {_NOTES[constraints]}")
             return constraints
 
-        constraints = self.enforced_by
-        if constraints is None:
-            constraints = context.shared(f"constraints {key}", tried_out)
+        constraints = context.shared(f"constraints {key}", enforced_by)
         return ChatModel(self, journaled, constraints, context.source, context.purpose)
