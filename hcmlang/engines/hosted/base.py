@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Engine, EngineContext
+from hcmlang.engines.hosted.wire import Transport
 from hcmlang.lang import Dialect
 from hcmlang.spec.base import Model
 from hcmlang.spec.kinds import EngineKind
-
-if TYPE_CHECKING:
-    from hcmlang.engines.hosted.wire import Transport
 
 #: How a server enforces a program.
 Constraints: TypeAlias = Literal["structured_outputs", "grammar", "json_schema", "none"]
