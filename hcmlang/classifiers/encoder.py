@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class EncoderClassifier(ClassifierKind):
     """Logistic regression on the vectors of a frozen sentence encoder. Trains in seconds once the texts are encoded."""
 
+    saved_as = "encoder.json"
+
     kind: Literal["encoder"]
     """The classifier on a frozen encoder."""
     model: str
@@ -56,10 +58,6 @@ class EncoderClassifier(ClassifierKind):
         from hcmlang.classifiers import sentence_encoder
 
         return sentence_encoder.load(self, folder, tuple(labels))
-
-    @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        return (folder / "encoder.json").is_file()
 
     @classmethod
     def open_model(cls, folder: Path) -> Any:

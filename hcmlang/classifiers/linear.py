@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class LinearClassifier(ClassifierKind):
     """TF-IDF over word 1-grams and 2-grams with logistic regression (scikit-learn). Trains in seconds."""
 
+    saved_as = "linear.json"
+
     kind: Literal["linear"]
     """The scikit-learn classifier."""
     regularization: Annotated[float, Field(gt=0)] = 10.0
@@ -43,10 +45,6 @@ class LinearClassifier(ClassifierKind):
         from hcmlang.classifiers import tfidf
 
         return tfidf.load(folder).ordered(tuple(labels))
-
-    @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        return (folder / "linear.json").is_file()
 
     @classmethod
     def open_model(cls, folder: Path) -> Any:

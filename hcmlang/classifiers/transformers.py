@@ -33,6 +33,7 @@ class Launch(Model):
 class TransformersClassifier(ClassifierKind):
     """Fine-tunes a Hugging Face sequence classifier, or trains a tiny one from scratch (`model: tiny`)."""
 
+    saved_as = "config.json"
     library_name = "transformers"
 
     kind: Literal["transformers"]
@@ -108,10 +109,6 @@ class TransformersClassifier(ClassifierKind):
         from hcmlang.classifiers import sequence_model
 
         return sequence_model.load(self, folder, tuple(labels))
-
-    @classmethod
-    def recognises(cls, folder: Path) -> bool:
-        return (folder / "config.json").is_file()
 
     @classmethod
     def open_model(cls, folder: Path) -> Any:

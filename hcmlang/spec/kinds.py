@@ -134,6 +134,8 @@ class ClassifierKind(Kind):
 
     registry = CLASSIFIERS
 
+    saved_as: ClassVar[str]
+    """A file that a saved classifier of this kind has, and none of another kind."""
     library_name: ClassVar[str | None] = None
     """The library that loads a saved model, as a model card on the Hugging Face hub names it."""
 
@@ -176,9 +178,9 @@ class ClassifierKind(Kind):
         """
 
     @classmethod
-    @abstractmethod
     def recognises(cls, folder: Path) -> bool:
         """Whether a classifier of this kind was saved in the folder."""
+        return (folder / cls.saved_as).is_file()
 
     @classmethod
     @abstractmethod

@@ -183,7 +183,7 @@ def test_the_instances_whose_label_a_model_is_surest_of_are_kept(
 
 def test_a_judge_is_wanted_where_labels_shall_be_certain(project: Path) -> None:
     (found,) = _told(project, "select={keep: 5, by: [diversity, label_certainty]}", "arms=[none, miner]", MINED)
-    assert "no teacher that is compared has one [no-judge]" in found
+    assert "no teacher in use has one [no-judge]" in found
 
 
 def test_the_miner_and_a_model_teach_side_by_side(project: Path, tmp_path: Path) -> None:
@@ -303,6 +303,6 @@ def test_a_prompt_that_is_not_there(project: Path) -> None:
 def test_a_teacher_that_asks_a_model_has_one(project: Path) -> None:
     found = _told(project, "teachers.llm.engine={kind: sampler}", MINED)
     assert len(found) == 1
-    assert "the teacher `llm` asks a language model, and the engine `sampler` has none [no-model]" in found[0]
+    assert "this teacher asks a language model, and its engine has none [no-model]" in found[0]
     found = _told(project, "teachers.other={kind: llm}")
     assert any("`teachers.other` needs the key `engine` [missing-key]" in one for one in found)

@@ -34,6 +34,8 @@ from hcmlang.spec.kinds import ClassifierKind, EngineKind, TeacherKind
 class MajorityClassifier(ClassifierKind):
     """Always predicts the most frequent label."""
 
+    saved_as = "majority.json"
+
     kind: Literal["majority"]
     """The classifier that reads no text."""
     share: float = 0.5
@@ -45,8 +47,6 @@ class MajorityClassifier(ClassifierKind):
 
     def fit(self, table, **options): ...
     def load(self, folder, labels): ...
-    @classmethod
-    def recognises(cls, folder): return False
     @classmethod
     def open_model(cls, folder): ...
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Engine, EngineContext
+from hcmlang.engines.hosted.wire import Transport
 from hcmlang.lang import Dialect
 from hcmlang.spec.base import Model
 from hcmlang.spec.kinds import EngineKind
-
-if TYPE_CHECKING:
-    from hcmlang.engines.hosted.wire import Transport
 
 #: How a server enforces a program.
 Constraints: TypeAlias = Literal["structured_outputs", "grammar", "json_schema", "none"]
@@ -95,12 +93,12 @@ class HostedEngine(EngineKind):
 
         journaled = context.shared(f"transport {key}", lambda: Journaled(transport(context), context.journal))
 
-        def tried_out() -> Constraints:
-            constraints = negotiate(self, journaled, context.source)
-            context.note(f"{context.source}: {_NOTES[constraints]}")
+        def enforced_by() -> Constraints:
+            constraints = self.enforced_by
+            if constraints is None:
+                constraints = negotiate(self, journaled, context.source)
+                context.note(f"{context.source}: {_NOTES[constraints]}")
             return constraints
 
-        constraints = self.enforced_by
-        if constraints is None:
-            constraints = context.shared(f"constraints {key}", tried_out)
+        constraints = context.shared(f"constraints {key}", enforced_by)
         return ChatModel(self, journaled, constraints, context.source, context.purpose)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from hcmlang.engines.base import EngineContext
 from hcmlang.engines.hosted.base import Constraints, HostedEngine
-
-if TYPE_CHECKING:
-    from hcmlang.engines.hosted.wire import Transport
+from hcmlang.engines.hosted.wire import Transport
 
 #: The folder of request files in a run directory.
 FOLDER = "batch"

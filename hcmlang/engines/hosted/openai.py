@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hcmlang.diagnostics import render
 from hcmlang.engines.base import EngineContext
 from hcmlang.engines.hosted.base import Constraints, HostedEngine
-
-if TYPE_CHECKING:
-    from hcmlang.engines.hosted.wire import Transport
+from hcmlang.engines.hosted.wire import Transport
 
 
 class OpenAIEngine(HostedEngine):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.engines.base import EngineContext
+from hcmlang.engines.base import Engine, EngineContext
 from hcmlang.engines.local.base import LocalEngine
-
-if TYPE_CHECKING:
-    from hcmlang.engines.local.guided import GuidedModel
 
 
 class LlamaCppEngine(LocalEngine):
@@ -33,7 +30,7 @@ class LlamaCppEngine(LocalEngine):
     def accelerators(self) -> int:
         return 1
 
-    def make(self, context: EngineContext | None = None) -> GuidedModel:
+    def make(self, context: EngineContext | None = None) -> Engine:
         try:
             from hcmlang.engines.local import gguf_model
         except ImportError as error:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hcmlang.engines.base import EngineContext
+from hcmlang.engines.base import Engine, EngineContext
 from hcmlang.engines.local.base import LocalEngine
 from hcmlang.spec.base import Positive
-
-if TYPE_CHECKING:
-    from hcmlang.engines.local.guided import GuidedModel
 
 
 class TransformersEngine(LocalEngine):
@@ -37,7 +34,7 @@ class TransformersEngine(LocalEngine):
     def accelerators(self) -> int:
         return int(self.device in ("auto", "cuda"))
 
-    def make(self, context: EngineContext | None = None) -> GuidedModel:
+    def make(self, context: EngineContext | None = None) -> Engine:
         from hcmlang.engines.local import hub_model
 
         return hub_model.load(self)
