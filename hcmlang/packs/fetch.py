@@ -43,7 +43,7 @@ def fetched(source: PackSource, base: Path) -> Iterator[tuple[Pack, str]]:
             text = source.text if source.kind == "git" else replace(source, subfolder="").text
             lead = f"{text}{'/' if '#' in text else '#'}"
             renamed = rename_files(
-                error.diagnostics, lambda told: told.replace(f"{folder}/", lead).replace(str(folder), text)
+                error.diagnostics, lambda name: name.replace(f"{folder}/", lead).replace(str(folder), text)
             )
             raise DiagnosticError(renamed, error.exit_code) from error
 

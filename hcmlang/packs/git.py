@@ -66,9 +66,9 @@ def run_git(*args: str, folder: Path | None = None, stdout: int | IO[bytes] = su
         raise _failed(f"git {args[0]} took longer than {_TIMEOUT} s", "try again") from error
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        told = [line for line in lines if line.startswith(("fatal", "error", "remote", " !"))] or lines[-2:]
+        reasons = [line for line in lines if line.startswith(("fatal", "error", "remote", " !"))] or lines[-2:]
         hint = "check the address, the revision, and whether you may read it: git ls-remote URL"
-        raise _failed(f"git {args[0]} failed: {'; '.join(told)[:500]}", hint)
+        raise _failed(f"git {args[0]} failed: {'; '.join(reasons)[:500]}", hint)
     return (done.stdout or b"").decode("utf-8", "replace")
 
 

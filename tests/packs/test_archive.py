@@ -158,6 +158,9 @@ def of_pax(**records: str) -> Maker:
     return make
 
 
+#: A fast processor reads all of it within the limit, and finds nothing.
+_EMPTY = "too long to unpack|neither a zip nor a tar"
+
 HOSTILE: dict[str, tuple[Maker, str]] = {
     "absolute path": (zipped("/tmp/evil.txt"), "absolute path"),
     "path that leads out": (zipped("../evil.txt"), "leads out"),
@@ -215,15 +218,15 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "size without end, by a record": (of_pax(size="999999999999"), "more than 20,000,000"),
     "2,000,000 empty files in one, gzip": (
         repeated(gzip.compress(b""), 2_000_000),
-        "too long to unpack|neither a zip nor a tar",
+        _EMPTY,
     ),
     "3,000,000 empty files in one, bz2": (
         repeated(bz2.compress(b""), 3_000_000),
-        "too long to unpack|neither a zip nor a tar",
+        _EMPTY,
     ),
     "1,500,000 empty files in one, xz": (
         repeated(lzma.compress(b""), 1_500_000),
-        "too long to unpack|neither a zip nor a tar",
+        _EMPTY,
     ),
     "bomb in a tar file, xz": (
         tarred(("a", tarfile.REGTYPE, ""), content=b"\0" * 51_000_000, mode="w:xz"),
