@@ -13,8 +13,8 @@ from hcmlang.diagnostics import Diagnostic, Origin, Source, did_you_mean, has_er
 from hcmlang.lang.imports import read_file
 from hcmlang.lang.scope import Kind
 from hcmlang.packs.pack import Pack, check_files, check_fit, find_pack
-from hcmlang.prompts.check import check_for
 from hcmlang.prompts.parse import front_matter, split, text_of
+from hcmlang.prompts.prompt_check import check_for
 from hcmlang.prompts.values import Purpose
 from hcmlang.spec.tree import MappingNode, Node
 

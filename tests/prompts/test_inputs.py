@@ -8,7 +8,7 @@ import pytest
 
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.lang.scope import Kind
-from hcmlang.prompts.check import check, check_for
+from hcmlang.prompts.prompt_check import check, check_for
 from hcmlang.prompts.render import Prompt, read_prompt
 
 HEAD = "---\ninputs:\n  tone: {type: str, default: calm}\n  many: {type: 'list[int]', description: some numbers}\n---\n"

@@ -11,11 +11,10 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, did_y
 from hcmlang.files import pack_folder
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.scope import Kind
+from hcmlang.prompts.includes import COMPILE_FAILURES, MAX_TEMPLATE, included_files, line_of, template_environment
 from hcmlang.prompts.inputs import Input, declared_inputs
 from hcmlang.prompts.parse import Section, front_matter, lost_front, split
-from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TEMPLATE, line_of, parts_of
 from hcmlang.prompts.render import HINT, Prompt, syntax_error
-from hcmlang.prompts.sandbox import environment_with
 from hcmlang.prompts.values import Purpose, examples, names_of
 from hcmlang.spec.tree import MappingNode, Node
 
@@ -32,16 +31,16 @@ def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_
         message = f"the prompt has more than {MAX_TEMPLATE:,} characters"
         return [*diagnostics, Diagnostic("too-large", message, line_of(source, 1))]
     folder = pack_folder(path)
-    files, found = parts_of(text, source, folder, read)
+    files, found = included_files(text, source, folder, read)
     diagnostics += found
     if any(one.code == "too-large" for one in found):
         return diagnostics
-    jinja, used = environment_with(files), set[str]()
+    used = set[str]()
     for name, part in files:
-        found, _ = _template(jinja, Section("user", part), Source(str((folder or path.parent) / name), part), used)
+        found, _ = _template(Section("user", part), Source(str((folder or path.parent) / name), part), used)
         diagnostics += found
     for section in parts.sections:
-        found, words = _template(jinja, section, source, used)
+        found, words = _template(section, source, used)
         diagnostics += [*found, *_names(words, source, None if declared is None else declared.keys(), names)]
     if not has_errors(diagnostics):
         diagnostics += _unused(declared or {}, used)
@@ -68,7 +67,7 @@ def check_for(
     if not any(section.role == "user" for section in split(text).sections):
         hint = "write what the model shall do below a line `user:`"
         return [*found, Diagnostic("no-question", "the prompt has no section `user:`", line_of(source, 1), hint)]
-    prompt = Prompt(str(path), text, parts_of(text, source, pack_folder(path), read)[0])
+    prompt = Prompt(str(path), text, included_files(text, source, pack_folder(path), read)[0])
     for values in tried:
         try:
             prompt.render(values)
@@ -86,19 +85,17 @@ def inputs(text: str) -> dict[str, Kind]:
     return {name: Kind(False, None, meaning) for name, meaning in meant.items()}
 
 
-def _template(
-    jinja: Any, section: Section, source: Source, used: set[str]
-) -> tuple[list[Diagnostic], list[tuple[str, int, str]]]:
+def _template(section: Section, source: Source, used: set[str]) -> tuple[list[Diagnostic], list[tuple[str, int, str]]]:
     """What is wrong with a template by itself, and the names that it takes from outside; they are put into `used`."""
     import jinja2
     from jinja2 import meta
 
     try:
-        tree = jinja.parse(section.template)
+        tree = template_environment().parse(section.template)
         words = _used(tree, meta.find_undeclared_variables(tree))
-        jinja.compile(tree)
+        template_environment().compile(tree)
     except jinja2.TemplateSyntaxError as error:
-        return [syntax_error(source, error)], []
+        return [syntax_error(source, str(error.message), error.lineno)], []
     except RecursionError:
         return [Diagnostic("too-deep", "the template is nested too deeply", line_of(source, 1))], []
     except (jinja2.TemplateError, *COMPILE_FAILURES) as error:
