@@ -1,4 +1,4 @@
-"""Prompts: what a language model is told, in files that people can read, change and share (`.prompty`)."""
+"""Prompts for language models: `.prompty` files that people can read, change and share."""
 
 from hcmlang.prompts.prompt_check import check_for
 from hcmlang.prompts.render import Prompt, Turn, load

@@ -1,4 +1,4 @@
-"""The Jinja2 environment of prompts: templates see plain data and a few harmless methods, filters and functions.
+"""The Jinja2 environment of prompts: templates see plain data, its methods, and a few filters and functions.
 
 hcmlang parses and compiles templates with it, but only the worker process renders them. The worker imports this module
 without the rest of hcmlang.
@@ -42,19 +42,15 @@ FILTERS = (
     _ITERATING | _WRITING | _names("abs count d default dictsort filesizeformat first float int items last length")
 )
 FILTERS |= _names("reverse round tojson urlencode")
-_GLOBALS: Mapping[str, Any] = {"range": safe_range, "dict": dict, "namespace": Namespace}
-#: Attributes and methods by type.
-_ATTRIBUTES: Mapping[type, frozenset[str]] = {
-    str: _names(
-        "capitalize casefold count endswith find isalnum isalpha isdigit islower isupper join lower lstrip removeprefix "
-        "removesuffix replace rsplit rstrip split splitlines startswith strip swapcase title upper"
-    ),
-    dict: _names("get items keys values"),
-    list: _names("count index"),
-    tuple: _names("count index grouper list"),
-    LoopContext: _names(
-        "changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0"
-    ),
+#: Types whose attributes and methods a template may use, and methods that it may not: `format` reads attributes itself.
+_OPEN_TYPES = (str, dict, list, tuple, LoopContext, Namespace, TemplateModule)
+_CLOSED = _names("encode format format_map translate")
+#: What Jinja2 passes to a filter before its value.
+_FIRST: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {
+    "": lambda context: (),
+    "context": lambda context: (context,),
+    "eval_context": lambda context: (context.eval_ctx,),
+    "environment": lambda context: (context.environment,),
 }
 
 
@@ -89,7 +85,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             finalize=as_text,
             auto_reload=False,
         )
-        self.globals = dict(_GLOBALS)
+        self.globals = {"range": safe_range, "dict": dict, "namespace": Namespace}
         self.filters = {name: _checked(name, self.filters[name]) for name in FILTERS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -102,14 +98,13 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=attribute) if is_data else self.unsafe_undefined(obj, attribute)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(obj, Namespace | TemplateModule):
-            return not attr.startswith("_")
-        return any(isinstance(obj, kind) and attr in names for kind, names in _ATTRIBUTES.items())
+        return isinstance(obj, _OPEN_TYPES) and attr not in _CLOSED and super().is_safe_attribute(obj, attr, value)
 
     def is_safe_callable(self, obj: Any) -> bool:
-        if isinstance(obj, Macro | LoopContext | Undefined) or any(obj is value for value in _GLOBALS.values()):
-            return True  # calling an undefined value reports what is missing
-        return self.is_safe_attribute(getattr(obj, "__self__", None), getattr(obj, "__name__", ""), obj)
+        return callable(obj)  # a template reaches no others than the globals, macros and safe methods
+
+    def wrap_str_format(self, value: Any) -> None:
+        """Leave `str.format` to `is_safe_attribute`, which refuses it."""
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         if type(obj) is not Macro:
@@ -156,7 +151,7 @@ def _check_size(value: Any) -> Any:
 
 def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that checks its arguments and its result. It takes the context: Jinja2 evaluates others while it compiles."""
-    passed = getattr(function, "jinja_pass_arg", None)
+    first = _FIRST[getattr(getattr(function, "jinja_pass_arg", None), "name", "")]
     iterates, writes = name in _ITERATING, name in _WRITING
 
     @pass_context
@@ -169,12 +164,7 @@ def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             raise SecurityError(f"`{name}` takes at most {MAX_ITEMS:,} entries or letters")
         if args or kwargs:
             check(*args, **kwargs)
-        if passed is not None:
-            value, args = (
-                (context if passed.name == "context" else getattr(context, _PASSED[passed.name])),
-                (value, *args),
-            )
-        return _check_size(function(value, *args, **kwargs))
+        return _check_size(function(*first(context), value, *args, **kwargs))
 
     def check(*args: Any, attribute: Any = "", start: Any = 0, **kwargs: Any) -> None:
         for argument in (*args, *kwargs.values()):
@@ -186,6 +176,3 @@ def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             )
 
     return apply
-
-
-_PASSED = {"eval_context": "eval_ctx", "environment": "environment"}
