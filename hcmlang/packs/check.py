@@ -14,8 +14,8 @@ from hcmlang.lang.imports import read_file
 from hcmlang.lang.scope import Kind
 from hcmlang.packs.archive import wrong_name
 from hcmlang.packs.pack import LEFT_OUT, SECTIONS, Pack, Section, check_fit, find_pack, is_left_out, scan
-from hcmlang.prompts.check import check_for
 from hcmlang.prompts.parse import front_matter, split, text_of
+from hcmlang.prompts.prompt_check import check_for
 from hcmlang.prompts.values import Purpose
 from hcmlang.spec.tree import MappingNode
 

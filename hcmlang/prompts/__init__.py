@@ -1,6 +1,6 @@
-"""Prompts: what a language model is told, in files that people can read, change and share (`.prompty`)."""
+"""Prompts for language models: `.prompty` files that people can read, change and share."""
 
-from hcmlang.prompts.check import check_for
+from hcmlang.prompts.prompt_check import check_for
 from hcmlang.prompts.render import Prompt, Turn, load
 from hcmlang.prompts.rules import clauses, for_people, in_words
 from hcmlang.prompts.values import Purpose, nested, one_line

@@ -1,4 +1,4 @@
-"""What a prompt is given: the entries under `inputs` in its front matter, with types and defaults where it says them."""
+"""The inputs of a prompt: entries under `inputs` in its front matter, with optional types and defaults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hcmlang.diagnostics import Diagnostic, Span, closest, did_you_mean
 from hcmlang.spec.tree import MappingNode, Node, ScalarNode, SequenceNode, plain
 
-#: Types by name: how they are told to people, and what Python has of them.
+#: Types by name: the words for people, and the types of Python.
 TYPES: Mapping[str, tuple[str, type | tuple[type, ...]]] = {
     "str": ("a text", str),
     "int": ("a whole number", int),
@@ -19,7 +19,7 @@ TYPES: Mapping[str, tuple[str, type | tuple[type, ...]]] = {
     "dict": ("a mapping", Mapping),
     "any": ("anything", object),
 }
-#: What the types are called elsewhere.
+#: Other names of the types.
 _ALIASES = {
     "string": "str",
     "text": "str",
@@ -36,7 +36,7 @@ _NOTHING = object()
 
 @dataclass(frozen=True)
 class Input:
-    """One value that a prompt declares. Without a type it is declared in words only."""
+    """A value that a prompt declares. Without a type, the declaration is only documentation."""
 
     name: str
     span: Span
@@ -59,7 +59,7 @@ class Input:
 
 
 def declared_inputs(tree: Node | None) -> tuple[dict[str, Input] | None, list[Diagnostic]]:
-    """The inputs by name, and every mistake in their declaration; None where the front matter declares none."""
+    """The inputs by name (None without a declaration), and every mistake in it."""
     entry = tree.entries.get("inputs") if isinstance(tree, MappingNode) else None
     if entry is None:
         return None, []
@@ -95,7 +95,7 @@ def _input(name: str, span: Span, node: Node) -> tuple[Input, list[Diagnostic]]:
         if kind is None:
             text = written.text if isinstance(written, ScalarNode) else "that"
             hint = did_you_mean(text, (*TYPES, "list[str]"))
-            diagnostics.append(Diagnostic("bad-input", f"`{text}` is no type", written.span, hint))
+            diagnostics.append(Diagnostic("bad-input", f"`{text}` is not a type", written.span, hint))
     default: Any = _NOTHING
     if "default" in node.entries:
         default = plain(node.entries["default"].node)
@@ -108,7 +108,7 @@ def _input(name: str, span: Span, node: Node) -> tuple[Input, list[Diagnostic]]:
 
 
 def _kind(text: str) -> str | None:
-    """The type that a text names; None where it names none."""
+    """The type with this name; None for an unknown name."""
     text = text.strip().lower()
     if text.endswith("]") and "[" in text:
         outer, inner = text[:-1].split("[", 1)
@@ -133,7 +133,7 @@ def _in_words(kind: str) -> str:
 
 
 def check_values(inputs: Mapping[str, Input], values: Mapping[str, Any]) -> list[Diagnostic]:
-    """What is wrong with the values for these inputs: one that is missing, is called by another name, or has another type."""
+    """Missing values, misspelled names and wrong types among the values for these inputs."""
     found = []
     spare = [name for name in values if name not in inputs]
     for one in inputs.values():
@@ -143,7 +143,7 @@ def check_values(inputs: Mapping[str, Input], values: Mapping[str, Any]) -> list
                 found.append(Diagnostic("bad-value", message, one.span))
         elif not one.has_default:
             near = closest(one.name, spare)
-            hint = f"did you mean it by `{near}`?" if near else "give it, or declare a `default`"
+            hint = f"did you mean it by `{near}`?" if near else "pass a value, or declare a `default`"
             found.append(Diagnostic("missing-value", f"the input `{one.name}` has no value", one.span, hint))
     return found
 
@@ -151,7 +151,7 @@ def check_values(inputs: Mapping[str, Input], values: Mapping[str, Any]) -> list
 def unknown_values(
     inputs: Mapping[str, Input], values: Mapping[str, Any], known: tuple[str, ...] = ()
 ) -> list[Diagnostic]:
-    """Values that a prompt with these inputs does not declare; `known` are names that are in scope besides."""
+    """Values that the inputs do not declare; `known` are other names in scope."""
     return [
         Diagnostic(
             "unknown-name", f"the prompt has no input `{name}`", None, did_you_mean(name, sorted({*inputs, *known}))
@@ -162,7 +162,7 @@ def unknown_values(
 
 
 def with_defaults(inputs: Mapping[str, Input], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, with the defaults of inputs that have none."""
+    """The values, and the defaults of inputs without a value."""
     defaults = {one.name: one.default for one in inputs.values() if one.has_default and one.name not in values}
     return {**defaults, **values}
 

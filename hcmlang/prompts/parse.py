@@ -1,7 +1,7 @@
 """The parts of a prompt file: YAML front matter between `---` lines, then a Jinja2 template in sections.
 
-A section begins with a line `system:`, `user:` or `assistant:` and is a template of its own. The file is parted before
-anything is filled in, so a value that looks like such a line opens no section.
+A line `system:`, `user:` or `assistant:` starts a section, which is a template by itself. hcmlang splits the file before it
+renders anything, so a value that looks like one of these lines does not start a section.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "ass
 
 @dataclass(frozen=True)
 class Section:
-    """A message to be: a template with as many lines above it as it has in the file."""
+    """The template of a message. Empty lines above it keep its line numbers those of the file."""
 
     role: Role
     template: str
@@ -33,7 +33,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Parts:
-    """A prompt file in its parts, each with as many lines above it as it has in the file."""
+    """A prompt file, split. Empty lines above each part keep its line numbers those of the file."""
 
     front: str
     body: str
@@ -42,8 +42,8 @@ class Parts:
 
     @property
     def sections(self) -> tuple[Section, ...]:
-        """The messages in order. What stands above the first of these lines is the system's; without any, the whole body
-        is one message of the user."""
+        """The messages in order. Text above the first section belongs to the system; a body without sections is one message
+        of the user."""
         heads = list(_SECTION.finditer(self.body))
         if not heads:
             return (Section("user", self.body),) if self.body.strip() else ()
@@ -55,7 +55,7 @@ class Parts:
 
 
 def split(text: str) -> Parts:
-    """The parts of a prompt file; without front matter, all of it is the template."""
+    """Split a prompt file. Without front matter, all of it is the template."""
     fences = list(_FENCE.finditer(text))
     if len(fences) < 2 or text[: fences[0].start()].strip():
         return Parts("", text, 0)
@@ -65,7 +65,7 @@ def split(text: str) -> Parts:
 
 
 def lost_front(text: str, source: Source) -> Diagnostic | None:
-    """That what looks like front matter is none, since one of the lines around it is missing or stands further in."""
+    """A diagnostic for text that looks like front matter but is not: a line `---` is missing or indented."""
     fence = re.search(r"^[ \t]*---[ \t]*$", text[:MAX_FRONT], re.MULTILINE)
     if split(text).front or fence is None:
         return None
@@ -75,24 +75,24 @@ def lost_front(text: str, source: Source) -> Diagnostic | None:
     )
     if key is None:
         return None
-    message = "this looks like front matter, and would be a part of the prompt as it is"
-    hint = "a line `---`, with no space before it, begins front matter, and another one ends it"
+    message = "this looks like front matter, but the prompt would contain it as text"
+    hint = "front matter starts and ends with a line `---` that is not indented"
     return Diagnostic("no-front-matter", message, Span.point(source, text.count("\n", 0, key.start()) + 1), hint)
 
 
 def front_matter(parts: Parts, source: Source) -> tuple[Node | None, list[Diagnostic]]:
-    """The front matter as a tree, with every mistake in it; None where there is none."""
+    """The front matter as a tree (None if there is none), and every mistake in it."""
     if not parts.front.strip():
         return None, []
     if len(parts.front) > MAX_FRONT:
         message = f"the front matter has more than {MAX_FRONT:,} characters"
         return None, [Diagnostic("too-large", message, Span.point(source, 1))]
-    # Only comments are no front matter either; parse_tree would call that an empty file.
+    # Front matter may hold only comments, which parse_tree reports as an empty file.
     tree, diagnostics = parse_tree(Source(source.name, parts.front))
     return tree, [one for one in diagnostics if one.code != "empty-file"]
 
 
 def text_of(tree: Node | None, key: str) -> str:
-    """A text of the front matter; empty where it has none."""
+    """A text of the front matter; empty if it has none under this key."""
     entry = tree.entries.get(key) if isinstance(tree, MappingNode) else None
     return entry.node.text if entry is not None and isinstance(entry.node, ScalarNode) else ""

@@ -1,12 +1,12 @@
-"""Filling in a prompt: Jinja2 in a sandbox, where a name without a value is a mistake."""
+"""Prompt files, and rendering one into the messages of a conversation."""
 
 from __future__ import annotations
 
+import json
 import re
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,22 @@ from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, 
 from hcmlang.files import SHIPPED, pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
-from hcmlang.prompts.budget import limited
-from hcmlang.prompts.inputs import Input, check_values, declared_inputs, with_defaults
-from hcmlang.prompts.parse import Role, front_matter, split, text_of
-from hcmlang.prompts.parts import (
-    COMPILE_FAILURES,
+from hcmlang.prompts.includes import (
     MAX_TEMPLATE,
     MAX_TOKENS,
-    TOO_MUCH,
-    Parts,
+    TOO_MANY_TOKENS,
+    Files,
+    count_tokens,
+    included_files,
     line_of,
-    parts_of,
-    tokens_in,
 )
-from hcmlang.prompts.sandbox import environment_with, fill
+from hcmlang.prompts.inputs import Input, check_values, declared_inputs, with_defaults
+from hcmlang.prompts.parse import Role, front_matter, split, text_of
+from hcmlang.prompts.sandbox.client import RenderError, worker
 from hcmlang.prompts.values import Purpose
 
-#: What a template may fail with while it is filled in, besides Jinja2's own errors.
-_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, AssertionError, *COMPILE_FAILURES)
 HINT = "write {{ name }} for a value, {% if name %} for a condition"
+LIMITS = "docs/sharing.md lists what a prompt may do, and its limits"
 
 
 @dataclass(frozen=True)
@@ -45,20 +42,20 @@ class Turn:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt file: its name for people, its text, and the files of its pack that it includes."""
+    """A prompt file: its display name, its text, and the files of its pack that it includes."""
 
     name: str
     text: str
-    files: Parts = ()
+    files: Files = ()
 
     @property
     def key(self) -> str:
-        """Content key of the file and what it includes: another one after any change."""
+        """Content key of the file and the files it includes. It changes with any of them."""
         return content_key([self.text, self.files] if self.files else self.text)
 
     @cached_property
     def title(self) -> str:
-        """Name and version as the front matter says, and the file."""
+        """Name and version from the front matter, and the file."""
         tree, _ = front_matter(split(self.text), Source(self.name, self.text))
         named = f"{text_of(tree, 'name')} {text_of(tree, 'version')}".strip()
         return f"{named} ({self.name})" if named else self.name
@@ -69,77 +66,65 @@ class Prompt:
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
-        """What the front matter declares."""
+        """The inputs that the front matter declares."""
         return declared_inputs(front_matter(split(self.text), self.source)[0])[0] or {}
 
     def render(self, values: Mapping[str, Any]) -> tuple[Turn, ...]:
-        """The conversation with these values, and the defaults of inputs that have none; messages that turn out empty are
-        left out.
+        """The conversation with these values and the defaults of inputs without a value. Empty messages are left out.
 
-        Values are data: nothing in them is carried out, and none opens a section. Raises :class:`DiagnosticError` for a
-        value that its input does not take, and for a template that is wrong, fails with these values, or makes or takes
-        too much (:mod:`hcmlang.prompts.sandbox`).
+        Values are data: hcmlang does not run templates in them, and none starts a section. Raises :class:`DiagnosticError` for
+        a value of the wrong type, and for a template that is wrong, fails with these values, or exceeds a limit
+        (:mod:`hcmlang.prompts.sandbox`).
         """
-        import jinja2
-
         if wrong := check_values(self._typed, values):
             raise DiagnosticError(wrong, EXIT_SPEC)
         given = with_defaults(self._typed, values) if self._typed else values
-        turns = []
+        roles, templates = self._templates
         try:
-            with limited():
-                for role, template in _compiled(self.text, self.files):
-                    content = fill(template, given).strip()
-                    if content:
-                        turns.append(Turn(role, content))
-        except jinja2.TemplateSyntaxError as error:
-            raise DiagnosticError(syntax_error(self._source_of(error.name), error), EXIT_SPEC) from error
-        except (jinja2.TemplateError, *_FAILURES) as error:
+            texts = worker.render(templates, given)
+        except RenderError as error:
             raise DiagnosticError(self._failure(error), EXIT_SPEC) from error
+        turns = tuple(Turn(role, text.strip()) for role, text in zip(roles, texts, strict=True) if text.strip())
         if not turns:
-            message = f"the prompt {self.name} says nothing"
+            message = f"the prompt {self.name} is empty with these values"
             raise DiagnosticError(Diagnostic("template-failed", message, line_of(self.source, 1)), EXIT_SPEC)
-        return tuple(turns)
+        return turns
+
+    @cached_property
+    def _templates(self) -> tuple[list[Role], str]:
+        """The roles of the sections, and their templates for the worker."""
+        sections = split(self.text).sections
+        texts = (self.text, *dict(self.files).values())
+        if len(self.text) > MAX_TEMPLATE or sum(map(count_tokens, texts)) > MAX_TOKENS:
+            message = f"the prompt fails: {TOO_MANY_TOKENS}"
+            raise DiagnosticError(Diagnostic("template-failed", message, line_of(self.source, 1), HINT), EXIT_SPEC)
+        request = {"templates": [section.template for section in sections], "files": dict(self.files)}
+        return [section.role for section in sections], json.dumps(request)
 
     @cached_property
     def _typed(self) -> dict[str, Input]:
-        return {name: one for name, one in self.inputs.items() if one.kind is not None}
+        return {name: declared for name, declared in self.inputs.items() if declared.kind is not None}
 
-    def _failure(self, error: BaseException) -> Diagnostic:
-        """What a template failed with, where it did."""
-        import jinja2
-
-        part, line = _failed_at(error)
-        place = line_of(self._source_of(part), line)
-        why = _reason(error)
-        if isinstance(error, jinja2.exceptions.SecurityError):
-            return Diagnostic("template-refused", f"the prompt does what none may: {why}", place, LIMITS)
-        return Diagnostic("template-failed", f"the prompt fails: {why}", place, HINT)
-
-    def _source_of(self, part: str | None) -> Source:
-        text = dict(self.files).get(part or "")
+    def _failure(self, error: RenderError) -> Diagnostic:
+        text = dict(self.files).get(error.file or "")
         folder = pack_folder(Path(self.name)) or Path()
-        return self.source if text is None else Source(str(folder / str(part)), text)
-
-
-LIMITS = "docs/sharing.md says what a prompt may do, and how large it may grow"
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return str(error).rstrip(".")[:500] or type(error).__name__
+        source = self.source if text is None else Source(str(folder / str(error.file)), text)
+        if error.code == "template-syntax":
+            return syntax_error(source, error.message, error.line)
+        place = line_of(source, error.line)
+        if error.code == "template-refused":
+            return Diagnostic(error.code, f"the prompt is not allowed to do this: {error.message}", place, LIMITS)
+        return Diagnostic(error.code, f"the prompt fails: {error.message}", place, HINT)
 
 
 def load(purpose: Purpose, file: str | None = None) -> Prompt:
-    """The prompt in a file, or the one that comes with the program. Raises :class:`DiagnosticError` where it cannot be
-    read, or includes what cannot be."""
+    """The prompt in a file, or the default prompt. Raises :class:`DiagnosticError` where a file cannot be read."""
     path = Path(file) if file is not None else shipped(purpose)
     return read_prompt(path, str(path) if file is not None else path.name)
 
 
 def read_prompt(path: Path, name: str | None = None) -> Prompt:
-    """The prompt in a file with what it includes, under a name for people. Raises :class:`DiagnosticError`."""
+    """The prompt in a file, with the files it includes; `name` is its display name. Raises :class:`DiagnosticError`."""
     name = name or str(path)
     try:
         text = read_file(path)
@@ -148,41 +133,23 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
         raise DiagnosticError(Diagnostic("missing-file", f"there is no file {path}", hint=hint), EXIT_SPEC) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
-    files, diagnostics = parts_of(text, Source(name, text), pack_folder(path), read_file)
+    files, diagnostics = included_files(text, Source(name, text), pack_folder(path), read_file)
     if diagnostics:
         raise DiagnosticError(diagnostics, EXIT_SPEC)
     return Prompt(name, text, files)
 
 
 def shipped(purpose: Purpose) -> Path:
-    """The prompt that is used unless the spec names another."""
+    """The default prompt, for a spec that names none."""
     return SHIPPED / "core" / f"{purpose}.prompty"
 
 
-@lru_cache(maxsize=64)
-def _compiled(text: str, files: Parts = ()) -> tuple[tuple[Role, Any], ...]:
-    """The sections as templates. Raises Jinja2's errors and those of :data:`COMPILE_FAILURES`."""
-    if len(text) > MAX_TEMPLATE or sum(map(tokens_in, (text, *dict(files).values()))) > MAX_TOKENS:
-        raise ValueError(TOO_MUCH)
-    jinja = environment_with(files)
-    return tuple((section.role, jinja.from_string(section.template)) for section in split(text).sections)
+def syntax_error(source: Source, message: str, line: int) -> Diagnostic:
+    """A syntax error of Jinja2 as a diagnostic."""
+    from hcmlang.prompts.sandbox.environment import FILTERS
 
-
-def _failed_at(error: BaseException) -> tuple[str | None, int]:
-    """The part (None for the prompt itself) and line that was being filled in; Jinja2 writes them into the traceback."""
-    from hcmlang.prompts.narrow import PART
-
-    frames = [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]
-    lines = [one for one in frames if one[0] == "<template>" or one[0].startswith(PART)]
-    name, line = lines[-1] if lines else ("<template>", 1)
-    return (name.removeprefix(PART) if name.startswith(PART) else None), line or 1
-
-
-def syntax_error(source: Source, error: Any) -> Diagnostic:
-    """A :class:`jinja2.TemplateSyntaxError` in a user's terms."""
-    from hcmlang.prompts.narrow import FILTERS
-
-    message = f"this is not valid Jinja2: {str(error.message).rstrip('.')}"
-    unknown = re.match(r"No filter named '(\w+)'", str(error.message))
+    unknown = re.match(r"No filter named '(\w+)'", message)
     hint = did_you_mean(unknown[1], FILTERS) if unknown else HINT
-    return Diagnostic("template-syntax", message, line_of(source, error.lineno), hint)
+    return Diagnostic(
+        "template-syntax", f"this is not valid Jinja2: {message.rstrip('.')}", line_of(source, line), hint
+    )

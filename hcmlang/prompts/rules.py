@@ -1,4 +1,4 @@
-"""A program's constraints in plain words, for a language model whose text is only tested against them."""
+"""The constraints of a program in plain words, for language models that no grammar constrains, and for people."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ from hcmlang.lang.syntax import (
     UsesOnly,
 )
 
-#: Words of a list that are named.
+#: Words of a list that a clause names.
 _MOST_WORDS = 40
 
 
 def in_words(program: BoundProgram) -> list[str]:
-    """What a text must keep, one clause each (`the text has 6 to 30 words`), wishes last. What follows from the label that is
-    asked for (`judge`) and what a writer cannot know (`predicts`, `confidence`) is left out."""
+    """The constraints on a text, one clause each (`the text has 6 to 30 words`), preferences last.
+
+    Leaves out what follows from the target label (`judge`) and what a writer cannot know (`predicts`, `confidence`).
+    """
     tree = program.program.tree
     wording = _Wording(tuple(field.name for field in tree.fields))
     rules = rules_of(tree)
@@ -47,7 +49,7 @@ def in_words(program: BoundProgram) -> list[str]:
         for measure, bounds in _lengths(_followed(field.pattern, rules))
     }
     said = clauses(program)
-    # A length that both the rules and a constraint bound is told once: what both leave.
+    # Where both the rules and a constraint bound a length, one clause gives the intersection.
     for constraint in tree.constraints:
         count = fill(constraint.predicate, program.scope)
         if isinstance(count, Count) and constraint.kind == "require" and (count.subject, count.measure) in lengths:
@@ -65,8 +67,8 @@ def in_words(program: BoundProgram) -> list[str]:
 
 
 def for_people(program: BoundProgram) -> list[str]:
-    """The same for people, who write by hand: also which characters a free text may have, and, as they are written, constraints
-    for which there are no words. What follows from the label is left out here, too."""
+    """The constraints for people who write by hand: as :func:`in_words`, with the characters that a free text may have, and the
+    source of constraints that have no wording."""
     tree, scope = program.program.tree, program.scope
     wording, rules = _Wording(tuple(field.name for field in tree.fields)), rules_of(tree)
     letters = [wording.characters(field.name, _followed(field.pattern, rules)) for field in tree.fields]
@@ -80,12 +82,12 @@ def for_people(program: BoundProgram) -> list[str]:
 
 
 def _follows(predicate: Predicate) -> bool:
-    """Whether the values in scope decide it, or people who look at the label."""
+    """Whether the values in scope decide a predicate, or people do when they look at the label."""
     return isinstance(predicate, Constant) or (isinstance(predicate, Predicts) and predicate.judge)
 
 
 def clauses(program: BoundProgram) -> dict[str, str]:
-    """Each constraint in words, by its source, as far as there are words for it."""
+    """The constraints that have a wording, as clauses by their source."""
     tree, scope = program.program.tree, program.scope
     wording = _Wording(tuple(field.name for field in tree.fields))
     found = {one.source: wording.clause(fill(one.predicate, scope), one.kind != "forbid") for one in tree.constraints}
@@ -93,7 +95,7 @@ def clauses(program: BoundProgram) -> dict[str, str]:
 
 
 def _followed(pattern: Pattern, rules: dict[str, Pattern]) -> Pattern:
-    """What a chain of references leads to."""
+    """The pattern at the end of a chain of references."""
     seen = set()
     while isinstance(pattern, Reference) and pattern.name in rules and pattern.name not in seen:
         seen.add(pattern.name)
@@ -102,7 +104,7 @@ def _followed(pattern: Pattern, rules: dict[str, Pattern]) -> Pattern:
 
 
 def _lengths(pattern: Pattern) -> Iterator[tuple[str, tuple[float, float]]]:
-    """How long a text may be that is free text and nothing else: measures with their bounds."""
+    """The bounds on the length of a field that is only free text, by measure."""
     if isinstance(pattern, FreeText):
         words = pattern.words if pattern.chars is None else None
         for measure, bounds in (("words", words), ("sentences", pattern.sentences), ("chars", pattern.chars)):
@@ -117,24 +119,24 @@ class _Wording:
         self._fields = fields
 
     def length(self, field: str, measure: str, low: float, high: float) -> str:
-        """How long a field is."""
+        """The length of a field."""
         return f"{self._named(field)} has {_count(measure, low, high)}"
 
     def characters(self, field: str, pattern: Pattern) -> str | None:
-        """Which characters a field may have that is free text and nothing else; None where these are the usual ones."""
+        """The characters of a field that is only free text; None for the usual characters."""
         if not isinstance(pattern, FreeText) or set(FREE_CHARS) <= set(pattern.charset):
             return None
         return f"{self._named(field)} uses only {_characters(pattern.charset + ' ')}"
 
     def clause(self, predicate: Predicate, holds: bool) -> str | None:
-        """The predicate, or its opposite; None where there is nothing to tell."""
+        """The predicate, or its opposite; None without a wording."""
         if isinstance(predicate, Not):
             return self.clause(predicate.part, not holds)
         if isinstance(predicate, Combined):
             every = predicate.every == holds
             said = [self.clause(part, holds) for part in predicate.parts]
             told = [part for part in said if part is not None]
-            # One of several may be kept by a part that is not told: then the others are no rule.
+            # An alternative without a wording may satisfy the constraint: then the others are not required.
             return (", and " if every else ", or ").join(told) if told and (every or len(told) == len(said)) else None
         return self._simple(predicate, holds)
 
@@ -201,7 +203,7 @@ def _count(measure: str, low: float, high: float) -> str:
     return f"{text} {unit.removesuffix('s') if last == 1 else unit}"
 
 
-#: What characters are called, by their kind (:func:`_kind`), in the order in which they are told.
+#: The names of kinds of characters (:func:`_kind`), in the order of a clause.
 _KINDS = {
     "small": "small letters",
     "capital": "capital letters",
@@ -221,7 +223,7 @@ def _characters(charset: str) -> str:
     found = {kind: f"{_KINDS[kind]} {', '.join(_runs(kinds[kind]))}" for kind in _KINDS if kind in kinds}
     if "sign" in kinds:
         found["sign"] = _signs(kinds["sign"])
-    # Words stand last: the full stop of a sentence would be taken for one of the signs.
+    # Words come last: a full stop at the end would look like one of the signs.
     parts = [*found.values(), "spaces" if "space" in kinds else "no spaces"]
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
@@ -237,7 +239,7 @@ def _kind(char: str) -> str:
 
 
 def _signs(codes: Sequence[int]) -> str:
-    """Signs one by one: nobody knows the order in which those of a keyboard stand."""
+    """Signs one by one: a range such as `! to /` tells people nothing."""
     own = {chr(code) for code in codes if code < 128}
     known = own >= _KEYBOARD
     runs = [*([] if known else sorted(own)), *_runs([code for code in codes if code >= 128])]
@@ -246,7 +248,7 @@ def _signs(codes: Sequence[int]) -> str:
 
 
 def _runs(codes: Sequence[int]) -> list[str]:
-    """Sorted characters, more than two in a row as `a to z`; those that cannot be seen by themselves as `U+0301`."""
+    """Sorted characters, with ranges of more than two as `a to z` and invisible ones as `U+0301`."""
     runs: list[list[int]] = []
     for code in codes:
         if runs and code == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""What prompts are given: the values by name, for each purpose."""
+"""The values of prompts by name, for each purpose."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from hcmlang.lang.scope import Kind, default_names
 
-#: What a prompt is for: stating a hypothesis, writing an instance, labelling a text.
+#: The purpose of a prompt: state a hypothesis, write an instance, label a text.
 Purpose = Literal["characterize", "instances", "judge"]
 
-#: Characters of a text that are shown; what is longer is cut between two words.
+#: Characters that prompts show of a text. Longer texts are cut between two words.
 SHOWN_CHARS = 500
 
 
 def one_line(text: str, most: int = SHOWN_CHARS) -> str:
-    """A text as it is shown in a list: on one line, and cut where it is longer than `most` characters."""
+    """A text on one line, cut if it has more than `most` characters."""
     words = " ".join(text.split())
     if len(words) <= most:
         return words
@@ -24,7 +24,7 @@ def one_line(text: str, most: int = SHOWN_CHARS) -> str:
 
 
 def nested(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted names (`hypothesis.kind`) as mappings in mappings, which is how a template reads them."""
+    """Values by dotted names (`hypothesis.kind`) as nested mappings, as templates read them."""
     found: dict[str, Any] = {}
     for name, value in scope.items():
         *above, last = name.split(".", 1)
@@ -34,7 +34,7 @@ def nested(scope: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_of(values: Mapping[str, Any]) -> dict[str, Kind]:
-    """The names by which a template reads these values; one with a dot for each part of a mapping."""
+    """The names by which a template reads these values, with a dotted name for each entry of a mapping."""
     names: dict[str, Kind] = {}
     for name, value in values.items():
         parts = {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
@@ -43,8 +43,8 @@ def names_of(values: Mapping[str, Any]) -> dict[str, Kind]:
 
 
 def examples(purpose: Purpose, labels: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Values such as a prompt with this purpose is given, once as many as there may be, once as few: what it is tried
-    with, and what tells the names that it may use."""
+    """Example values for a purpose, first with as many as there can be, then with as few: checks render a prompt with them,
+    and they define the names that it may use."""
     gold, predicted = labels[0], labels[1]
     texts = {name: f"an example of {name}" for name in columns}
     task: dict[str, Any] = {"labels": list(labels), "fields": list(columns)}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
-from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TOKENS, tokens_in
-from hcmlang.prompts.sandbox import environment, fill
+from hcmlang.prompts.includes import COMPILE_FAILURES, MAX_TOKENS, count_tokens, template_environment
+from hcmlang.prompts.sandbox.client import RenderError, worker
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
 
 #: The default wording.
@@ -19,8 +19,6 @@ BUILT_IN = Path(__file__).with_name("statements.yaml")
 
 KINDS = ("word", "phrase", "negation", "contrast", "length", "overlap")
 _NAMES = ("name", "field", "words", "triggers", "gold", "predicted", "hcms", "of_hcms", "others", "of_others")
-#: What a template may raise while it is filled in.
-_FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, *COMPILE_FAILURES)
 
 
 @dataclass(frozen=True)
@@ -64,21 +62,12 @@ def _hint() -> str:
     return f"known in a template: {', '.join(_NAMES)}"
 
 
-@lru_cache(maxsize=256)
-def _template(text: str) -> Any:
-    return environment().from_string(text)
-
-
 def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The filled-in template on one line, and the problem, if there is one."""
-    import jinja2
-
+    """The filled-in template on one line, and what went wrong, if something did."""
     try:
-        text = " ".join(fill(_template(template), values).split())
-    except jinja2.TemplateError as error:
-        return "", error.message or "it cannot be filled in"
-    except _FAILURES as error:
-        return "", str(error)
+        text = " ".join(worker.render(json.dumps({"templates": [template], "files": {}}), values)[0].split())
+    except RenderError as error:
+        return "", error.message
     return text, None if text else "it is empty"
 
 
@@ -119,12 +108,12 @@ def _check(kind: str, entry: Entry) -> list[Diagnostic]:
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         hint = "write a sentence with {{ name }} and the like"
         return [Diagnostic("wrong-type", f"`{kind}` must be a text", node.span, hint)]
-    if tokens_in(node.value) > MAX_TOKENS:
+    if count_tokens(node.value) > MAX_TOKENS:
         return [Diagnostic("too-large", f"the template of `{kind}` is too long", entry.key, _hint())]
     try:
-        parsed = environment().parse(node.value)
+        parsed = template_environment().parse(node.value)
         unknown_names = sorted(meta.find_undeclared_variables(parsed) - set(_NAMES))
-        environment().compile(parsed)
+        template_environment().compile(parsed)
     except jinja2.TemplateSyntaxError as error:
         message = f"the template of `{kind}` is wrong: {(error.message or '').rstrip('.')}"
         return [Diagnostic("template-syntax", message, _line(entry, node, error.lineno), _hint())]

@@ -206,5 +206,5 @@ def test_a_prompt_whose_inputs_are_a_list(folder: Path) -> None:
     text = "---\ninputs: [tone, {name: mood}]\n---\n{{ tone }} {{ mood }} {{ other }}\n"
     path = opened(workspace, folder / "write.prompty", text)
     assert [one.message for one in workspace.diagnostics()[path]] == [
-        "`other` is no value in scope, and `inputs` does not declare it"
+        "`other` is not a value in scope, and `inputs` does not declare it"
     ]

@@ -14,7 +14,7 @@ import pytest
 
 from hcmlang.packs.lock import read_lock
 from hcmlang.packs.new_pack import new_pack
-from hcmlang.prompts.check import check
+from hcmlang.prompts.prompt_check import check
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 _TEXT = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")

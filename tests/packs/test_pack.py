@@ -108,7 +108,7 @@ def test_mistakes_in_the_manifest(pack: Path, old: str, new: str, found: str) ->
             "instances.prompty",
             '"macros.jinja"',
             '"/etc/passwd"',
-            "outside-pack instances.prompty:19 '/etc/passwd' lies",
+            "outside-pack instances.prompty:19 '/etc/passwd' is outside",
         ),
         ("macros.jinja", "{% endif %}", "", "template-syntax macros.jinja:12"),
         ("programs/negation.hcm", "one_of(negators)", "one_of(negator)", "unknown-name negation.hcm:4"),

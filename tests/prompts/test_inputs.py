@@ -8,7 +8,7 @@ import pytest
 
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.lang.scope import Kind
-from hcmlang.prompts.check import check, check_for
+from hcmlang.prompts.prompt_check import check, check_for
 from hcmlang.prompts.render import Prompt, read_prompt
 
 HEAD = "---\ninputs:\n  tone: {type: str, default: calm}\n  many: {type: 'list[int]', description: some numbers}\n---\n"
@@ -40,7 +40,7 @@ def test_defaults_stand_in() -> None:
 def test_values_are_looked_at_before_anything_is_filled_in() -> None:
     prompt = Prompt("p", HEAD + BODY)
     assert failure(prompt, {}) == (
-        "missing-value p:4:3: the input `many` has no value / give it, or declare a `default`"
+        "missing-value p:4:3: the input `many` has no value / pass a value, or declare a `default`"
     )
     assert "did you mean it by `mny`?" in failure(prompt, {"mny": [1]})
     assert "`many` must be a list, each a whole number, not ['x']" in failure(prompt, {"many": ["x"]})

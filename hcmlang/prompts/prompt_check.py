@@ -1,4 +1,4 @@
-"""Every mistake in a prompt file that can be told before it is used."""
+"""The static checks of a prompt file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, did_y
 from hcmlang.files import pack_folder
 from hcmlang.lang.imports import Reader, read_file
 from hcmlang.lang.scope import Kind
+from hcmlang.prompts.includes import COMPILE_FAILURES, MAX_TEMPLATE, included_files, line_of, template_environment
 from hcmlang.prompts.inputs import Input, declared_inputs
 from hcmlang.prompts.parse import Section, front_matter, lost_front, split
-from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TEMPLATE, line_of, parts_of
 from hcmlang.prompts.render import HINT, Prompt, syntax_error
-from hcmlang.prompts.sandbox import environment_with
 from hcmlang.prompts.values import Purpose, examples, names_of
 from hcmlang.spec.tree import MappingNode, Node
 
 
 def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_file) -> list[Diagnostic]:
-    """Every mistake in a prompt file; `names` are the values in scope besides its own inputs; `read` reads what it includes."""
+    """Every mistake in a prompt file. `names` are the values in scope besides its own inputs; `read` reads included files."""
     parts, source = split(text), Source(str(path), text)
     tree, diagnostics = front_matter(parts, source)
     declared, found = declared_inputs(tree)
@@ -32,16 +31,16 @@ def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_
         message = f"the prompt has more than {MAX_TEMPLATE:,} characters"
         return [*diagnostics, Diagnostic("too-large", message, line_of(source, 1))]
     folder = pack_folder(path)
-    files, found = parts_of(text, source, folder, read)
+    files, found = included_files(text, source, folder, read)
     diagnostics += found
     if any(one.code == "too-large" for one in found):
         return diagnostics
-    jinja, used = environment_with(files), set[str]()
+    used = set[str]()
     for name, part in files:
-        found, _ = _template(jinja, Section("user", part), Source(str((folder or path.parent) / name), part), used)
+        found, _ = _template(Section("user", part), Source(str((folder or path.parent) / name), part), used)
         diagnostics += found
     for section in parts.sections:
-        found, words = _template(jinja, section, source, used)
+        found, words = _template(section, source, used)
         diagnostics += [*found, *_names(words, source, None if declared is None else declared.keys(), names)]
     if not has_errors(diagnostics):
         diagnostics += _unused(declared or {}, used)
@@ -51,8 +50,10 @@ def check(path: Path, text: str, names: Mapping[str, Kind], read: Reader = read_
 def check_for(
     purpose: Purpose, path: Path, text: str, labels: Sequence[str], columns: Sequence[str], read: Reader = read_file
 ) -> list[Diagnostic]:
-    """Every mistake in a prompt file that is to serve a purpose in a task with these labels and text columns, those that
-    show only when it is filled in included."""
+    """Every mistake in a prompt file for a purpose, in a task with these labels and text columns.
+
+    Renders the prompt with example values too, which shows more mistakes than the text alone.
+    """
     tried = examples(purpose, labels, columns)
     names = names_of(tried[0])
     found = check(path, text, names, read)
@@ -66,9 +67,9 @@ def check_for(
     if has_errors(found):
         return found
     if not any(section.role == "user" for section in split(text).sections):
-        hint = "write what the model shall do below a line `user:`"
+        hint = "write the request to the model below a line `user:`"
         return [*found, Diagnostic("no-question", "the prompt has no section `user:`", line_of(source, 1), hint)]
-    prompt = Prompt(str(path), text, parts_of(text, source, pack_folder(path), read)[0])
+    prompt = Prompt(str(path), text, included_files(text, source, pack_folder(path), read)[0])
     for values in tried:
         try:
             prompt.render(values)
@@ -78,7 +79,7 @@ def check_for(
 
 
 def inputs(text: str) -> dict[str, Kind]:
-    """What the front matter declares under `inputs`."""
+    """The inputs that the front matter declares, as names in scope."""
     tree, _ = front_matter(split(text), Source("", text))
     meant = {
         name: one.description or "an input of this prompt" for name, one in (declared_inputs(tree)[0] or {}).items()
@@ -86,29 +87,27 @@ def inputs(text: str) -> dict[str, Kind]:
     return {name: Kind(False, None, meaning) for name, meaning in meant.items()}
 
 
-def _template(
-    jinja: Any, section: Section, source: Source, used: set[str]
-) -> tuple[list[Diagnostic], list[tuple[str, int, str]]]:
-    """What is wrong with a template by itself, and the names that it takes from outside; they are put into `used`."""
+def _template(section: Section, source: Source, used: set[str]) -> tuple[list[Diagnostic], list[tuple[str, int, str]]]:
+    """Every mistake in a template by itself, and the names that it uses but does not set. Adds these names to `used`."""
     import jinja2
     from jinja2 import meta
 
     try:
-        tree = jinja.parse(section.template)
+        tree = template_environment().parse(section.template)
         words = _used(tree, meta.find_undeclared_variables(tree))
-        jinja.compile(tree)
+        template_environment().compile(tree)
     except jinja2.TemplateSyntaxError as error:
-        return [syntax_error(source, error)], []
+        return [syntax_error(source, str(error.message), error.lineno)], []
     except RecursionError:
         return [Diagnostic("too-deep", "the template is nested too deeply", line_of(source, 1))], []
     except (jinja2.TemplateError, *COMPILE_FAILURES) as error:
-        message = f"this template cannot be used: {str(error) or type(error).__name__}"
+        message = f"this template does not compile: {str(error) or type(error).__name__}"
         return [Diagnostic("template-syntax", message, line_of(source, 1), HINT)], []
     used |= {name for name, _, _ in words}
     return [], words
 
 
-#: Keys of front matter: those that are read here, and those that other readers of the layout know, old and new.
+#: Keys of front matter: those that hcmlang reads, and those of other readers of the format, old and new.
 _KEYS = ("name", "description", "version", "authors", "license", "inputs", "output", "purpose")
 _KEYS_OF_OTHERS = frozenset(
     ("$schema", "kind", "id", "displayName", "author", "tags", "documentation", "icon", "metadata", "base", "sample")
@@ -118,7 +117,7 @@ _KEYS_OF_OTHERS = frozenset(
 
 
 def _unknown_keys(tree: Node | None) -> Iterator[Diagnostic]:
-    """Keys of front matter that nobody knows. A warning: a file for another reader is of use here, too."""
+    """Unknown keys of front matter. Only a warning: the file may also serve another program."""
     for key, one in tree.entries.items() if isinstance(tree, MappingNode) else ():
         if key not in _KEYS and key not in _KEYS_OF_OTHERS:
             message = f"a prompt file has no key `{key}`"
@@ -126,7 +125,7 @@ def _unknown_keys(tree: Node | None) -> Iterator[Diagnostic]:
 
 
 def _unused(declared: Mapping[str, Input], used: Collection[str]) -> Iterator[Diagnostic]:
-    """Inputs with a type that no template takes. Those that are only described tell what there is."""
+    """Inputs with a type that no template uses. Inputs without a type are documentation."""
     for one in declared.values():
         if one.kind is not None and one.name not in used:
             hint = "remove it, or write {{ " + one.name + " }} where it belongs"
@@ -136,14 +135,14 @@ def _unused(declared: Mapping[str, Input], used: Collection[str]) -> Iterator[Di
 def _names(
     used: Iterable[tuple[str, int, str]], source: Source, inputs: Collection[str] | None, names: Mapping[str, Kind]
 ) -> Iterator[Diagnostic]:
-    """The names among those used that stand for nothing."""
+    """The names that have no value."""
     known = {*(inputs or ()), *(name.partition(".")[0] for name in names)}
     for name, line, attribute in used:
         whole = f"{name}.{attribute}"
         if name not in known:
             message = f"there is no value `{name}` in scope"
             if inputs is not None:
-                message = f"`{name}` is no value in scope, and `inputs` does not declare it"
+                message = f"`{name}` is not a value in scope, and `inputs` does not declare it"
             hint = did_you_mean(name, sorted({*(inputs or ()), *names}))
             yield Diagnostic("unknown-name", message, _word(source, line, name), hint)
         elif attribute and whole not in names and name not in names:
@@ -154,7 +153,7 @@ def _names(
 
 
 def _used(tree: Any, free: Iterable[str]) -> list[tuple[str, int, str]]:
-    """The free variables of a template where they are used: name, line, and the attribute that is taken of it."""
+    """Where a template uses its free variables: name, line, and the attribute that follows."""
     from jinja2 import nodes
 
     wanted = set(free)
@@ -167,7 +166,7 @@ def _used(tree: Any, free: Iterable[str]) -> list[tuple[str, int, str]]:
 
 
 def _word(source: Source, number: int, word: str) -> Span:
-    """Where a word stands in a line: that within a tag of the template first."""
+    """The position of a word in a line, preferably inside a tag of the template."""
     line = source.line(number) or ""
     pattern = r"(?<![\w.])" + r"\s*\.\s*".join(map(re.escape, word.split("."))) + r"(?!\w)"
     inside = [match for match in re.finditer(pattern, line) if re.search(r"\{[{%][^}]*$", line[: match.start()])]
