@@ -16,7 +16,7 @@ from hcmlang import classifiers, lang, prompts
 from hcmlang.annotate import views
 from hcmlang.data.near_duplicates import NearDuplicates
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.orders import in_order_of
 from hcmlang.loop.people import FORM, Check, checked, compiled, first_violated
@@ -207,4 +207,4 @@ class _Place:
 def _outdated(run: Path) -> DiagnosticError:
     message = f"the tasks of {run} were made from another spec, or from results that are gone"
     hint = f"bring them up to date: hcmlang resume {run}"
-    return DiagnosticError(Diagnostic("outdated-tasks", message, hint=hint), EXIT_SPEC)
+    return SpecError(Diagnostic("outdated-tasks", message, hint=hint))

@@ -16,7 +16,7 @@ from typing import Any
 
 from hcmlang.annotate.answers import CANNOT_TELL, Broken, names_of, payload_of, problems_of
 from hcmlang.annotate.rows import Cells, RowError, listed, rows_of, source_of
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
+from hcmlang.diagnostics import Diagnostic, Span, SpecError
 from hcmlang.hashing import content_key
 from hcmlang.teachers.asked import Task
 from hcmlang.teachers.assignment import Assignments
@@ -120,7 +120,7 @@ def _rows(path: Path, tasks: Tasks, broken: Broken, done: Imported) -> list[_Row
         else:
             rows += [row] if row is not None else []
     if empty:
-        raise DiagnosticError(Diagnostic("no-rows", f"{path} has no rows"), EXIT_SPEC)
+        raise SpecError(Diagnostic("no-rows", f"{path} has no rows"))
     return rows
 
 

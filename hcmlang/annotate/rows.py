@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, SpecError
 
 #: How texts in UTF-16 begin, and spreadsheets.
 _UTF16, _ZIP = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), b"PK\x03\x04"
@@ -78,7 +78,7 @@ def source_of(path: Path) -> Source:
             encoding = "utf-16"
         text = path.read_text(encoding)
     except OSError as error:
-        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("unreadable-file", f"cannot read {path}: {error}")) from error
     except UnicodeDecodeError as error:
         at = f"is not {error.encoding[:6].upper()}, from byte {error.start:,} on"
         raise _not_text(path, "is a spreadsheet, not a text" if begin == _ZIP else at) from error
@@ -89,7 +89,7 @@ def source_of(path: Path) -> Source:
 
 def _not_text(path: Path, message: str) -> DiagnosticError:
     hint = "save it as UTF-8; a spreadsheet calls that `CSV UTF-8`"
-    return DiagnosticError(Diagnostic("not-utf8", f"{path} {message}", hint=hint), EXIT_SPEC)
+    return SpecError(Diagnostic("not-utf8", f"{path} {message}", hint=hint))
 
 
 def rows_of(source: Source, required: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, Cells | RowError]]:
@@ -138,7 +138,7 @@ def _require(source: Source, line: int, columns: Sequence[str], required: Mappin
                 if len(columns) == 1:
                     hint += "; commas, semicolons or tabs part columns"
             place = Span.point(source, line)
-            raise DiagnosticError(Diagnostic("missing-column", f"no column says {what}", place, hint), EXIT_SPEC)
+            raise SpecError(Diagnostic("missing-column", f"no column says {what}", place, hint))
 
 
 def _guess(source: Source, columns: Sequence[str], there: set[str]) -> str | None:

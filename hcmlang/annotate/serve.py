@@ -16,7 +16,7 @@ from hcmlang.annotate.answers import LONGEST_NAME, is_name
 from hcmlang.annotate.app import make_app
 from hcmlang.annotate.feedback import Checker
 from hcmlang.annotate.pages import Pages, Settings
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.loop.store import JOURNAL
 from hcmlang.teachers.tasks import Tasks, has_tasks
 
@@ -26,10 +26,10 @@ def opened(run: Path) -> Iterator[Tasks]:
     """The tasks of the run in a folder. Raises :class:`DiagnosticError` where there is no run, or it asks nobody."""
     if not (run / JOURNAL).is_file():
         hint = "a run directory has a journal.db; `hcmlang run SPEC` makes one"
-        raise DiagnosticError(Diagnostic("no-run", f"{run} holds no run", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("no-run", f"{run} holds no run", hint=hint))
     if not has_tasks(run / JOURNAL):
         hint = "give the spec a teacher `{kind: human, wage: {usd_per_hour: ...}}` and run it until it stops for people"
-        raise DiagnosticError(Diagnostic("no-tasks", f"{run} asks people for nothing", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("no-tasks", f"{run} asks people for nothing", hint=hint))
     with Tasks(run / JOURNAL) as tasks:
         yield tasks
 
@@ -73,13 +73,13 @@ def _require_usable(token: str | None, name: str, loopback: bool) -> None:
     if token and len(token) < SHORTEST_TOKEN:
         hint = "leave --token out, and one is made"
         message = f"a token of {len(token)} characters can be guessed; it takes {SHORTEST_TOKEN}"
-        raise DiagnosticError(Diagnostic("weak-token", message, hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("weak-token", message, hint=hint))
     if name and not is_name(name):
         message = f"--name is no name of 1 to {LONGEST_NAME} characters"
-        raise DiagnosticError(Diagnostic("bad-name", message), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-name", message))
     if name and not loopback:
         message = "with --name everybody who comes from elsewhere would be the same person"
-        raise DiagnosticError(Diagnostic("bad-name", message, hint="leave it out, and the page asks"), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-name", message, hint="leave it out, and the page asks"))
 
 
 def reachable(host: str, listening: socket.socket) -> str:

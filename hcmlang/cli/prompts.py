@@ -48,7 +48,7 @@ def prompts() -> None:
 
 def _found(text: Path, folder: Path) -> Pack:
     """The pack in a folder, or of a name. Raises :class:`DiagnosticError`."""
-    from hcmlang.diagnostics import EXIT_SPEC, DiagnosticError
+    from hcmlang.diagnostics import SpecError
     from hcmlang.files import MANIFEST
     from hcmlang.packs.lock import read_lock
     from hcmlang.packs.pack import read_pack
@@ -59,7 +59,7 @@ def _found(text: Path, folder: Path) -> Pack:
         return read_pack(text)
     pack, diagnostics = find_named(str(text), read_lock(folder))
     if pack is None:
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return pack
 
 
@@ -129,7 +129,8 @@ def render(prompt: str, file: Path | None, values: tuple[str, ...], folder: Path
 def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     """Check PACK, and run its own tests: prompts with the messages that must come out, programs with texts that they must and
     must not accept."""
-    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, Diagnostic, DiagnosticError, has_errors, render, render_json
+    from hcmlang.cli.exits import FAILED
+    from hcmlang.diagnostics import Diagnostic, SpecError, has_errors, render, render_json
     from hcmlang.files import MANIFEST
     from hcmlang.loop.packs import examine
     from hcmlang.packs.selftest import run_tests
@@ -138,10 +139,10 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     if update and not own:
         # The cache and what comes with hcmlang stay as they are.
         message, hint = f"{pack} is no folder with a pack.yaml", "only the tests of a pack of your own can be updated"
-        raise DiagnosticError(Diagnostic("no-pack", message, hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("no-pack", message, hint=hint))
     found, diagnostics = examine(pack if own else _found(pack, folder).folder)
     if found is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     tested = list(run_tests(found, update))
     failed = [one for one in tested if not one.passed]
     told = [*diagnostics, *(one for test in failed for one in test.diagnostics)]
@@ -152,7 +153,7 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     if not as_json:
         click.echo(f"{found.name} {found.manifest.version}: {len(tested) - len(failed)} of {len(tested)} tests passed")
     if failed:
-        sys.exit(EXIT_FAILED)
+        sys.exit(FAILED)
 
 
 @prompts.command()
@@ -215,7 +216,7 @@ def remove(name: str, folder: Path) -> None:
 def publish(pack: Path, target: str) -> None:
     """Publish the pack in the folder PACK, if it passes its tests, to TARGET: a folder, FILE.zip,
     git+https://HOST/REPOSITORY#SUBFOLDER (a commit and a tag), or hub:OWNER/NAME."""
-    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors
+    from hcmlang.diagnostics import DiagnosticError, SpecError, has_errors
     from hcmlang.diagnostics import render as render_found
     from hcmlang.loop.packs import examine
     from hcmlang.packs.publish import publish as publish_pack
@@ -223,10 +224,10 @@ def publish(pack: Path, target: str) -> None:
 
     found, diagnostics = examine(pack)
     if found is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     failed = [one for test in run_tests(found) if not test.passed for one in test.diagnostics]
     if failed:
-        raise DiagnosticError(failed, EXIT_FAILED)
+        raise DiagnosticError(failed)
     if diagnostics:
         click.echo(render_found(diagnostics), err=True)
     source = publish_pack(found, target, Path())

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, SpecError
 from hcmlang.engines.journal import NANO
 from hcmlang.engines.wire import ChatRequest, ChatResponse, Usage
 from hcmlang.files import atomic_file, reported
@@ -37,7 +37,7 @@ def load(path: Path) -> dict[str, dict[str, Any]]:
     """
     if not path.is_file():
         hint = "`hcmlang record export RUN` writes one; a run's journal.db will do as well"
-        raise DiagnosticError(Diagnostic("missing-file", f"there is no recording {path}", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("missing-file", f"there is no recording {path}", hint=hint))
     calls = _of_journal(path) if path.suffix == ".db" else _of_file(path)
     return {call["key"]: call for call in calls}
 
@@ -117,5 +117,5 @@ def _of_file(path: Path) -> Iterator[dict[str, Any]]:
                 span = Span.point(Source(str(path), "\n" * (number - 1) + line), number, 1, max(1, len(line.rstrip())))
                 hint = "`hcmlang record export RUN` writes a recording"
                 found_wrong = Diagnostic("bad-recording", "this is no recorded call", span, hint)
-                raise DiagnosticError(found_wrong, EXIT_SPEC) from error
+                raise SpecError(found_wrong) from error
             yield found

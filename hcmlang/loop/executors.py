@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager, nullcontext
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.loop.job import Executor
 from hcmlang.loop.storage import Storage
 from hcmlang.progress import Progress
@@ -21,7 +21,7 @@ def executor_for(
     if on is not None:
         if on != "ray" and not re.fullmatch(r"ray://.+:\d+/?", on):
             hint = "write `--on ray`, or `--on ray://HOST:10001` for one that runs elsewhere"
-            raise DiagnosticError(Diagnostic("unknown-cluster", f"there is no cluster `{on}`", hint=hint), EXIT_SPEC)
+            raise SpecError(Diagnostic("unknown-cluster", f"there is no cluster `{on}`", hint=hint))
         try:
             from hcmlang.loop.cluster import Cluster
         except ImportError as error:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span, SpecError
 from hcmlang.files import atomic_folder, held, reported
 from hcmlang.hashing import content_key, file_digest
 from hcmlang.packs.limits import MAX_BYTES, MAX_FILE, MAX_FILES
@@ -59,7 +59,7 @@ def _writing(place: Path) -> Iterator[None]:
     except DiagnosticError as error:
         hint = "packs are kept in the user's cache folder; HCMLANG_CACHE=FOLDER names another, where you may write"
         found = [replace(one, hint=hint) if one.code == "not-writable" else one for one in error.diagnostics]
-        raise DiagnosticError(found, error.exit_code) from error
+        raise type(error)(found) from error
 
 
 def check_size(folder: Path) -> None:
@@ -75,7 +75,7 @@ def check_size(folder: Path) -> None:
         why = f"it has more than {MAX_BYTES:,} bytes, or one of its files more than {MAX_FILE:,}"
     if why is not None:
         hint = "a pack is a folder of small text files"
-        raise DiagnosticError(Diagnostic("bad-pack", f"{folder} is refused as a pack: {why}", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-pack", f"{folder} is refused as a pack: {why}", hint=hint))
 
 
 def changes(folder: Path, files: Mapping[str, str]) -> Iterator[str]:

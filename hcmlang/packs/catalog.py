@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean, has_errors
+from hcmlang.diagnostics import Diagnostic, Source, SpecError, did_you_mean, has_errors
 from hcmlang.files import MANIFEST
 from hcmlang.lang.imports import read_file
 from hcmlang.packs.check import PURPOSES, purpose_of
@@ -92,7 +92,7 @@ def source_text(pack: Pack, name: str) -> str:
             return read_file(pack.path(section, name))
     known = [one for section in SECTIONS for one in pack.names(section)]
     message = f"the pack {pack.name} has no part `{name}`"
-    raise DiagnosticError(Diagnostic("unknown-name", message, hint=did_you_mean(name, known)), EXIT_SPEC)
+    raise SpecError(Diagnostic("unknown-name", message, hint=did_you_mean(name, known)))
 
 
 def rendered(text: str, folder: Path, file: Path | None, values: Sequence[str]) -> tuple[Turn, ...]:
@@ -114,7 +114,7 @@ def rendered(text: str, folder: Path, file: Path | None, values: Sequence[str]) 
     )
     wrong = unknown_values(prompt.inputs, given, known)
     if wrong:
-        raise DiagnosticError(wrong, EXIT_SPEC)
+        raise SpecError(wrong)
     return prompt.render(given)
 
 
@@ -129,22 +129,22 @@ def _prompt(text: str, folder: Path) -> tuple[Prompt, Pack | None, str]:
         message = f"`{text}` names no prompt: write PACK/NAME, or a file that ends with .prompty"
         pack_here = shlex.quote(whole.rstrip("/")) or "PACK"
         hint = f"`hcmlang prompts show {pack_here}` shows the prompts of a pack"
-        raise DiagnosticError(Diagnostic("bad-value", message, hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-value", message, hint=hint))
     if owner and (place / MANIFEST).is_file():
         pack: Pack | None = read_pack(place)
     else:
         pack, diagnostics = find_named(owner, read_lock(folder))
         if pack is None:
-            raise DiagnosticError(diagnostics, EXIT_SPEC)
+            raise SpecError(diagnostics)
     assert pack is not None
     if pack.version not in Range(checked_range(wanted, text)):
         message = f"{text} asks for versions {wanted}, and {pack.name} is {pack.version} here"
         hint = f"leave out what follows @, or `hcmlang prompts update {pack.name}@'{wanted}'`"
-        raise DiagnosticError(Diagnostic("wrong-version", message, hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("wrong-version", message, hint=hint))
     if name not in pack.names("prompts"):
         message = f"the pack {pack.name} has no prompt `{name}`"
         close = did_you_mean(name, pack.names("prompts"))
-        raise DiagnosticError(Diagnostic("unknown-name", message, hint=close), EXIT_SPEC)
+        raise SpecError(Diagnostic("unknown-name", message, hint=close))
     return read_prompt(pack.path("prompts", name)), pack, name
 
 
@@ -153,7 +153,7 @@ def _value(text: str) -> tuple[str, Any]:
     node, diagnostics = parse_tree(Source(f"--value {text}", value or "''"))
     if not equals or not name.strip() or node is None or has_errors(diagnostics):
         hint = "write it as --value sample=2, --value labels=[no,yes]"
-        raise DiagnosticError(Diagnostic("bad-value", f"`{text}` is not of the form NAME=VALUE", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-value", f"`{text}` is not of the form NAME=VALUE", hint=hint))
     return name.strip(), plain(node)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, did_you_mean
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError, did_you_mean
 from hcmlang.files import held, write_text
 from hcmlang.hashing import content_key
 from hcmlang.packs.cache import cache_folder, has, place_of, store
@@ -95,7 +95,7 @@ def restore(folder: Path, offline: bool = False) -> list[Change]:
                 other = sorted(one for one in names if again.files.get(one) != locked.files.get(one))
                 message = f"{locked.source} no longer has the pack {name} {locked.version} as it was locked: {', '.join(other)}"
                 hint = f"`hcmlang prompts update {name}` takes what there is now"
-                raise DiagnosticError(Diagnostic("pack-changed", message, lock.span(name), hint), EXIT_SPEC)
+                raise SpecError(Diagnostic("pack-changed", message, lock.span(name), hint))
             # The files say the version; one that was changed in the lock alone is put right.
             if again.version != locked.version:
                 mended = locked.model_copy(update={"version": again.version})
@@ -115,7 +115,7 @@ def _again(name: str, locked: Locked, lock: Lock, offline: bool) -> Locked:
             raise
         message = f"{locked.source} has no version {locked.version} of {name}, which is locked"
         hint = f"{error.diagnostics[0].hint}; `hcmlang prompts update {name}` takes what there is now"
-        raise DiagnosticError(Diagnostic("no-version", message, lock.span(name), hint), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("no-version", message, lock.span(name), hint)) from error
 
 
 def _as_locked(locked: Locked, folder: Path) -> Origin:
@@ -144,7 +144,7 @@ def update(names: Sequence[str], folder: Path, offline: bool = False) -> list[Ch
             message = f"{before.source} has the pack {given} now, not {name}"
             source = shlex.quote(before.source)
             hint = f"`hcmlang prompts remove {name}`, then `hcmlang prompts add {source}` if you want {given} instead"
-            raise DiagnosticError(Diagnostic("other-pack", message, lock.span(name), hint), EXIT_SPEC)
+            raise SpecError(Diagnostic("other-pack", message, lock.span(name), hint))
         found.append(Change(name, before, after))
     _lock_as(folder, {one.name: one.after for one in found if one.after is not None})
     return found
@@ -163,7 +163,7 @@ def locked_as(lock: Lock, name: str) -> Locked:
     """A pack of the lock. Raises :class:`DiagnosticError` where it has none of this name."""
     if name not in lock.packs:
         hint = did_you_mean(name, lock.packs) or "`hcmlang prompts add SOURCE` adds one"
-        raise DiagnosticError(Diagnostic("unknown-pack", f"{lock.path} has no pack `{name}`", None, hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("unknown-pack", f"{lock.path} has no pack `{name}`", None, hint))
     return lock.packs[name]
 
 
@@ -175,7 +175,7 @@ def _fetch(origin: Origin, folder: Path, offline: bool) -> tuple[str, Locked]:
         pack = found.pack
         broken = list(check_files(pack))
         if broken:
-            raise DiagnosticError(broken, EXIT_SPEC)
+            raise SpecError(broken)
         _, files = store(pack)
         source = replace(origin, range="").text
         locked = Locked(
@@ -205,4 +205,4 @@ def _remembered(origin: Origin) -> tuple[str, Locked]:
             return name, locked
     message = f"{origin.text} is not in the cache, and nothing may be fetched"
     hint = "once without --offline (and without HCMLANG_OFFLINE), and it is there"
-    raise DiagnosticError(Diagnostic("offline", message, hint=hint), EXIT_SPEC)
+    raise SpecError(Diagnostic("offline", message, hint=hint))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, has_errors
+from hcmlang.diagnostics import Diagnostic, Span, SpecError, has_errors
 from hcmlang.files import write_text
 from hcmlang.packs.manifest import File, PackName, Version
 from hcmlang.spec.load import validate, value_span
@@ -87,4 +87,4 @@ def read_lock(folder: Path) -> Lock:
             return Lock(folder, found.packs, tree)
         diagnostics = [*diagnostics, *more]
     hint = f"take {LOCK} from your version control, or remove it and add the packs again"
-    raise DiagnosticError([*diagnostics, Diagnostic("bad-lock", f"{folder / LOCK} is damaged", hint=hint)], EXIT_SPEC)
+    raise SpecError([*diagnostics, Diagnostic("bad-lock", f"{folder / LOCK} is damaged", hint=hint)])

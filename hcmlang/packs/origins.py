@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.packs.versions import Range
 
 Kind = Literal["folder", "archive", "git", "hub"]
@@ -121,9 +121,9 @@ def checked_range(text: str, whole: str) -> str:
         Range(text)
     except ValueError as error:
         hint = "write ^1.2 (up to 2), ~1.2 (up to 1.3), >=1.2,<3, or 1.2.0"
-        raise DiagnosticError(Diagnostic("bad-range", f"{whole}: {error}", hint=hint), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("bad-range", f"{whole}: {error}", hint=hint)) from error
     return text
 
 
 def _bad(text: str, why: str) -> DiagnosticError:
-    return DiagnosticError(Diagnostic("bad-source", f"{text!r} is no source of a pack: {why}", hint=_FORMS), EXIT_SPEC)
+    return SpecError(Diagnostic("bad-source", f"{text!r} is no source of a pack: {why}", hint=_FORMS))

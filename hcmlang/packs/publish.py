@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.files import atomic_file, atomic_folder, reported
 from hcmlang.packs.cache import changes, check_size
 from hcmlang.packs.git import cloned, refs_of, run_git
@@ -30,23 +30,21 @@ def publish(pack: Pack, target: str, base: Path) -> str:
         return _published(pack, target, base)
     except DiagnosticError as error:
         found = [replace(one, hint=_ELSEWHERE) if one.code == "not-writable" else one for one in error.diagnostics]
-        raise DiagnosticError(found, error.exit_code) from error
+        raise type(error)(found) from error
 
 
 def _published(pack: Pack, target: str, base: Path) -> str:
     check_size(pack.folder)
     if not target.strip():
-        raise DiagnosticError(Diagnostic("bad-source", "the target is empty", hint=_TARGETS), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-source", "the target is empty", hint=_TARGETS))
     if target.startswith(("git+", "hub:")):
         origin = parse_origin(target, base)
         if origin.revision or origin.range:
             message = f"{target}: a version is published under its own tag"
-            raise DiagnosticError(Diagnostic("bad-source", message, hint="leave out what follows @"), EXIT_SPEC)
+            raise SpecError(Diagnostic("bad-source", message, hint="leave out what follows @"))
         return _to_git(pack, origin) if origin.kind == "git" else publish_hub(pack, origin, tag_of(pack, origin))
     if "://" in target or target.endswith(ARCHIVES[1:]):
-        raise DiagnosticError(
-            Diagnostic("bad-source", f"nothing can be published to {target}", hint=_TARGETS), EXIT_SPEC
-        )
+        raise SpecError(Diagnostic("bad-source", f"nothing can be published to {target}", hint=_TARGETS))
     if target.endswith(".zip"):
         _to_zip(pack, base / target)
         return target
@@ -64,9 +62,7 @@ def _to_folder(pack: Pack, target: str, base: Path) -> str:
     place = base / Path(target).expanduser() / pack.name / pack.manifest.version
     if place.resolve().is_relative_to(pack.folder.resolve()):
         message = f"{target} lies within the pack, which would hold itself then"
-        raise DiagnosticError(
-            Diagnostic("bad-source", message, hint="name a TARGET outside the pack's folder"), EXIT_SPEC
-        )
+        raise SpecError(Diagnostic("bad-source", message, hint="name a TARGET outside the pack's folder"))
     if place.exists():
         if not list(changes(place, pack.digests())):
             return f"{target}/{pack.name}@^{pack.manifest.version}"
@@ -99,9 +95,7 @@ def _to_git(pack: Pack, origin: Origin) -> str:
     with cloned(origin.where) as copy:
         place = copy / origin.subfolder
         if not place.resolve().is_relative_to(copy.resolve()):
-            raise DiagnosticError(
-                Diagnostic("bad-source", f"`{origin.subfolder}` is a link in {origin.where}"), EXIT_SPEC
-            )
+            raise SpecError(Diagnostic("bad-source", f"`{origin.subfolder}` is a link in {origin.where}"))
         with reported(place):
             _clear(place)
             _copy(pack, place)
@@ -136,4 +130,4 @@ def _author(copy: Path) -> tuple[str, ...]:
 def _taken(pack: Pack, where: str) -> DiagnosticError:
     hint = "a version never changes once it is published: raise `version` in its pack.yaml"
     message = f"{pack.name} {pack.manifest.version} is in {where} already"
-    return DiagnosticError(Diagnostic("already-published", message, pack.span("version"), hint), EXIT_SPEC)
+    return SpecError(Diagnostic("already-published", message, pack.span("version"), hint))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, SpecError
 from hcmlang.files import MANIFEST, write_text
 from hcmlang.packs.pack import files_in
 
@@ -20,10 +20,10 @@ def new_pack(folder: Path, name: str | None = None) -> list[str]:
     name = name or folder.absolute().name
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name):
         hint = "lower-case letters, digits and `-`: --name my-pack"
-        raise DiagnosticError(Diagnostic("bad-name", f"`{name}` cannot be the name of a pack", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-name", f"`{name}` cannot be the name of a pack", hint=hint))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "name a folder that is not there yet, or is empty"
-        raise DiagnosticError(Diagnostic("not-empty", f"{folder} is not empty", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("not-empty", f"{folder} is not empty", hint=hint))
     names = files_in(_EXAMPLE)
     for one in names:
         text = (_EXAMPLE / one).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.files import MANIFEST
 from hcmlang.packs.archive import unpack
 from hcmlang.packs.git import fetch_git, no_version
@@ -55,7 +55,7 @@ def fetched(origin: Origin, base: Path) -> Iterator[Fetched]:
             folder = _within(folder, origin.subfolder)
         pack = _chosen(origin, folder)
         if pack.version not in origin.wanted:
-            raise DiagnosticError(no_version(origin, {pack.version: ""}), EXIT_SPEC)
+            raise SpecError(no_version(origin, {pack.version: ""}))
         yield Fetched(pack, revision)
 
 
@@ -66,7 +66,7 @@ def _named(origin: Origin, work: Path) -> Iterator[None]:
         yield
     except DiagnosticError as error:
         source = replace(origin, subfolder="").text if origin.kind != "git" else origin.text
-        raise DiagnosticError(named(error.diagnostics, work / "pack", source), error.exit_code) from error
+        raise type(error)(named(error.diagnostics, work / "pack", source)) from error
 
 
 def _archive(origin: Origin, base: Path, work: Path, folder: Path) -> str:
@@ -148,7 +148,7 @@ def _chosen(origin: Origin, folder: Path) -> Pack:
         if shelf := sorted(path.parent.parent.name for path in folder.glob(f"*/*/{MANIFEST}")):
             join = "/" if "#" in origin.text or origin.kind == "folder" else "#"
             hint = f"it has versions of packs; name one of them: {origin.text}{join}{shelf[0]}"
-        raise DiagnosticError(Diagnostic("no-pack", f"there is no {MANIFEST} in {origin.text}", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("no-pack", f"there is no {MANIFEST} in {origin.text}", hint=hint))
     packs = [read_pack(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
     names = sorted({pack.name for pack in packs})
     if len(names) > 1:
@@ -156,9 +156,9 @@ def _chosen(origin: Origin, folder: Path) -> Pack:
             f"name one of them: {origin.text}{'/' if '#' in origin.text or origin.kind == 'folder' else '#'}{names[0]}"
         )
         message = f"{origin.text} holds several packs: {', '.join(names)}"
-        raise DiagnosticError(Diagnostic("several-packs", message, hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("several-packs", message, hint=hint))
     by_version = {pack.version: pack for pack in packs}
     newest = origin.wanted.newest(by_version)
     if newest is None:
-        raise DiagnosticError(no_version(origin, dict.fromkeys(by_version, "")), EXIT_SPEC)
+        raise SpecError(no_version(origin, dict.fromkeys(by_version, "")))
     return by_version[newest]

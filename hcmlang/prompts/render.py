@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean
+from hcmlang.diagnostics import Diagnostic, Source, SpecError, did_you_mean
 from hcmlang.files import pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
@@ -83,7 +83,7 @@ class Prompt:
         import jinja2
 
         if wrong := check_values(self._typed, values):
-            raise DiagnosticError(wrong, EXIT_SPEC)
+            raise SpecError(wrong)
         given = with_defaults(self._typed, values) if self._typed else values
         turns = []
         try:
@@ -93,12 +93,12 @@ class Prompt:
                     if content:
                         turns.append(Turn(role, content))
         except jinja2.TemplateSyntaxError as error:
-            raise DiagnosticError(syntax_error(self._source_of(error.name), error), EXIT_SPEC) from error
+            raise SpecError(syntax_error(self._source_of(error.name), error)) from error
         except (jinja2.TemplateError, *_FAILURES) as error:
-            raise DiagnosticError(self._failure(error), EXIT_SPEC) from error
+            raise SpecError(self._failure(error)) from error
         if not turns:
             message = f"the prompt {self.name} says nothing"
-            raise DiagnosticError(Diagnostic("template-failed", message, line_of(self.source, 1)), EXIT_SPEC)
+            raise SpecError(Diagnostic("template-failed", message, line_of(self.source, 1)))
         return tuple(turns)
 
     @cached_property
@@ -145,12 +145,12 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
         text = read_file(path)
     except FileNotFoundError as error:
         hint = "name a file that ends with .prompty, or PACK/NAME for a prompt of a pack"
-        raise DiagnosticError(Diagnostic("missing-file", f"there is no file {path}", hint=hint), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("missing-file", f"there is no file {path}", hint=hint)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("unreadable-file", f"cannot read {path}: {error}")) from error
     files, diagnostics = parts_of(text, Source(name, text), pack_folder(path), read_file)
     if diagnostics:
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return Prompt(name, text, files)
 
 

@@ -13,16 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hcmlang.diagnostics import (
-    EXIT_SPEC,
-    Diagnostic,
-    DiagnosticError,
-    Source,
-    Span,
-    closest,
-    did_you_mean,
-    has_errors,
-)
+from hcmlang.diagnostics import Diagnostic, Source, Span, SpecError, closest, did_you_mean, has_errors
 from hcmlang.lang.imports import Reader
 from hcmlang.spec.model import Spec
 from hcmlang.spec.references import SECTIONS, Finder, as_reference, wrong_reference
@@ -118,7 +109,7 @@ def require_spec(path: Path, overrides: Sequence[str] = (), *, find: Finder | No
     """Like :func:`read_spec`; raises :class:`DiagnosticError` on any error."""
     file, diagnostics = read_spec(path, overrides, find=find)
     if file is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return file
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
+from hcmlang.diagnostics import Diagnostic, Span, SpecError, did_you_mean, has_errors
 from hcmlang.prompts.parts import COMPILE_FAILURES, MAX_TOKENS, tokens_in
 from hcmlang.prompts.sandbox import environment, fill
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
@@ -37,7 +37,7 @@ class Statements:
             own, diagnostics = _read(path)
             templates |= own
         if has_errors(diagnostics):
-            raise DiagnosticError(diagnostics, EXIT_SPEC)
+            raise SpecError(diagnostics)
         return cls(templates)
 
     def render(self, kind: str, **values: Any) -> str:
@@ -47,9 +47,8 @@ class Statements:
         """
         text, problem = _fill(self.templates[kind], values)
         if problem:
-            raise DiagnosticError(
+            raise SpecError(
                 Diagnostic("template-failed", f"the template of `{kind}` fails: {problem}", hint=_hint()),
-                EXIT_SPEC,
             )
         return text
 
