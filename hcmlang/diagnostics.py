@@ -186,7 +186,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if not choices:
         return None
     shown = ", ".join(f"`{choice}`" for choice in choices[:12])
-    return f"known here: {shown}" + (", ..." if len(choices) > 12 else "")
+    return f"available: {shown}" + (", ..." if len(choices) > 12 else "")
 
 
 def _excerpt(span: Span) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.near_duplicates import normalized
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
@@ -54,7 +54,7 @@ def audit(results: Results, progress: Progress = SILENT) -> list[Check]:
     sources = {"train": data.train, "pool": data.pool, "test": data.test, **spec.task.challenge}
     tables = {name: read_table(one, spec.task, name) for name, one in sources.items() if one is not None}
     sets = {name: tables[name] for name in ("test", *spec.task.challenge)}
-    held_out = HeldOut(sets, spec.select.near_duplicate)
+    held_out = EvaluationRows(sets, spec.select.near_duplicate)
     predicted = _predicted(results, sets)
     return [
         _disjoint(tables, sets),
@@ -109,12 +109,12 @@ def _predicted(results: Results, sets: Mapping[str, Table]) -> Check:
     return Check(PREDICTED, tuple(wrong), f"{len(rows):,} predictions")
 
 
-def _instances(results: Results, held_out: HeldOut, spec: Spec) -> Check:
+def _instances(results: Results, held_out: EvaluationRows, spec: Spec) -> Check:
     """No instance that was trained on repeats, or nearly repeats, a row that is evaluated."""
     rows = results.augmented.to_pylist()
     wrong = []
     for number, row in enumerate(rows):
-        leak = held_out.within([row[name] for name in spec.task.text])
+        leak = held_out.revealed_by([row[name] for name in spec.task.text])
         if leak is not None:
             wrong.append(f"augmented.parquet row {number} repeats {leak}")
     return Check("instances repeat no evaluated row", tuple(wrong), f"{len(rows):,} instances")
@@ -145,12 +145,12 @@ def _counts(results: Results) -> Check:
     return Check("counts add up", tuple(wrong), f"{kept.total():,} kept, {dropped.total():,} dropped")
 
 
-def _prompts(results: Results, held_out: HeldOut) -> Check:
+def _prompts(results: Results, held_out: EvaluationRows) -> Check:
     """Nothing that a model on a server was told holds an evaluated row. What a judge was shown was written, not told."""
     wrong, count = [], 0
     for key, body in _requests(results):
         count += 1
-        leak = held_out.told(str(message.get("content", "")) for message in body.get("messages", []))
+        leak = held_out.found_in(str(message.get("content", "")) for message in body.get("messages", []))
         if leak is not None:
             wrong.append(f"call {key[:12]} was told {leak}")
     return Check("prompts hold no evaluated row", tuple(wrong), f"{count:,} calls in the journal")

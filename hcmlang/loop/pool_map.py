@@ -33,7 +33,7 @@ def pool_map(work: Work) -> None:
     is_hcm = [_hcm(scores, pool.y, tau)[rows] if scores is not None else None for scores in (before, after)]
     texts = pool.texts()
     held_out = work.held_out(work.config["near_duplicate"], (texts[row] for row in shown))
-    told = {int(row) for row in shown if held_out.within(texts[row]) is None}
+    told = {int(row) for row in shown if held_out.revealed_by(texts[row]) is None}
     labels = np.array(pool.labels, dtype=object)
     columns = {
         name: pa.array([column[row] if row in told else None for row in rows], pa.string())

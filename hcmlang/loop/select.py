@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.near_duplicates import NearDuplicates, normalized
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
@@ -42,7 +42,7 @@ def select(
     config: spec.Select,
     *,
     train: Table,
-    held_out: HeldOut,
+    held_out: EvaluationRows,
     seed: int,
     earlier: Sequence[Instance] = (),
     choose: Choice | None = None,
@@ -78,7 +78,7 @@ class _Guard:
         candidates: Sequence[Instance],
         threshold: float,
         train: Table,
-        held_out: HeldOut,
+        held_out: EvaluationRows,
         earlier: Sequence[Instance],
     ) -> None:
         self._train = train
@@ -109,10 +109,10 @@ class _Guard:
         self._passed.append(_shown(row))
 
     def _leaks(self, row: Sequence[str]) -> Objection | None:
-        leak = self._held_out.like(row)
+        leak = self._held_out.repeated_by(row)
         if leak is not None:
             return f"{'repeats' if leak.similarity == 1 else 'nearly repeats'} {leak.name}", str(leak)
-        leak = self._held_out.within(row)
+        leak = self._held_out.revealed_by(row)
         return (f"contains a row of {leak.name}", str(leak)) if leak is not None else None
 
     def _contradicts(self, row: Sequence[str], label: str) -> Objection | None:

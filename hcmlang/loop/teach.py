@@ -48,7 +48,7 @@ def detect(work: Work) -> None:
     # What stands in a held-out set, too, must not be shown to a teacher.
     texts = pool.texts()
     held_out = work.held_out(work.config["near_duplicate"], (texts[row] for row in rows))
-    leaks = {int(row): leak for row in rows if (leak := held_out.within(texts[row])) is not None}
+    leaks = {int(row): leak for row in rows if (leak := held_out.revealed_by(texts[row])) is not None}
     rows = np.array([row for row in rows if row not in leaks], dtype=np.int64)
     write_jsonl(work.out / LEAKED, [{"row": row, "repeats": str(leak)} for row, leak in leaks.items()])
     embeddings = None
@@ -104,7 +104,7 @@ def _may_show(work: Work, pool: Table, rows: Sequence[int]) -> list[int]:
     """Those of some rows of the pool that a teacher may see."""
     texts = dict(zip(rows, pool.take(rows).texts(), strict=True))
     held_out = work.kept_for(texts.values())
-    return [row for row, text in texts.items() if held_out.within(text) is None]
+    return [row for row, text in texts.items() if held_out.revealed_by(text) is None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -281,7 +281,7 @@ def generic(work: Work) -> None:
 def shown_rows(work: Work) -> list[int]:
     """The rows of the pool that a teacher may see."""
     held_out = work.held_out(work.config["near_duplicate"])
-    return [row for row, text in enumerate(work.table("pool").texts()) if held_out.within(text) is None]
+    return [row for row, text in enumerate(work.table("pool").texts()) if held_out.revealed_by(text) is None]
 
 
 def recorded(work: Work) -> None:

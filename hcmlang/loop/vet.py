@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Call, Completion, Engine, Message
 from hcmlang.lang import Dialect
 
 #: The held-out rows that matter to rows which will be asked about.
-KeptFor: TypeAlias = Callable[[Iterable[Sequence[str]]], HeldOut]
+KeptFor: TypeAlias = Callable[[Iterable[Sequence[str]]], EvaluationRows]
 
 
 def vet(conversations: Iterable[Sequence[Message]], kept_for: KeptFor) -> None:
@@ -22,7 +22,7 @@ def vet(conversations: Iterable[Sequence[Message]], kept_for: KeptFor) -> None:
     lines = {line for messages in conversations for message in messages for line in message.content.splitlines()}
     held_out = kept_for((line,) for line in lines)
     for messages in conversations:
-        leak = held_out.told(message.content for message in messages)
+        leak = held_out.found_in(message.content for message in messages)
         if leak is not None:
             # The row is named, and its text kept out of what somebody may paste into a prompt.
             message = f"a prompt for the teacher holds a row that is kept for evaluation: {leak}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.table import Table
 from hcmlang.loop.desk import Desk
 from hcmlang.progress import Progress
@@ -52,13 +52,13 @@ class Work:
         """The rows that a `read` step wrote."""
         return Table.read(self.inputs[role] / TABLE, self.config["fields"], self.config["labels"])
 
-    def held_out(self, near_duplicate: float, asked: Iterable[Sequence[str]] | None = None) -> HeldOut:
+    def held_out(self, near_duplicate: float, asked: Iterable[Sequence[str]] | None = None) -> EvaluationRows:
         """The rows that are only evaluated; what shares that part of its word 3-grams with one nearly repeats it. Where only
         some rows will be `asked` about, it takes little memory."""
         roles = [role for role in self.inputs if role.startswith("held_out:")]
-        return HeldOut({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate, asked)
+        return EvaluationRows({role.partition(":")[2]: self.table(role) for role in roles}, near_duplicate, asked)
 
-    def kept_for(self, asked: Iterable[Sequence[str]]) -> HeldOut:
+    def kept_for(self, asked: Iterable[Sequence[str]]) -> EvaluationRows:
         """The same at the near-duplicate threshold of the step, for rows that will be `asked` about."""
         return self.held_out(self.config["near_duplicate"], asked)
 

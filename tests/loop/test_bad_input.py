@@ -95,7 +95,7 @@ def test_a_missing_column_and_a_missing_file_and_an_unknown_arm_at_once(hcmlang:
         "spec.yaml:4:9: error: train.tsv has no column `sentence` [missing-column]\n"
         "  4 |   text: sentence\n"
         "    |         ^^^^^^^^\n"
-        "  hint: known here: `text`, `label`\n"
+        "  hint: available: `text`, `label`\n"
         "spec.yaml:6:34: error: there is no file pol.tsv [missing-file]\n"
         "  6 |   data: {train: train.tsv, pool: pol.tsv, test: test.tsv}\n"
         "    |                                  ^^^^^^^\n"
@@ -231,7 +231,7 @@ def test_a_compressed_table_is_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "pool.tsv.gz").write_bytes(gzip.compress((tmp_path / "pool.tsv").read_bytes()))
     with pytest.raises(DiagnosticError, match="unknown-format") as caught:
         hcmlang.load(spec).run(tmp_path / "run")
-    assert str(caught.value.diagnostics[0].hint).startswith("unpack it first")
+    assert str(caught.value.diagnostics[0].hint).startswith("unpack the file first")
 
 
 def test_what_predicts_is_missed_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

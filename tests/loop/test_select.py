@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.near_duplicates import NearDuplicates, normalized, shingles
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
@@ -29,7 +29,7 @@ def run(*instances: tuple[str, str], keep: int | None = None, test: Table | None
     config = spec.Select(keep=keep)
     train = table("a train row that everyone knows by heart", label=1)
     held_out = {"test": test or table("a test row that nobody may see before the end")}
-    return select(candidates, config, train=train, held_out=HeldOut(held_out, config.near_duplicate), seed=0)
+    return select(candidates, config, train=train, held_out=EvaluationRows(held_out, config.near_duplicate), seed=0)
 
 
 def reasons(selection: Selection) -> list[str]:
@@ -60,7 +60,7 @@ def test_duplicates_and_near_duplicates() -> None:
 def test_contradictions() -> None:
     assert reasons(run(("a train row that everyone knows by heart", "h"))) == ["contradicts train"]
     both = [Instance({"text": "same text"}, label, "h", seed=0, teacher="t") for label in LABELS]
-    chosen = select(both, spec.Select(), train=table("x"), held_out=HeldOut({"test": table("y")}, 0.8), seed=0)
+    chosen = select(both, spec.Select(), train=table("x"), held_out=EvaluationRows({"test": table("y")}, 0.8), seed=0)
     assert chosen.kept == []
     assert reasons(chosen) == ["contradicts another", "contradicts another"]
 
@@ -81,7 +81,9 @@ def test_a_pair_that_shares_one_text_is_no_duplicate() -> None:
         {"premise": "a man walks in the park", "hypothesis": "somebody is out of doors"}, "negative", "h", 0
     )
     train = Table.of(fields, LABELS, [["b", "c"]], [0])
-    assert select([pair], spec.Select(), train=train, held_out=HeldOut({"test": held_out}, 0.8), seed=0).kept == [pair]
+    assert select(
+        [pair], spec.Select(), train=train, held_out=EvaluationRows({"test": held_out}, 0.8), seed=0
+    ).kept == [pair]
 
 
 def test_fields_are_compared_in_the_order_of_the_task() -> None:
@@ -91,7 +93,11 @@ def test_fields_are_compared_in_the_order_of_the_task() -> None:
     pair = Instance({"hypothesis": rows[0][1], "premise": rows[0][0]}, "negative", "h", 0, teacher="t")
     train = Table.of(fields, LABELS, [["b", "c"]], [0])
     chosen = select(
-        [pair], spec.Select(), train=train, held_out=HeldOut({"test": Table.of(fields, LABELS, rows, [0])}, 0.8), seed=0
+        [pair],
+        spec.Select(),
+        train=train,
+        held_out=EvaluationRows({"test": Table.of(fields, LABELS, rows, [0])}, 0.8),
+        seed=0,
     )
     assert reasons(chosen) == ["repeats test"]
 
@@ -101,7 +107,7 @@ def test_rows_of_train_are_shown_and_a_held_out_set_of_that_name_is_not() -> Non
     held_out = {"train": table("a secret row of a set that is named train")}
     texts = ["zero " + train.columns[0][0], train.columns[0][0] + ".", held_out["train"].columns[0][0]]
     candidates = [Instance({"text": text}, "negative", "h", 0, teacher="t") for text in texts]
-    rejected = select(candidates, spec.Select(), train=train, held_out=HeldOut(held_out, 0.8), seed=0).rejected
+    rejected = select(candidates, spec.Select(), train=train, held_out=EvaluationRows(held_out, 0.8), seed=0).rejected
     assert [(r.reason, r.detail) for r in rejected] == [
         ("nearly repeats train", f"train row 0, similarity 0.91: {train.columns[0][0]}"),
         ("repeats train", f"train row 0: {train.columns[0][0]}"),
