@@ -48,7 +48,15 @@ def annotate() -> None:
 )
 def serve(run: Path, **options: Any) -> None:
     """Serve the page until Ctrl-C. Answers are kept. Run the same command again to continue."""
-    from hcmlang.annotate.serve import serve as start
+    from hcmlang.diagnostics import Diagnostic, DiagnosticError
+
+    try:
+        from hcmlang.annotate.serve import serve as start
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
+            raise
+        hint = "pip install 'hcmlang[annotate]'"
+        raise DiagnosticError(Diagnostic("missing-package", f"the page needs {error.name}", hint=hint)) from error
 
     start(run, **options, say=lambda url: click.echo(f"{url}  (Ctrl-C stops the server; answers are kept)"))
 
@@ -69,15 +77,15 @@ def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
 
     `html` writes one page for each task. MTurk and Prolific can show these pages.
     """
+    from hcmlang.annotate import open_tasks
     from hcmlang.annotate.export import export as export_tasks
-    from hcmlang.annotate.serve import opened
     from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
     target = out or run / (f"tasks.{form}" if form != "html" else "tasks")
     if target.is_file() and target.suffix != f".{form}":
         hint = f"choose another file, or a name that ends with .{form}"
         raise DiagnosticError(Diagnostic("folder-in-use", f"{target} exists and is not an earlier export", hint=hint))
-    with opened(run) as tasks:
+    with open_tasks(run) as tasks:
         count, checking = export_tasks(run, tasks, form, target, checks)
     click.echo(f"{count:,} tasks and {checking:,} attention checks in {target}")
 
@@ -98,13 +106,12 @@ def import_answers(run: Path, files: tuple[Path, ...], failures: int) -> None:
     If annotators sent one file for each task, import all files together: attention checks are counted over all of them.
     Importing the same files again changes nothing.
     """
-    from hcmlang.annotate import imports
+    from hcmlang.annotate import imports, open_tasks
     from hcmlang.annotate.feedback import Checker
-    from hcmlang.annotate.serve import opened
     from hcmlang.diagnostics import render
 
-    with opened(run) as tasks:
-        done = imports.read(files, tasks, Checker(run, tasks).broken, failures)
+    with open_tasks(run) as tasks:
+        done = imports.read(files, tasks, Checker(run, tasks).find_broken, failures)
     if diagnostics := imports.diagnostics_of(done):
         click.echo(render(diagnostics), err=True)
     click.echo(done.summary())

@@ -14,8 +14,7 @@ import httpx
 
 from hcmlang.annotate.app import make_app
 from hcmlang.annotate.pages import Settings
-from hcmlang.annotate.serve import bound, pages_of
-from hcmlang.annotate.wire import server_of
+from hcmlang.annotate.serve import bound, pages_of, server_of
 from hcmlang.teachers.tasks import Tasks
 
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,11 @@ def test_nothing_is_done_by_a_link(base: str) -> None:
 
 def test_a_session_cannot_be_made_up(base: str) -> None:
     access = Access("another secret", None)
-    forged = access.write(access.named(access.new(), "Ada"))
+    forged = access.write(replace(access.new_session(), name="Ada"))
     (name,) = Person(base).client.cookies
     for cookie in (forged, "x", "x.y", ".", forged.split(".")[0] + ".", "\x7f" * 40):
         with Person(base, headers={"cookie": f"{name}={cookie}"}) as somebody:
-            assert "Who are you?" in somebody.page.text
+            assert "What is your name?" in somebody.page.text
 
 
 def test_two_runs_on_one_machine_do_not_take_each_others_sessions(base: str, run: Path, tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ def test_an_answer_to_no_task_or_a_foreign_one_does_nothing(base: str, run: Path
         ada.get("/work")
         form = {**ada.hidden(), "label": "positive"}
         for key in ("", "x", "' or 1=1 --", json.dumps({"$ne": 1})):
-            assert "not there any more" in ada.client.post("/answer", data={**form, "task": key}).text
+            assert "no longer exists" in ada.client.post("/answer", data={**form, "task": key}).text
             assert ada.client.post("/draft", data={**form, "task": key}).status_code == 204
             assert ada.client.post("/skip", data={**form, "task": key}).status_code == 200
     with Tasks(run / "journal.db") as tasks:
@@ -224,7 +225,7 @@ def test_a_task_is_answered_by_those_it_was_given_to(base: str, run: Path) -> No
         own = mallory.hidden()
         for token in (own["token"], grace.hidden()["token"], "", "x.y"):
             page = mallory.client.post("/answer", data={**own, "task": theirs, "token": token, "label": "positive"})
-            assert "was not given to you" in page.text
+            assert "was not assigned to you" in page.text
         assert "Saved" in grace.send("/answer", label="positive").text
     with Tasks(run / "journal.db") as tasks:
         assert [one.annotator for one in tasks.answers(theirs)] == ["Grace"]
@@ -316,7 +317,7 @@ def test_nobody_is_sent_to_where_a_host_header_says(run: Path) -> None:
 
 
 def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("access", "wire"):
+    for place in ("access", "serve"):
         monkeypatch.setattr(f"hcmlang.annotate.{place}.MOST_SECONDS", 0.3)
     with server(run) as base, Person(base, "Ada") as ada:
         cookie = "; ".join(f"{name}={value}" for name, value in ada.client.cookies.items())
@@ -336,8 +337,8 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("options", "code", "hint"),
     [
-        (("--token", "a"), "weak-token", "one is made"),
-        (("--host", "0.0.0.0", "--token", "short"), "weak-token", "one is made"),
+        (("--token", "a"), "weak-token", "to create one"),
+        (("--host", "0.0.0.0", "--token", "short"), "weak-token", "to create one"),
         (("--name", "x" * 61), "bad-name", ""),
         (("--name", "\x1b[31m"), "bad-name", ""),
         (("--host", "0.0.0.0", "--name", "Ada"), "bad-name", "the page asks"),

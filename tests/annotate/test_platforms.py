@@ -38,7 +38,7 @@ def writing_run(writing: Path, tmp_path: Path) -> Path:
 
 def taken(run: Path, *files: Path, failures: int = 0) -> imports.Imported:
     with Tasks(run / "journal.db") as tasks:
-        return imports.read(files, tasks, Checker(run, tasks).broken, failures)
+        return imports.read(files, tasks, Checker(run, tasks).find_broken, failures)
 
 
 def exported(run: Path, form: Any, out: Path, checks: int | None = None) -> tuple[int, int]:
@@ -105,7 +105,7 @@ def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path
         assert tasks.open()["verify"] == len(listed) - 2, "the work is still wanted"
         assert tasks.rows("select distinct state from people_answers where source = 'import'") == [("refused",)]
     assert done.usd == pytest.approx(0.1 * len(listed))
-    assert "failed the attention checks" in imports.told(done)[-1].message
+    assert "failed the attention checks" in imports.diagnostics_of(done)[-1].message
 
 
 def test_nothing_tells_checks_apart_where_labels_are_shown(run: Path, tmp_path: Path) -> None:
@@ -167,13 +167,13 @@ def test_what_a_row_says_twice_or_in_another_currency_is_told(run: Path, tmp_pat
     done = taken(run, tmp_path / "a.jsonl")
     assert (dict(done.rows), done.usd) == ({"saved": 1}, 0.25)
     assert [one.message for one in done.wrong] == [
-        "label: there is one answer, and this row says `positive` and `negative`",
-        f"`{'x' * 40}` is no name of who answered",
-        "`Cy\ufffdevil` is no name of who answered",
-        "`0.10 GBP` is no pay in US dollars for one answer",
-        "`0,10` is no pay in US dollars for one answer",
+        "label: this row has several answers: `positive` and `negative`",
+        f"`{'x' * 40}` is not a name or id",
+        "`Cy\ufffdevil` is not a name or id",
+        "`0.10 GBP` is not valid pay in US dollars for one answer",
+        "`0,10` is not valid pay in US dollars for one answer",
     ]
-    assert "turn other currencies into US dollars" in (done.wrong[3].hint or "")
+    assert "convert other currencies to US dollars" in (done.wrong[3].hint or "")
 
 
 def test_words_may_come_as_a_list(explaining: Path, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path)
     before = costs_of(run)[-1]["usd"]
     done = taken(run, tmp_path / "a.jsonl", failures=1)
     assert done.rows["restored"] == count
-    assert f"{count} taken after all" in done.summary()
+    assert f"{count} imported after all" in done.summary()
     assert costs_of(run)[-1]["usd"] == before, "it was paid once"
 
 
@@ -258,10 +258,10 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
     assert [one.code for one in done.wrong] == ["bad-row"] * 6
     (tmp_path / "b.jsonl").write_text('{"task": 1\nnonsense\n[]\n')
     done = taken(run, tmp_path / "b.jsonl")
-    assert ["no JSON" in one.message for one in done.wrong] == [True] * 3
+    assert ["not " in one.message and "JSON" in one.message for one in done.wrong] == [True] * 3
     assert "Expecting ',' delimiter" in done.wrong[0].message
     (tmp_path / "c.jsonl").write_text(json.dumps({"task": "x", "worker": "W"}) + "\n" * 2 + '{"task": "x"}\n' * 5)
-    (told,) = imports.told(taken(run, tmp_path / "c.jsonl"))
+    (told,) = imports.diagnostics_of(taken(run, tmp_path / "c.jsonl"))
     assert told.message == "this run has no task `x` (and 5 more rows)"
 
 
@@ -270,8 +270,8 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
     [
         (b"", "no-rows", "has no rows"),
         (b"task,worker,label\n", "no-rows", "has no rows"),
-        (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column says the task"),
-        (b"task,label\nx,positive\n", "missing-column", "no column says who answered"),
+        (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column for the task"),
+        (b"task,label\nx,positive\n", "missing-column", "no column for the annotator"),
         (b"\n\n", "no-rows", "has no rows"),
         ("task,worker,label\n".encode("utf-16-le"), "not-utf8", "zeros between its characters"),
         ("task,worker,label\n".encode("utf-16")[:-1], "not-utf8", "is not UTF-16, from byte"),
@@ -328,11 +328,11 @@ def test_what_is_meant_without_doubt_is_taken(run: Path, tmp_path: Path, written
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ("task|worker|label\nx|W|positive\n", "commas, semicolons or tabs part columns"),
+        ("task|worker|label\nx|W|positive\n", "separate columns with commas, semicolons or tabs"),
         ('[{"task": "x", "worker": "W"}]', "one JSON list"),
-        ("0123456789abcdef0123456789abcdef,W,positive\n", "put the names of the columns above it"),
-        ("Submission id,Participant id,Status,Time taken\ns,p,APPROVED,12\n", "Prolific's list of who took part"),
-        ("task,job,answers,question\nx,verify,1,Which?\n", "as `export` wrote them"),
+        ("0123456789abcdef0123456789abcdef,W,positive\n", "add a line with the names of the columns above it"),
+        ("Submission id,Participant id,Status,Time taken\ns,p,APPROVED,12\n", "Prolific's list of participants"),
+        ("task,job,answers,question\nx,verify,1,Which?\n", "that `export` wrote"),
         ("key,who\nx,W\n", "the columns here are `key`, `who`"),
     ],
 )
@@ -352,9 +352,9 @@ def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: 
     done = taken(run, tmp_path / "a.csv")
     assert dict(done.rows) == {}
     assert [one.message for one in done.wrong] == [
-        "two columns are called `label`, and say `positive` and `negative`",
-        "the row has no answer",
-        "this row has 6 cells, and there are 5 columns",
+        "two columns are called `label` and have different values: `positive` and `negative`",
+        "this row has no answer",
+        "this row has 6 cells, but there are 5 columns",
     ]
     assert "an answer stands in `label`; this row has `task`" in (done.wrong[1].hint or "")
     assert "a text that holds a comma stands in quotes" in (done.wrong[2].hint or "")
@@ -373,8 +373,8 @@ def test_a_stricter_limit_takes_nothing_back_and_says_so(run: Path, tmp_path: Pa
     assert taken(run, tmp_path / "a.jsonl", failures=1).rows["saved"] == count
     done = taken(run, tmp_path / "a.jsonl")
     assert dict(done.rows) == {"again": len(rows)}
-    (told,) = imports.told(done)
-    assert f"what an earlier import took of theirs stays ({count} answers)" in told.message
+    (told,) = imports.diagnostics_of(done)
+    assert f"what an earlier import accepted from them stays ({count} answers)" in told.message
     assert "run the spec into another folder" in (told.hint or "")
 
 
@@ -502,7 +502,7 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(table(rows))
     done = hcmlang("annotate", "import", run, "a.csv")
     assert done.returncode == 0, done.stderr
-    assert "1 taken, 1 wrong" in done.stdout
+    assert "1 imported, 1 wrong" in done.stdout
     assert "a.csv:3:1: warning: this run has no task `x` [bad-row]" in done.stderr
     assert hcmlang("annotate", "import", run, "missing.csv").returncode == 2
     for args in (["nowhere"], ["export", "nowhere", "--format", "csv"]):
@@ -514,5 +514,5 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
         tasks.retire(["nowhere"])
     nothing = hcmlang("annotate", "export", run, "--format", "csv", "--out", "none.csv")
     assert nothing.returncode == 1
-    assert "waits for nothing from people" in nothing.stderr
+    assert "has no open tasks for people" in nothing.stderr
     assert not (tmp_path / "none.csv").exists()

@@ -81,8 +81,8 @@ def open_page(browser: Browser, served: Served) -> Iterator[Any]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(served.base)
         page.get_by_label("Name").fill(name)
-        page.get_by_role("button", name="Begin").click()
-        page.get_by_role("link", name="Go on").click()
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("link", name="Continue").click()
         return page
 
     yield make
@@ -146,7 +146,7 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     assert "banana" in broken.inner_text()
     assert "not kept" in broken.inner_text()
     page.locator("#feedback").get_by_text("The classifier says").wait_for()
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     assert "Not kept" in page.get_by_role("alert").inner_text()
     box.fill("")
     box.type(f"{trigger} and a red apple")
@@ -157,10 +157,10 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     page.goto(page.url.split("?")[0].replace("/answer", "/work"))
     assert task_of(page) == before
     assert box.input_value() == f"{trigger} and a red apple"
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     page.get_by_label("Your text").type(f"{trigger} and a red apple")
-    page.locator("#feedback").get_by_text("Nearly the same text is there already").wait_for()
+    page.locator("#feedback").get_by_text("A nearly identical text already exists").wait_for()
 
 
 def enough_labels(run: Path, count: int) -> None:
@@ -223,7 +223,7 @@ def test_going_back_brings_no_text_into_another_task(run: Path, open_page: Any) 
     page.locator("textarea").fill(f"{trigger} and no apple of bridge")
     before = task_of(page)
     with page.expect_navigation():
-        page.get_by_role("button", name="Save and go on").click()
+        page.get_by_role("button", name="Save and continue").click()
     assert task_of(page) != before
     page.go_back()
     page.wait_for_load_state()
@@ -280,17 +280,17 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
         page.get_by_label("Your explanation").fill("Words that are turned around are taken as they stand.")
         page.get_by_label("Words or phrases").fill(", ".join(words))
         with page.expect_navigation():
-            page.get_by_role("button", name="Save and go on").click()
+            page.get_by_role("button", name="Save and continue").click()
     people.waits(spec, run)
     page.get_by_role("link", name="run").click()
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Continue").click()
     count = 0
     while page.get_by_label("Your text").count():
         word = content_of(run, page)["hypothesis"]["triggers"][0]
         others = ("good", "bad", "long", "short", "loud", "slow")
         page.get_by_label("Your text").fill(f"the film is not {word} and {others[count]}")
         with page.expect_navigation():
-            page.get_by_role("button", name="Save and go on").click()
+            page.get_by_role("button", name="Save and continue").click()
         count += 1
     people.waits(spec, run)
     page.goto(page.url.split("?")[0])
@@ -299,7 +299,7 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
     while page.locator(".labels").count():
         with page.expect_navigation():
             page.get_by_role("button", name=written_as[page.locator(".specimen .text").inner_text()]).click()
-    assert "the run can go on" in page.locator("main").inner_text()
+    assert "the run can continue" in page.locator("main").inner_text()
     result = hcmlang.load(spec).run(run)
     assert result.metrics["arms"] == ["none", "crowd", "miner"]
     assert result.metrics["instances"]["crowd"][0]["kept"] == count
@@ -377,15 +377,15 @@ def test_a_server_that_is_gone_is_told_and_what_was_typed_stays(run: Path, serve
     address = page.url
     served.kill()
     page.get_by_label("Your text").type(text)
-    page.get_by_text("The server does not answer").wait_for()
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_text("The server does not respond").wait_for()
+    page.get_by_role("button", name="Save and continue").click()
     page.wait_for_timeout(300)
     assert page.url == address
     assert page.get_by_label("Your text").input_value() == text
     served.start()
     page.get_by_text("The server is back").wait_for()
     with page.expect_navigation():
-        page.get_by_role("button", name="Save and go on").click()
+        page.get_by_role("button", name="Save and continue").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     assert [text in payload for _, _, payload, _, _ in answers(run)[-1:]] == [True]
 
@@ -398,13 +398,13 @@ def test_when_all_is_answered_the_page_says_what_comes_next(run: Path, served: S
             page.keyboard.press("1")
     for path in ("work", ""):
         page.goto(served.base.rstrip("/") + "/" + path)
-        page.get_by_role("heading", name="Everything is answered").wait_for()
+        page.get_by_role("heading", name="All tasks are done").wait_for()
         assert page.get_by_text(f"hcmlang resume {run}").is_visible()
-        assert page.get_by_role("link", name="Go on").count() == 0
+        assert page.get_by_role("link", name="Continue").count() == 0
     with Tasks(run / "journal.db") as tasks:
         tasks.retire(["nowhere"])
     page.reload()
-    assert "the run asks for nothing more" in page.locator("main").inner_text()
+    assert "the run needs nothing more" in page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
@@ -415,7 +415,7 @@ def test_a_mistake_is_tied_to_its_field_and_told_in_words(run: Path, open_page: 
     page.locator(".checks .broken").first.wait_for()
     assert "The text contains at least one of" in page.locator("#feedback").inner_text()
     assert box.get_attribute("aria-invalid") == "true"
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("alert").filter(has_text="Not kept").wait_for()
     assert set(box.get_attribute("aria-describedby").split()) == {"rules", "wrong"}
     assert box.get_attribute("aria-invalid") == "true"
@@ -440,7 +440,7 @@ def test_an_exported_page_asks_who_answers_and_shows_what_the_page_shows(
     page.locator("summary").click()
     assert page.locator("details li").count() == len(task.content["right"]) > 0
     page.get_by_role("button", name="They have nothing in common").click()
-    assert "Say who you are" in page.get_by_role("status").inner_text()
+    assert "Enter your name or id first" in page.get_by_role("status").inner_text()
     page.get_by_label("Your name or id").fill("Ada")
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="They have nothing in common").click()

@@ -90,10 +90,10 @@ def test_explaining_is_read_in_order(run: Path, served: Served, open_page: Any, 
     assert focused(page) == "h1", "a task is read from its heading on"
     first = content_of(run, page)["mistakes"][0]
     box = node_of(nodes, "checkbox", first["texts"]["text"])
-    assert "; taken for positive at" in box["name"], "the text, and then what the classifier says"
+    assert "; classified as positive at" in box["name"], "the text, and then what the classifier says"
     assert "20 to 300 characters" in node_of(nodes, "textbox", "Your explanation")["description"]
     page.get_by_label("Your explanation").fill("Praise that a negation turns around is read as praise.")
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("alert").filter(has_text="Tick the texts").wait_for()
     assert page.title().startswith("Not saved. Explain")
     assert "Tick the texts" in node_of(check(page), "group", "Tick the texts")["description"]
@@ -124,13 +124,13 @@ def test_what_is_typed_is_spoken_of_in_the_pauses(run: Path, open_page: Any) -> 
     assert focused(page) == "text-text", "the focus stays"
     field = node_of(check(page), "textbox", "Your text")
     assert field["invalid"] == "true"
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("alert").filter(has_text="Not kept").wait_for()
     assert page.title().startswith("Not saved. Write a text")
     assert focused(page) == "text-text"
     assert node_of(check(page), "textbox", "Your text")["description"].startswith("Not kept: ")
     page.get_by_label("Your text").fill(f"{content_of(run, page)['hypothesis']['triggers'][0]} and an apple here")
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     assert page.title().startswith("Saved. Write a text")
 

@@ -386,8 +386,7 @@ def test_splits_of_a_folder(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": part, "test": other}).save_to_disk(folder)
     assert read(FileData(path=str(folder), split="test")).texts() == [("bad",)]
     assert problem(folder) == (
-        f"error: {folder} has several splits [unknown-split]\n"
-        "  hint: set `split:`; available: `train`, `test`"
+        f"error: {folder} has several splits [unknown-split]\n  hint: set `split:`; available: `train`, `test`"
     )
     assert problem(FileData(path=str(folder), split="tset")) == (
         f"error: {folder} has no split `tset` [unknown-split]\n  hint: set `split:`; did you mean `test`?"
