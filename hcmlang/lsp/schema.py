@@ -1,4 +1,4 @@
-"""What may stand at each place of a spec, after its JSON Schema."""
+"""The keys and values that are allowed at each place of a spec, from its JSON Schema."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import Any
 from hcmlang.lsp.outline import Path
 from hcmlang.spec.documentation import json_schema
 
-#: The keys of a mapping that is there already, with their values.
+#: Returns the keys and values that a mapping already has.
 Siblings = Callable[[Path], Mapping[str, str]]
-#: Keys that tell which of several shapes a mapping has.
-_TELLING = ("kind", "hub", "path")
+#: Keys that decide which of several shapes a mapping has.
+_DISCRIMINATORS = ("kind", "hub", "path")
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key that a mapping may have."""
+    """An allowed key of a mapping."""
 
     name: str
     documentation: str
     kind: str
-    """What its value is, in a word or two."""
+    """The type of its value, in a word or two."""
     required: bool
     default: str | None
 
     def markdown(self) -> str:
+        """The documentation of the key."""
         facts = [f"`{self.name}`: {self.kind}"]
         facts += ["required"] if self.required else []
         facts += [f"default `{self.default}`"] if self.default is not None else []
@@ -40,36 +41,36 @@ def _schema() -> dict[str, Any]:
 
 
 def keys(path: Path, siblings: Siblings) -> list[Key]:
-    """The keys that the mapping at a path may have."""
-    found: dict[str, Key] = {}
+    """The allowed keys of the mapping at a path."""
+    result: dict[str, Key] = {}
     for node in _nodes(path, siblings):
         required = node.get("required", ())
         for name, value in node.get("properties", {}).items():
             default = _yaml(value["default"]) if value.get("default") is not None else None
             key = Key(name, _description(value), _kind(value), name in required, default)
-            found.setdefault(name, key)
-    return list(found.values())
+            result.setdefault(name, key)
+    return list(result.values())
 
 
 def key(path: Path, siblings: Siblings) -> Key | None:
     """The key at a path."""
-    return next((one for one in keys(path[:-1], siblings) if path and one.name == path[-1]), None)
+    return next((known for known in keys(path[:-1], siblings) if path and known.name == path[-1]), None)
 
 
 def values(path: Path, siblings: Siblings) -> dict[str, str]:
-    """The values that can stand at a path, where they can be listed, with what they mean."""
-    found: dict[str, str] = {}
+    """The allowed values at a path and their meanings, if they can be listed."""
+    result: dict[str, str] = {}
     for owner in _nodes(path[:-1], siblings, narrow=path[-1:] != ("kind",)):
         for node in _expand(_step(owner, path[-1]) if path else None):
             known = [node["const"]] if "const" in node else node.get("enum", [])
             known = [True, False] if node.get("type") == "boolean" else known
             meaning = owner.get("description", "") if path[-1] == "kind" else ""
-            found |= {_yaml(value): meaning for value in known if _yaml(value) not in found}
-    return found
+            result |= {_yaml(value): meaning for value in known if _yaml(value) not in result}
+    return result
 
 
 def _nodes(path: Path, siblings: Siblings, narrow: bool = True) -> list[dict[str, Any]]:
-    """The shapes that the value at a path may have."""
+    """The possible schemas of the value at a path."""
     here = list(_expand(_schema()))
     for depth in range(len(path) + 1):
         if narrow or depth < len(path):
@@ -80,8 +81,8 @@ def _nodes(path: Path, siblings: Siblings, narrow: bool = True) -> list[dict[str
 
 
 def _narrowed(nodes: list[dict[str, Any]], present: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Of several shapes, those that fit the keys that are there; all, where none does."""
-    for name in _TELLING:
+    """The schemas that fit the present keys; all schemas if none fits."""
+    for name in _DISCRIMINATORS:
         if name in present:
             fitting = [node for node in nodes if _fits(node.get("properties", {}).get(name), present[name])]
             nodes = fitting or nodes
@@ -93,13 +94,13 @@ def _fits(node: dict[str, Any] | None, value: str) -> bool:
 
 
 def _step(node: dict[str, Any], step: str | int) -> dict[str, Any] | None:
-    """What stands below a key, or in a list."""
+    """The schema below a key, or of the items of a list."""
     if isinstance(step, int):
         items = node.get("items")
         return items if isinstance(items, dict) else None
     if step in node.get("properties", {}):
-        found: dict[str, Any] = node["properties"][step]
-        return found
+        property_schema: dict[str, Any] = node["properties"][step]
+        return property_schema
     for others in (*node.get("patternProperties", {}).values(), node.get("additionalProperties")):
         if isinstance(others, dict):
             return others
@@ -107,7 +108,7 @@ def _step(node: dict[str, Any], step: str | int) -> dict[str, Any] | None:
 
 
 def _expand(node: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """The shapes that a node of the schema stands for."""
+    """Resolve references and alternatives of a schema."""
     if node is None:
         return
     if "$ref" in node:
@@ -121,28 +122,28 @@ def _expand(node: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
 
 
 def _description(node: dict[str, Any]) -> str:
-    return str(node.get("description") or next((one.get("description", "") for one in _expand(node)), ""))
+    return str(node.get("description") or next((shape.get("description", "") for shape in _expand(node)), ""))
 
 
 _KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "array": "list"}
 
 
 def _kind(node: dict[str, Any]) -> str:
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for shape in _expand(node):
         listed = [shape["const"]] if "const" in shape else shape.get("enum", [])
         kind = shape.get("type", "")
         if listed:
-            found |= {f"`{_yaml(value)}`": None for value in listed}
+            names |= {f"`{_yaml(value)}`": None for value in listed}
         elif kind == "object":
-            found["mapping"] = None
+            names["mapping"] = None
         elif kind in _KINDS:
-            found[_KINDS[kind]] = None
-    return " or ".join(found) or "any value"
+            names[_KINDS[kind]] = None
+    return " or ".join(names) or "any value"
 
 
 def _yaml(value: Any) -> str:
-    """A value as it is written in a spec."""
+    """Format a value as in a spec."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

@@ -356,8 +356,8 @@ def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: 
         "this row has no answer",
         "this row has 6 cells, but there are 5 columns",
     ]
-    assert "an answer stands in `label`; this row has `task`" in (done.wrong[1].hint or "")
-    assert "a text that holds a comma stands in quotes" in (done.wrong[2].hint or "")
+    assert "the columns of an answer are `label`; this row has `task`" in (done.wrong[1].hint or "")
+    assert "put quotes around a text with a comma" in (done.wrong[2].hint or "")
 
 
 def test_a_stricter_limit_takes_nothing_back_and_says_so(run: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_references_and_renaming(mark: Mark) -> None:
     for place in reversed(rename(marked.document, marked.offset, "thing")):
         text = text[: place.start] + "thing" + text[place.end :]
     assert text == 'text := "a" thing {thing} # noun\nthing := "noun" noun2\nnoun2 := text_of(words: 3..4)\n'
-    for new, why in [("1a", "no name"), ("words", "word of the language"), ("noun2", "already")]:
+    for new, why in [("1a", "not a valid name"), ("words", "word of the language"), ("noun2", "already")]:
         with pytest.raises(CannotRename, match=why):
             rename(marked.document, marked.offset, new)
 
