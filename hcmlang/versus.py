@@ -1,4 +1,4 @@
-"""Two prompts as arms of one spec: which of them repairs more, and how sure that is."""
+"""Comparing two prompts: which one repairs more, and how certain that is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hcmlang.prompts.parse import front_matter, split, text_of
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.references import as_reference, wrong_reference
 
-#: The key of a spec that names the prompt with each purpose.
+#: The key of a spec for the prompt of each purpose.
 KEYS: dict[Purpose, str] = {
     "characterize": "characterize.prompt",
     "instances": "generate.prompt",
@@ -36,8 +36,8 @@ MEASURE = "hcms_at_matched_coverage"
 
 
 @dataclass(frozen=True)
-class Versus:
-    """What an arm made of two prompts, on the test rows: measures of each, and the second minus the first."""
+class ArmComparison:
+    """The measures of an arm on the test rows with each prompt, and the second minus the first."""
 
     arm: str
     first: dict[str, Any]
@@ -46,24 +46,23 @@ class Versus:
     """By measure: `mean`, the ends `low` and `high` of the 95% interval (None with one seed), and `p`."""
 
     @property
-    def better(self) -> str:
-        """`first`, `second`, or nothing where the seeds and rows do not show it."""
-        found = self.difference[MEASURE]
-        if found["p"] is None or found["p"] >= 0.05 or found["mean"] == 0:
-            return ""
-        return "second" if found["mean"] < 0 else "first"
+    def better(self) -> str | None:
+        """`first` or `second`; None if the rows and seeds do not show a difference."""
+        difference = self.difference[MEASURE]
+        if difference["p"] is None or difference["p"] >= 0.05 or difference["mean"] == 0:
+            return None
+        return "second" if difference["mean"] < 0 else "first"
 
     def as_json(self) -> dict[str, Any]:
-        return {"arm": self.arm, "first": self.first, "second": self.second, "difference": self.difference} | {
-            "better": self.better or None
-        }
+        """The comparison as a JSON object."""
+        return {**vars(self), "better": self.better}
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The comparison: one entry for each arm whose teacher uses the prompt, the run directories, rows and seeds."""
+class PromptComparison:
+    """The comparison of each arm whose teacher uses the prompt, with the run directories and the numbers of rows and seeds."""
 
-    arms: tuple[Versus, ...]
+    arms: tuple[ArmComparison, ...]
     folders: tuple[Path, Path]
     rows: int
     seeds: int
@@ -71,8 +70,10 @@ class Outcome:
 
 
 def purpose_of_prompt(text: str, folder: Path) -> Purpose:
-    """What a prompt is for, by its front matter (`purpose`, `name`) or its own name; `text` is a reference, or a file relative
-    to the current folder. Raises :class:`DiagnosticError`."""
+    """The purpose of a prompt, from its front matter (`purpose`, `name`) or its file name.
+
+    `text` is a reference, or a file relative to the current folder. Raises :class:`SpecError`.
+    """
     path, names = Path(text), [Path(text).stem]
     reference = as_reference(text, "prompts")
     if reference is not None:
@@ -94,8 +95,8 @@ def purpose_of_prompt(text: str, folder: Path) -> Purpose:
     for name in (text_of(tree, "purpose"), text_of(tree, "name"), *names):
         if name in PURPOSES:
             return name
-    message = f"what the prompt {text} is for is not said"
-    hint = f"say so with --as {'|'.join(PURPOSES)}, or by `purpose:` in its front matter"
+    message = f"the purpose of the prompt {text} is not known"
+    hint = f"set it with --as {'|'.join(PURPOSES)}, or with `purpose:` in its front matter"
     raise SpecError(Diagnostic("no-purpose", message, hint=hint))
 
 
@@ -107,11 +108,11 @@ def compare_prompts(
     purpose: Purpose | None = None,
     overrides: Sequence[str] = (),
     progress: Progress = SILENT,
-) -> Outcome:
-    """Run a spec with each of two prompts, all else the same, and compare what their arms make of the test rows.
+) -> PromptComparison:
+    """Run a spec with each of two prompts and compare their arms on the test rows.
 
-    The runs are in `out/first` and `out/second`; the second begins with what the first has, so that nothing both need is
-    done, or paid for, twice. Raises :class:`DiagnosticError`, also where no arm that is compared uses such a prompt.
+    The runs are in `out/first` and `out/second`. The second starts from a copy of the first, so that common steps
+    run, and cost, only once. Raises :class:`DiagnosticError`, also if no arm uses a prompt of this purpose.
     """
     purpose = purpose or purpose_of_prompt(first, spec.parent)
     key = KEYS[purpose]
@@ -132,36 +133,35 @@ def compare_prompts(
 
 
 def _value(prompt: str) -> str:
-    """A prompt as the value of an override: a reference as it is, a file by its absolute path."""
+    """A prompt as the value of an override: a reference, or the absolute path of a file."""
     return json.dumps(prompt if as_reference(prompt, "prompts") else str(Path(prompt).absolute()))
 
 
 def _arms(experiment: api.Experiment, purpose: Purpose) -> tuple[str, ...]:
-    """The arms with a teacher that uses a prompt with this purpose."""
+    """The arms whose teacher uses a prompt of this purpose."""
     spec = experiment.spec
     programs, _ = programs_of(experiment.file)
     using = {name for name in spec.asked if purpose in prompts_of(spec, name, programs)}
     return tuple(arm for arm in spec.taught if using.intersection(spec.source_of(arm)))
 
 
-def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: tuple[Path, Path]) -> Outcome:
+def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: tuple[Path, Path]) -> PromptComparison:
     metrics = first.metrics
     seeds, tau = tuple(metrics["seeds"]), float(metrics["confidence"])
     labels = tuple(metrics["labels"]) if "labels" in metrics else tuple(first.spec["task"]["labels"])
     settings = Settings(tau, (tau,), seeds, metrics["resamples"])
-    found = []
-    rows = 0
+    compared, rows = [], 0
     for arm in arms:
         before, after = _scores(first, arm, seeds, labels), _scores(second, arm, seeds, labels)
         table = _gold(first, arm, seeds[0], labels)
         rows = len(table)
-        told = compare("test", table, {"none": before, arm: after}, {}, settings)["arms"]
-        one, other = told["none"]["mean"], told[arm]["mean"]
-        found.append(Versus(arm, _shown(one, tau), _shown(other, tau), told[arm]["difference"]))
-    return Outcome(tuple(found), folders, rows, len(seeds), tau)
+        measured = compare("test", table, {"none": before, arm: after}, {}, settings)["arms"]
+        means = (_measures(measured[name]["mean"], tau) for name in ("none", arm))
+        compared.append(ArmComparison(arm, *means, measured[arm]["difference"]))
+    return PromptComparison(tuple(compared), folders, rows, len(seeds), tau)
 
 
-def _shown(mean: dict[str, Any], tau: float) -> dict[str, Any]:
+def _measures(mean: dict[str, Any], tau: float) -> dict[str, Any]:
     return {"accuracy": mean["accuracy"], "hcms": mean["hcms"][str(tau)], MEASURE: mean[MEASURE]}
 
 
@@ -188,42 +188,37 @@ def _gold(run: Results, arm: str, seed: int, labels: Sequence[str]) -> Table:
     return Table.of(("text",), labels, [("",)] * len(gold), [labels.index(label) for label in gold])
 
 
-_MEANING = "HCMs: confident mistakes among as many of the surest predictions as A has above the threshold"
-
-
-def told(found: Outcome, first: str, second: str) -> str:
-    """The comparison as text, one paragraph for each arm."""
-    seeds = "1 seed" if found.seeds == 1 else f"{found.seeds} seeds"
-    lines = [f"A: {first}", f"B: {second}", f"{found.rows:,} test rows, {seeds}, confidence {found.confidence:g}", ""]
+def as_text(comparison: PromptComparison, first: str, second: str) -> str:
+    """The comparison as text: a table with a row for each arm, and a sentence for each."""
+    seeds = "1 seed" if comparison.seeds == 1 else f"{comparison.seeds} seeds"
+    counts = f"{comparison.rows:,} test rows, {seeds}, confidence {comparison.confidence:g}"
+    lines = [f"A: {first}", f"B: {second}", counts, ""]
     head = ("arm", "accuracy A", "accuracy B", "HCMs A", "HCMs B", "B minus A (95%)", "p")
-    table = [head, *(_row(one) for one in found.arms)]
-    widths = [max(len(row[place]) for row in table) for place in range(len(head))]
+    table = [head, *(_row(arm) for arm in comparison.arms)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
-        rest = [text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([row[0].ljust(widths[0]), *rest]).rstrip())
-    lines += ["", *(_verdict(one, found.seeds) for one in found.arms)]
-    lines.append(
-        "HCMs: high-confidence mistakes at matched coverage: as many of the surest predictions as A has above the threshold"
-    )
-    return "\n".join(lines)
+        cells = [text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    lines += ["", *(_verdict(arm, comparison.seeds) for arm in comparison.arms)]
+    meaning = "among as many of the most confident predictions as A has above the threshold (matched coverage)"
+    return "\n".join([*lines, f"HCMs: high-confidence mistakes, {meaning}"])
 
 
-def _row(one: Versus) -> tuple[str, ...]:
-    found = one.difference[MEASURE]
-    interval = "no interval" if found["low"] is None else f"{found['low']:+.1f} to {found['high']:+.1f}"
+def _row(arm: ArmComparison) -> tuple[str, ...]:
+    difference = arm.difference[MEASURE]
+    low, high, p = difference["low"], difference["high"], difference["p"]
+    interval = "no interval" if low is None else f"{low:+.1f} to {high:+.1f}"
     return (
-        one.arm,
-        f"{one.first['accuracy']:.3f}",
-        f"{one.second['accuracy']:.3f}",
-        f"{one.first[MEASURE]:.1f}",
-        f"{one.second[MEASURE]:.1f}",
-        f"{found['mean']:+.1f} ({interval})",
-        f"{found['p']:.3f}" if found["p"] is not None else "",
+        arm.arm,
+        *(f"{measures['accuracy']:.3f}" for measures in (arm.first, arm.second)),
+        *(f"{measures[MEASURE]:.1f}" for measures in (arm.first, arm.second)),
+        f"{difference['mean']:+.1f} ({interval})",
+        f"{p:.3f}" if p is not None else "",
     )
 
 
-def _verdict(one: Versus, seeds: int) -> str:
-    more = "" if seeds > 1 else "; one seed gives no interval: --set seeds=5"
-    if not one.better:
-        return f"{one.arm}: which prompt is better, these rows and seeds do not show{more}"
-    return f"{one.arm}: prompt {'B' if one.better == 'second' else 'A'} is better{more}"
+def _verdict(arm: ArmComparison, seeds: int) -> str:
+    more = "" if seeds > 1 else "; one seed gives no interval: use --set seeds=5"
+    if arm.better is None:
+        return f"{arm.arm}: these rows and seeds do not show which prompt is better{more}"
+    return f"{arm.arm}: prompt {'B' if arm.better == 'second' else 'A'} is better{more}"

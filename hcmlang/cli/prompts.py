@@ -254,7 +254,7 @@ def compare(
     """Run a spec with the prompts A and B (files, or PACK/NAME@RANGE), and tell which one repairs more: confident mistakes on
     test at matched coverage, with a 95% interval over rows and seeds."""
     from hcmlang.cli.terminal import terminal_progress
-    from hcmlang.versus import compare_prompts, told
+    from hcmlang.versus import as_text, compare_prompts
 
     with terminal_progress() as progress:
         found = compare_prompts(
@@ -263,4 +263,4 @@ def compare(
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found.arms], indent=2))
     else:
-        click.echo(told(found, first, second))
+        click.echo(as_text(found, first, second))

@@ -221,22 +221,14 @@ def initialized(ls: Server, params: types.InitializedParams) -> None:
 
 
 @_feature(types.TEXT_DOCUMENT_DID_OPEN)
-def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
-    ls.take(params.text_document)
-
-
 @_feature(types.TEXT_DOCUMENT_DID_CHANGE)
-def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+def did_change(ls: Server, params: types.DidOpenTextDocumentParams | types.DidChangeTextDocumentParams) -> None:
     ls.take(params.text_document)
 
 
 @_feature(types.TEXT_DOCUMENT_DID_SAVE)
-def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
-    ls.refresh_all()
-
-
 @_feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-def did_change_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+def did_change_files(ls: Server, params: Any) -> None:
     ls.refresh_all()
 
 

@@ -146,7 +146,7 @@ def test_init_does_not_touch_a_folder_in_use(hcmlang: Hcmlang, tmp_path: Path) -
     done = hcmlang("init", "mine")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: mine is not an empty folder [folder-in-use]\n  hint: give the name of a folder that does not exist yet\n"
+        "error: mine is not an empty folder [folder-in-use]\n  hint: choose a folder that does not exist yet\n"
     )
 
 

@@ -104,7 +104,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(started: subprocess.Popen[str]) -> 
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130
-    assert errors.endswith("interrupted; finished steps are kept, the same command goes on from here\n")
+    assert errors.endswith("interrupted; run the same command again to resume\n")
     assert "run again" not in errors, "nothing is"
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 

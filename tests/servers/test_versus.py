@@ -54,7 +54,7 @@ def test_two_prompts_as_arms_of_one_spec(place: tuple[Path, Path, Path]) -> None
     before = log.read_text()
     done = hosted.run("prompts", "compare", both[0], both[0], "--spec", spec, "--out", folder / "same")
     assert done.returncode == 0, done.stderr
-    assert "which prompt is better, these rows and seeds do not show; one seed gives no interval" in done.stdout
+    assert "these rows and seeds do not show which prompt is better; one seed gives no interval" in done.stdout
     assert "+0.0 (no interval)" in done.stdout
     assert log.read_text() != before
     done = hosted.run("prompts", "compare", *both, "--spec", folder / "quickstart" / "spec.yaml")
