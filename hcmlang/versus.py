@@ -78,10 +78,10 @@ def purpose_of_prompt(text: str, folder: Path) -> Purpose:
     reference = as_reference(text, "prompts")
     if reference is not None:
         span = Span.point(Source("the command line", text), 1, 1, len(text))
-        found, diagnostics = find_file(reference, folder, span)
-        if found is None:
+        file, diagnostics = find_file(reference, folder, span)
+        if file is None:
             raise SpecError(diagnostics)
-        path, names = found, [reference.name]
+        path, names = file, [reference.name]
     elif wrong := wrong_reference(text, Path(), Span.point(Source("the command line", text), 1, 1, len(text))):
         raise SpecError(wrong)
     try:
@@ -156,8 +156,8 @@ def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: t
         table = _gold(first, arm, seeds[0], labels)
         rows = len(table)
         measured = compare("test", table, {"none": before, arm: after}, {}, settings)["arms"]
-        means = (_measures(measured[name]["mean"], tau) for name in ("none", arm))
-        compared.append(ArmComparison(arm, *means, measured[arm]["difference"]))
+        baseline, other = (_measures(measured[name]["mean"], tau) for name in ("none", arm))
+        compared.append(ArmComparison(arm, baseline, other, measured[arm]["difference"]))
     return PromptComparison(tuple(compared), folders, rows, len(seeds), tau)
 
 

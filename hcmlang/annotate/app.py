@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
@@ -44,7 +45,7 @@ def make_app(pages: Pages) -> SecurityMiddleware:
     routes += [Route(f"/{handler.__name__}", _post(pages, handler), methods=["POST"]) for handler in posts]
     routes += [Route(f"/static/{name}", _asset(name)) for name in ASSETS]
     close = {"connection": "close"}
-    errors = {
+    errors: dict[Any, Callable[[Request, Exception], Any]] = {
         DiagnosticError: _failed,
         TooLarge: lambda request, error: PlainTextResponse("too large", 413, close),
         TooSlow: lambda request, error: PlainTextResponse("too slow", 408, close),

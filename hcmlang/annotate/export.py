@@ -129,13 +129,10 @@ def _row(task: Task) -> dict[str, str]:
     content = task.content
     if task.job == "characterize":
         gold, predicted = content["gold"], content["predicted"]
-        numbered = [
-            f"{one['number']}. {text}"
-            for one, text in zip(content["mistakes"], _scored(content["mistakes"]), strict=True)
-        ]
+        mistakes = zip(content["mistakes"], _scored(content["mistakes"]), strict=True)
         return {
             "question": f"These texts are {gold}, but a classifier says that they are {predicted}. Why?",
-            "text": "\n".join(numbered),
+            "text": "\n".join(f"{mistake['number']}. {text}" for mistake, text in mistakes),
             "right": "\n".join(_scored(content["right"])),
             "words": ", ".join(content["terms"]),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,16 +41,7 @@ from hcmlang.diagnostics import render
 )
 @json_option
 def sample(
-    file: Path,
-    count: int,
-    seed: int,
-    engine: str,
-    model: str | None,
-    program: str | None,
-    target: str | None,
-    labels: str | None,
-    values: tuple[str, ...],
-    as_json: bool,
+    file: Path, count: int, program: str | None, labels: str | None, values: tuple[str, ...], as_json: bool, **draw: Any
 ) -> None:
     """Draw texts from FILE, a program (.hcm) or a spec, without training or writing anything.
 
@@ -60,7 +52,7 @@ def sample(
     sampled, warnings = read_sampled(file, program, tuple(labels.split(",")) if labels else None, values)
     if warnings:
         click.echo(render(warnings), err=True)
-    samples = draw_samples(sampled, count, seed=seed, engine=engine, model=model, target=target, values=values)
+    samples = draw_samples(sampled, count, values=values, **draw)
     if as_json:
         click.echo(json.dumps(samples.as_json(), indent=2, ensure_ascii=False))
         return

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hcmlang.lang.scope import RESERVED
 from hcmlang.lsp.documents import Document, Files, real
-from hcmlang.lsp.index import imported, imported_path
+from hcmlang.lsp.index import Occurrence, imported, imported_path
 from hcmlang.lsp.outline import Entry, Outline
 from hcmlang.lsp.projects import PROGRAM, Program, program_at, programs, with_bases
 from hcmlang.spec.load import absolute
@@ -109,17 +108,20 @@ def _file(path: Path) -> Place | None:
 
 def references(document: Document, offset: int) -> list[Place]:
     """All uses of the rule, field or word list at `offset` in its program, including the definition."""
+    program, name = _name_at(document, offset)
+    return _places(program, name.name) if program and name and _is_own(program, name.name) else []
+
+
+def _name_at(document: Document, offset: int) -> tuple[Program | None, Occurrence | None]:
+    """The program at `offset`, and the name of a rule, field, word list or value there."""
     program = program_at(document, offset)
     name = program.index.occurrence_at(program.inner(offset)) if program else None
-    if program is None or name is None or name.role == "option" or not _is_own(program, name.name):
-        return []
-    return list(_places(program, name.name))
+    return program, name if name is not None and name.role != "option" else None
 
 
-def _places(program: Program, name: str) -> Iterator[Place]:
-    for use in program.index.occurrences:
-        if use.name == name and use.role != "option":
-            yield Place(program.path, program.outer(use.start), program.outer(use.end))
+def _places(program: Program, name: str) -> list[Place]:
+    uses = (use for use in program.index.occurrences if use.name == name and use.role != "option")
+    return [Place(program.path, program.outer(use.start), program.outer(use.end)) for use in uses]
 
 
 def _is_own(program: Program, name: str) -> bool:
@@ -131,9 +133,8 @@ def renamable(document: Document, offset: int) -> Place | None:
 
     Raises :class:`CannotRename` if the name is defined in another file.
     """
-    program = program_at(document, offset)
-    name = program.index.occurrence_at(program.inner(offset)) if program else None
-    if program is None or name is None or name.role == "option" or name.name in RESERVED:
+    program, name = _name_at(document, offset)
+    if program is None or name is None or name.name in RESERVED:
         return None
     if not _is_own(program, name.name):
         raise CannotRename(f"`{name.name}` is not defined in this program")
@@ -153,7 +154,7 @@ def rename(document: Document, offset: int, new: str) -> list[Place]:
     old = document.text[place.start : place.end]
     if new != old and _is_own(program, new):
         raise CannotRename(f"`{new}` already exists")
-    return list(_places(program, old))
+    return _places(program, old)
 
 
 # ------------------------------------------------------------------------------------------------------------- symbols

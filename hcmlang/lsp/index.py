@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from hcmlang.lsp.documents import Files, real
 
@@ -96,11 +96,8 @@ class Index:
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
-        found = []
-        for match in _TOKEN.finditer(self.text):
-            kind: TokenKind = match.lastgroup  # type: ignore[assignment]
-            found.append(Token(kind, match[0], match.start()))
-        return tuple(found)
+        matches = _TOKEN.finditer(self.text)
+        return tuple(Token(cast("TokenKind", match.lastgroup), match[0], match.start()) for match in matches)
 
     @cached_property
     def code(self) -> tuple[Token, ...]:
@@ -110,7 +107,7 @@ class Index:
     @cached_property
     def statements(self) -> tuple[int, ...]:
         """The positions in :attr:`code` at which rules, constraints and imports begin. Fields are part of their record."""
-        found: list[int] = []
+        statements: list[int] = []
         depth = 0
         for number, token in enumerate(self.code):
             if token.kind == "sign":
@@ -126,9 +123,9 @@ class Index:
                     )
                 )
                 if begins:
-                    found.append(number)
+                    statements.append(number)
                     depth = 0
-        return tuple(found)
+        return tuple(statements)
 
     @cached_property
     def rules(self) -> tuple[Definition, ...]:
@@ -150,29 +147,29 @@ class Index:
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
-        found = []
+        imports = []
         for number in self.statements:
             if self.code[number].text == "import" and self._kind(number + 1) == "string":
                 path = self.code[number + 1]
                 named = self._at(number + 2) == "as" and self._kind(number + 3) == "name"
                 name = self._at(number + 3) if named else None
-                found.append(Import(path.text.strip('"'), path.start, path.end, name))
-        return tuple(found)
+                imports.append(Import(path.text.strip('"'), path.start, path.end, name))
+        return tuple(imports)
 
     @cached_property
     def occurrences(self) -> tuple[Occurrence, ...]:
         """Every name in the program."""
-        found = []
+        names = []
         for number, token in enumerate(self.code):
             following = self._at(number + 1)
             if token.kind == "value":
                 if match := _NAME.search(token.text):
-                    found.append(Occurrence(match[0], token.start + match.start(), "value"))
+                    names.append(Occurrence(match[0], token.start + match.start(), "value"))
             elif token.kind == "name":
                 defines = following in (":=", "=")
                 role: Literal["name", "definition", "option"] = "definition" if defines else "name"
-                found.append(Occurrence(token.text, token.start, "option" if following == ":" else role))
-        return tuple(found)
+                names.append(Occurrence(token.text, token.start, "option" if following == ":" else role))
+        return tuple(names)
 
     def occurrence_at(self, offset: int) -> Occurrence | None:
         """The name at an offset."""
