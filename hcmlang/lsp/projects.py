@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from hcmlang.lang.scope import Kind, default_names
@@ -134,26 +134,11 @@ def _spec_names(spec: Document, files: Files) -> dict[str, Kind]:
 
 def neighbours(path: Path) -> list[Path]:
     """Files that may use a program: specs and programs in its folder, the parent folder and the sibling folders."""
-    folder = path.parent
-    folders = [folder, folder.parent, *sorted(path for path in _scan(folder.parent) if path.is_dir())]
-    files: dict[Path, None] = {}
-    for near in dict.fromkeys(folders):
-        files |= dict.fromkeys(file for file in _scan(near) if file.suffix in (".yaml", ".yml", ".hcm"))
-        if len(files) > _MOST_FILES:
-            break
-    return list(files)[:_MOST_FILES]
-
-
-def _scan(folder: Path) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            for number, entry in enumerate(entries):
-                if number > 10 * _MOST_FILES:
-                    return
-                if not entry.name.startswith("."):
-                    yield Path(entry.path)
-    except OSError:
-        return
+    folder, above = path.parent, path.parent.parent
+    near = chain(folder.glob("*"), above.glob("*"), above.glob("*/*"))
+    files = (file for file in islice(near, 10 * _MOST_FILES) if file.suffix in (".yaml", ".yml", ".hcm"))
+    visible = (file for file in files if not any(part.startswith(".") for part in file.relative_to(above).parts))
+    return list(islice(dict.fromkeys(visible), _MOST_FILES))
 
 
 def owners(path: Path, files: Files, nearby: Iterable[Path]) -> list[Path]:

@@ -26,7 +26,7 @@ WHO, WHAT = ("a man", "a dog", "a girl", "a boy", "a cat"), ("runs", "sleeps", "
 
 
 def data(path: Path, count: int, seed: int, negated: float) -> str:
-    """Captions: the second one follows from the first, or has another subject; some are negated, which turns the label."""
+    """Captions: the second follows from the first, or has another subject. Some are negated, which flips the label."""
     draw = random.Random(seed)
     rows = ["premise\tconclusion\tlabel"]
     for number in range(count):

@@ -1,4 +1,4 @@
-"""The page: what it shows, what it saves, and what it says of a text that is typed."""
+"""The page: its content, saving answers, and feedback on drafts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.annotate.served import Person, server
 
 @pytest.fixture
 def copy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A copy of the run that the test names."""
+    """A copy of the run in the test's parameter."""
     folder = tmp_path / "copy"
     shutil.copytree(request.getfixturevalue(request.param), folder)
     return folder / "run"
@@ -26,13 +26,13 @@ def copy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_a_group_is_explained(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         page = ada.get("/work").text
-        assert "<mark>" in page, "over-represented words stand out"
+        assert "<mark>" in page, "over-represented words are marked"
         assert "classified as" in page
         answer = {"statement": "Too short", "triggers": "", "evidence": "1"}
         refused = ada.send("/answer", **answer)
         assert refused.status_code == 422
         assert "Write a sentence of 20 to 300 characters" in refused.text
-        assert "Too short" in refused.text, "what was typed is still there"
+        assert "Too short" in refused.text, "the draft is still there"
         statement = "Praise that is turned around by a negation is read as praise."
         saved = ada.send("/answer", statement=statement, triggers="not, Never ,not", evidence=["1", "2"])
         assert "Saved." in saved.text
@@ -42,7 +42,7 @@ def test_a_group_is_explained(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["writing"], indirect=True)
-def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
+def test_drafts_are_checked_like_the_texts_of_a_model(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         ada.get("/work")
         with Tasks(copy / "journal.db") as tasks:
@@ -54,15 +54,15 @@ def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
         assert fragment.count('class="broken"') == 1
         assert "The classifier says" in fragment
         capital = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"Such {trigger} and more"}).text
-        assert "It cannot begin with “Such”." in capital, "the program has small letters only"
+        assert "It cannot begin with “Such”." in capital, "the program allows small letters only"
         refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": f"{trigger} and a banana"})
         assert refused.status_code == 422
         assert "Not kept: the text does not contain &#34;banana&#34; (`forbid text contains" in refused.text
         mended = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
         assert 'class="broken"' not in mended
-        assert "others decide" in mended, "what a judge decides is open"
+        assert "others decide" in mended, "the decision of a judge is open"
         ada.get("/work")
-        assert f"{trigger} and an apple here" in ada.page.text, "a reload keeps what was typed"
+        assert f"{trigger} and an apple here" in ada.page.text, "a reload keeps the draft"
         assert "Saved." in ada.send("/answer", **{"text-text": f"{trigger} and an apple here"}).text
         # The next text must not nearly repeat it.
         near = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
@@ -86,7 +86,7 @@ def test_labels_undo_skip_and_pause(copy: Path) -> None:
         grace.send("/pause")
         with Person(base, "Joan") as joan:
             joan.get("/work")
-            assert joan.hidden()["task"] == first, "others may have what was left"
+            assert joan.hidden()["task"] == first, "others may take the released task"
         lines = grace.get("/my-work.jsonl").text.splitlines()
         assert len(lines) == 1
         assert '"state": "undone"' in lines[0]
@@ -110,7 +110,7 @@ def test_the_same_form_sent_twice_counts_once(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_another_answer_from_a_second_window_is_not_called_saved(copy: Path) -> None:
+def test_a_different_answer_from_a_second_window_is_not_saved(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         grace.get("/work")
         first = dict(grace.hidden())
@@ -124,7 +124,7 @@ def test_another_answer_from_a_second_window_is_not_called_saved(copy: Path) -> 
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
+def test_sessions_survive_a_restart_of_the_server(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         grace.get("/work")
         before, cookies = grace.hidden()["task"], dict(grace.client.cookies)
@@ -135,7 +135,7 @@ def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_the_run_goes_on_with_what_came_over_the_page(copy: Path) -> None:
+def test_the_run_continues_with_answers_from_the_page(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         while "Which label" in grace.get("/work").text:
             with Tasks(copy / "journal.db") as tasks:
@@ -149,7 +149,7 @@ def test_the_run_goes_on_with_what_came_over_the_page(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
+def test_a_name_can_be_preset_and_changed(copy: Path) -> None:
     with server(copy, name="Ada") as base, Person(base) as somebody:
         assert "Open tasks" in somebody.page.text
         assert "What is your name?" in somebody.send("/leave").text
@@ -160,7 +160,7 @@ def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
 
 @pytest.fixture
 def by_rules(quickstart: Path, tmp_path: Path) -> Path:
-    """A run that waits for texts of a program with rules of its own."""
+    """A run that waits for texts of a program with rules."""
     spec = people.project(tmp_path / "rules", quickstart, generate={"per_hypothesis": 1, "program": people.RULES})
     people.waits(spec, tmp_path / "rules" / "run")
     people.do_everything(tmp_path / "rules" / "run")
@@ -169,7 +169,7 @@ def by_rules(quickstart: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("copy", ["by_rules"], indirect=True)
-def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_there(copy: Path) -> None:
+def test_feedback_shows_how_far_the_rules_match(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         assert "It begins with \u201cthe\u201d." in ada.get("/work").text
 
@@ -188,8 +188,8 @@ def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_the
 
 @pytest.mark.parametrize("copy", ["writing"], indirect=True)
 @pytest.mark.parametrize("gone", [shutil.rmtree, lambda run: run.rename(run.with_name("elsewhere"))])
-def test_nothing_is_said_to_be_saved_once_the_run_is_gone(copy: Path, gone: Callable[[Path], object]) -> None:
-    """A file that was removed can be written still: without a look at its place, what is sent is lost and called saved."""
+def test_nothing_is_reported_as_saved_after_the_run_was_removed(copy: Path, gone: Callable[[Path], object]) -> None:
+    """A removed file can still be written. Without a check of its path, answers would be lost but reported as saved."""
     with server(copy) as base, Person(base, "Ada") as ada:
         ada.get("/work")
         ada.client.post("/draft", data={**ada.hidden(), "text-text": "not a text"})
@@ -197,5 +197,5 @@ def test_nothing_is_said_to_be_saved_once_the_run_is_gone(copy: Path, gone: Call
         told = ada.send("/answer", **{"text-text": "what i wrote with care", "active": "3"})
         assert told.status_code == 503
         assert "removed, moved or replaced" in told.text
-        assert "what i wrote with care" in told.text, "it can be kept by hand"
+        assert "what i wrote with care" in told.text, "the page returns it"
     assert not copy.exists()

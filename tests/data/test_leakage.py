@@ -1,4 +1,4 @@
-"""Planted leaks, in every form that they may take."""
+"""Planted leaks in every form."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rows() -> EvaluationRows:
         ("NEVER dull!", 1),
     ],
 )
-def test_rows_that_say_the_same(rows: EvaluationRows, text: str, row: int) -> None:
+def test_repeated_rows(rows: EvaluationRows, text: str, row: int) -> None:
     leak = rows.repeated_by([text])
     assert leak is not None
     assert (leak.name, leak.row) == ("test", row)
@@ -54,7 +54,7 @@ def test_rows_that_say_the_same(rows: EvaluationRows, text: str, row: int) -> No
         "the second half loses its footing in the plot, though never once thin",
     ],
 )
-def test_rows_that_do_not(rows: EvaluationRows, text: str) -> None:
+def test_rows_that_are_not_repeated(rows: EvaluationRows, text: str) -> None:
     assert rows.repeated_by([text]) is None
     assert rows.found_in([f"Read this:\n- {text}\nand write another."]) is None
 
@@ -72,8 +72,8 @@ def test_a_pair_leaks_with_both_of_its_texts() -> None:
     pairs = held_out("a", "b", rows=[[first, second], [LONG, "short text"]])
     assert pairs.found_in([f"- premise: {first} | hypothesis: {second}"]) is not None
     assert pairs.found_in([f"premise: {first} | hypothesis: something else", "", f"b: {second}"]) is None
-    assert pairs.found_in([f"- {first} | other\n- other | {second}"]) is None, "two pairs are not a third one"
-    assert pairs.revealed_by([first, "a woman is sleeping on a couch"]) is None, "sentences are shared by many pairs"
+    assert pairs.found_in([f"- {first} | other\n- other | {second}"]) is None, "two pairs do not make a third one"
+    assert pairs.revealed_by([first, "a woman is sleeping on a couch"]) is None, "many pairs share a sentence"
     assert (
         pairs.revealed_by([f"Look, there is something: {first}, is he?", f"Yes, {second.upper()} and there"])
         is not None
@@ -86,8 +86,8 @@ WORDS = st.lists(st.sampled_from(["a", "b", "not", "Not", "...", "$", "c|"]), ma
 
 
 @given(st.integers(1, 2), st.data())
-def test_what_is_asked_about_is_all_that_is_needed(fields: int, data: st.DataObject) -> None:
-    """Answers are the same where only what may be like the questions is kept."""
+def test_results_are_the_same_with_queries(fields: int, data: st.DataObject) -> None:
+    """Results are the same if only rows that may resemble a query are kept."""
     row = st.tuples(*[WORDS] * fields)
     tables = {
         name: Table.of(["a", "b"][:fields], ("no", "yes"), rows, [0] * len(rows))
@@ -103,8 +103,8 @@ def test_what_is_asked_about_is_all_that_is_needed(fields: int, data: st.DataObj
 
 
 @given(st.integers(1, 2), st.data())
-def test_prompts_are_looked_at_with_what_is_like_their_lines(fields: int, data: st.DataObject) -> None:
-    """The guard of prompts, which keeps only such rows, refuses what one that keeps all refuses, and names the same row."""
+def test_prompts_give_the_same_results_with_queries(fields: int, data: st.DataObject) -> None:
+    """The leakage check with queries refuses the same prompts as one that keeps all rows, and names the same row."""
     row = st.tuples(*[WORDS] * fields)
     rows = data.draw(st.lists(row, min_size=1, max_size=8))
     tables = {"test": Table.of(["a", "b"][:fields], ("no", "yes"), rows, [0] * len(rows))}
@@ -123,7 +123,7 @@ def test_prompts_are_looked_at_with_what_is_like_their_lines(fields: int, data: 
     assert message == (leak and f"a prompt for the teacher holds a row that is kept for evaluation: {leak}")
 
 
-def test_the_guard_of_prompts_keeps_what_is_like_them() -> None:
+def test_the_leakage_check_keeps_similar_rows() -> None:
     texts = [[f"number {row} of a long list of rows"] for row in range(100)]
     table, kept = Table.of(["text"], ("no", "yes"), texts, [0] * 100), []
 
@@ -137,7 +137,7 @@ def test_the_guard_of_prompts_keeps_what_is_like_them() -> None:
     assert len(kept) == 1, "where nothing is told, nothing is looked for"
 
 
-def test_what_nobody_asks_about_is_not_kept() -> None:
+def test_rows_unlike_any_query_are_not_kept() -> None:
     texts = [[f"number {row} of a long list of rows"] for row in range(100)]
     table = Table.of(["text"], ("no", "yes"), texts, [0] * 100)
     narrow = EvaluationRows(
