@@ -126,7 +126,7 @@ def test_an_unwritable_run_directory(hcmlang: Hcmlang, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "error: cannot write taken/run: not a directory [not-writable]\n"
-        "  hint: a part of this path is a file; choose another folder with --out\n"
+        "  hint: part of this path is a file; choose another folder with --out\n"
     )
 
 
