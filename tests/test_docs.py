@@ -1,4 +1,4 @@
-"""Pages that list what the code has."""
+"""Pages that list parts of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask the server for what: signed sessions, tokens in every form, hosts, sizes, and what browsers must refuse."""
+"""Access control of the server: signed sessions, tokens, host names, size and time limits, and security headers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ import json
 import secrets
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "hcmlang-annotate"
-#: The most bytes of a request's body.
+#: Maximum size of a request body.
 MOST_BYTES = 64 * 1024
-#: The most seconds that the head of a request may take to come, and that any body may.
+#: Maximum time for the head of a request to arrive, and for its body.
 MOST_SECONDS = 20.0
-#: The least characters of a token.
+#: Minimum length of a token.
 SHORTEST_TOKEN = 16
-#: Everything comes from this server, nothing stands in the page itself, and no other page may hold this one in a frame.
+#: Load everything from this server, run no inline code, and let no other page frame this one.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -32,7 +31,7 @@ POLICY = (
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
-    # With `no-referrer` browsers would send no origin with forms.
+    # With `no-referrer`, browsers would send no origin with forms.
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -42,7 +41,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Session:
-    """A browser: its id, the name of whoever works there (empty before they gave it), and the token that let them in."""
+    """A browser: its id, the annotator's name (empty until given), and the proof that it showed the token."""
 
     id: str
     name: str = ""
@@ -50,39 +49,41 @@ class Session:
 
 
 class Access:
-    """Signs sessions and forms with the run's own `secret`, so that they outlive the server. `token` is what everybody has to
-    know who comes from elsewhere; None on the loopback address."""
+    """Signs and checks sessions and forms.
+
+    Args:
+        secret: The run's own secret, so that sessions and forms stay valid when the server restarts.
+        token: The token that annotators need; None on the loopback address.
+    """
 
     def __init__(self, secret: str, token: str | None) -> None:
         self._secret = secret.encode()
         self.token = token
-        # Browsers do not keep ports apart: two runs that are served on one machine would overwrite each other's sessions.
+        # Browsers share cookies between ports. Without its own name, another run on this machine would overwrite the session.
         self.cookie = f"{COOKIE}-{self._sign('cookie', '')[:12]}"
 
-    def new(self) -> Session:
+    def new_session(self) -> Session:
+        """A session for a new browser."""
         return Session(secrets.token_urlsafe(16))
 
-    def named(self, session: Session, name: str) -> Session:
-        return replace(session, name=name)
-
-    def admitted(self, session: Session) -> bool:
+    def is_admitted(self, session: Session) -> bool:
         """Whether this browser has shown the token."""
         return self.token is None or hmac.compare_digest(session.token, self._sign("token", self.token))
 
     def admit(self, session: Session, token: str) -> Session | None:
-        """The session with its right to be here; None where the token is wrong."""
+        """The admitted session; None if the token is wrong."""
         if self.token is None or not hmac.compare_digest(token.encode(), self.token.encode()):
             return None
         return replace(session, token=self._sign("token", self.token))
 
     def write(self, session: Session) -> str:
-        """The session as a cookie."""
+        """Encode a session as a signed cookie."""
         body = json.dumps([session.id, session.name, session.token]).encode()
         text = base64.urlsafe_b64encode(body).decode()
         return f"{text}.{self._sign('session', text)}"
 
     def read(self, cookie: str) -> Session | None:
-        """The session of a cookie that this run has signed."""
+        """Decode a cookie; None if this run did not sign it."""
         text, _, signature = cookie.partition(".")
         if not hmac.compare_digest(signature.encode(), self._sign("session", text).encode()):
             return None
@@ -92,19 +93,20 @@ class Access:
             return None
 
     def form_token(self, session: Session) -> str:
-        """What every form of this browser carries, and no other page knows."""
+        """The token in every form of this browser, against cross-site requests."""
         return self._sign("form", session.id)
 
-    def is_own_form(self, session: Session, token: str) -> bool:
+    def is_form_token(self, session: Session, token: str) -> bool:
+        """Whether a form with this token comes from a page of this browser."""
         return hmac.compare_digest(token.encode(), self.form_token(session).encode())
 
     def ticket(self, session: Session, task: str) -> str:
-        """What the form of a task carries: that it was given to this person. Each is another one."""
+        """A new ticket for the form of a task. It proves that the task was assigned to this annotator."""
         number = secrets.token_urlsafe(16)
         return f"{number}.{self._sign('task', f'{number}/{task}/{session.name}')}"
 
-    def gave(self, session: Session, task: str, ticket: str) -> bool:
-        """Whether a ticket is of this person for this task."""
+    def is_ticket(self, session: Session, task: str, ticket: str) -> bool:
+        """Whether a ticket is this annotator's for this task."""
         number, _, signature = ticket.partition(".")
         return hmac.compare_digest(signature.encode(), self._sign("task", f"{number}/{task}/{session.name}").encode())
 
@@ -123,16 +125,19 @@ def is_loopback(host: str) -> bool:
 
 
 class TooLarge(Exception):
-    """A request's body is larger than any form."""
+    """A request body exceeds the size limit."""
 
 
 class TooSlow(Exception):
-    """A request's body does not come."""
+    """A request body exceeds the time limit."""
 
 
-class Guard:
-    """Around a whole application: refuses large bodies and, on the loopback address, other names for it (a page elsewhere whose
-    name is made to lead here); adds the headers. The application answers :class:`TooLarge` and :class:`TooSlow`."""
+class SecurityMiddleware:
+    """Refuses large bodies, adds the security headers, and on the loopback address refuses other host names.
+
+    The check of the host name stops DNS rebinding: a page elsewhere whose name is made to resolve to this machine. The wrapped
+    application handles :class:`TooLarge` and :class:`TooSlow`.
+    """
 
     def __init__(self, app: ASGIApp, loopback: bool) -> None:
         self._app = app
@@ -142,9 +147,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        from starlette.responses import PlainTextResponse
 
-        async def headed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
                 added = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in own]
@@ -153,37 +157,33 @@ class Guard:
 
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
+        host, colon, port = headers.get(b"host", b"").decode("latin-1").rpartition(":")
+        host = host if colon and port.isdigit() else f"{host}{colon}{port}"
+        app: ASGIApp = self._app
         if not length.isdigit() or int(length) > MOST_BYTES:
-            await PlainTextResponse("too large", 413)(scope, receive, headed)
-        elif self._loopback and not is_loopback(_host(headers.get(b"host", b"").decode("latin-1"))):
-            await PlainTextResponse("this server answers to localhost only", 421)(scope, receive, headed)
-        else:
-            await self._app(scope, _limited(receive), headed)
+            app = PlainTextResponse("too large", 413)
+        elif self._loopback and not is_loopback(host):
+            app = PlainTextResponse("this server only accepts requests to localhost", 421)
+        await app(scope, _limited(receive), send_with_headers)
 
 
 def _limited(receive: Receive) -> Receive:
-    """The same body, within :data:`MOST_BYTES` and :data:`MOST_SECONDS`."""
-    read, complete = 0, False
-    ends = time.monotonic() + MOST_SECONDS
+    """Limit a body to :data:`MOST_BYTES` and :data:`MOST_SECONDS`."""
+    size, complete = 0, False
+    deadline = time.monotonic() + MOST_SECONDS
 
     async def limited() -> Message:
-        nonlocal read, complete
+        nonlocal size, complete
         if complete:
             return await receive()
         try:
-            message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
+            message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise TooSlow from None
-        read += len(message.get("body", b""))
+        size += len(message.get("body", b""))
         complete = not message.get("more_body", False)
-        if read > MOST_BYTES:
+        if size > MOST_BYTES:
             raise TooLarge
         return message
 
     return limited
-
-
-def _host(header: str) -> str:
-    """A Host header without its port."""
-    name, colon, port = header.rpartition(":")
-    return name if colon and port.isdigit() else header

@@ -1,4 +1,4 @@
-"""What people send, as answers to tasks: the same whether it comes from the page or from a crowdsourcing platform."""
+"""Reading and checking answers to tasks, from forms of the page and from crowdsourcing platforms."""
 
 from __future__ import annotations
 
@@ -8,32 +8,31 @@ from typing import Any
 
 from hcmlang.teachers import people
 from hcmlang.teachers.annotation.tasks import AnnotationTask
-from hcmlang.teachers.hypotheses import triggers_of
 
-#: What `label` is where somebody cannot tell.
+#: The value of `label` for "cannot tell".
 CANNOT_TELL = "?"
-#: Characters of a name.
+#: Maximum length of a name.
 LONGEST_NAME = 60
-#: Characters of one text that are read; the rest would break any program.
+#: Characters of a text that are read. Longer texts would break any program.
 LONGEST = 10_000
 
 Form = Mapping[str, Sequence[str]]
-"""What a form sent: the values of each of its names."""
+"""The values of each field of a form."""
 
-Broken = Callable[[AnnotationTask, Mapping[str, str]], str | None]
-"""Tells the constraint that a written text does not keep, in words."""
+FindBroken = Callable[[AnnotationTask, Mapping[str, str]], str | None]
+"""Returns the constraint that a written text breaks, in words; None if it breaks none."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an answer cannot be taken: the part of the form, and a sentence."""
+    """What is wrong with an answer: the part of the form, and a sentence."""
 
     part: str
     message: str
 
 
-def names_of(task: AnnotationTask) -> list[str]:
-    """The names under which a form sends an answer."""
+def fields_of(task: AnnotationTask) -> list[str]:
+    """The form fields of an answer."""
     if task.job == "characterize":
         return ["statement", "triggers", "evidence", "nothing"]
     if task.job == "write":
@@ -42,14 +41,14 @@ def names_of(task: AnnotationTask) -> list[str]:
 
 
 def payload_of(task: AnnotationTask, form: Form) -> dict[str, Any]:
-    """The answer that a form holds, not checked; as a draft it may lack anything."""
+    """Read the answer in a form, without checking it. A draft may be incomplete."""
     if task.job == "characterize":
-        numbers = [int(one) for one in form.get("evidence", ()) if one.isdecimal() and len(one) < 6]
-        known = {one["number"] for one in task.content["mistakes"]}
+        ticked = [int(value) for value in form.get("evidence", ()) if value.isdecimal() and len(value) < 6]
+        numbers = {mistake["number"] for mistake in task.content["mistakes"]}
         return {
             "statement": _line(form, "statement"),
-            "triggers": triggers_of(_line(form, "triggers")),
-            "evidence": sorted(known.intersection(numbers)),
+            "triggers": people.triggers_of(_line(form, "triggers")),
+            "evidence": sorted(numbers.intersection(ticked)),
             "nothing": bool(_line(form, "nothing")),
         }
     if task.job == "write":
@@ -59,41 +58,35 @@ def payload_of(task: AnnotationTask, form: Form) -> dict[str, Any]:
     return {"label": None if label == CANNOT_TELL else label}
 
 
-def problems_of(task: AnnotationTask, payload: Mapping[str, Any], broken: Broken) -> list[Problem]:
-    """What is wrong with an answer; none where it can be taken."""
+def problems_of(task: AnnotationTask, payload: Mapping[str, Any], find_broken: FindBroken) -> list[Problem]:
+    """Check an answer. Returns no problems if it is acceptable."""
     if task.job == "characterize":
-        found = people.problem(task.content, payload)
-        return [] if found is None else [Problem(*found)]
+        problem = people.problem(task.content, payload)
+        return [] if problem is None else [Problem(*problem)]
     if task.job == "write":
         if payload["impossible"]:
             return []
         for name, text in payload["fields"].items():
             if not text:
-                return [Problem(f"text-{name}", "Write a text, or say that none fits.")]
-        source = broken(task, payload["fields"])
-        return [] if source is None else [Problem(f"text-{task.content['fields'][0]}", f"Not kept: {source}")]
+                return [Problem(f"text-{name}", "Write a text, or say that no text is possible.")]
+        broken = find_broken(task, payload["fields"])
+        return [] if broken is None else [Problem(f"text-{task.content['fields'][0]}", f"Not kept: {broken}")]
     if payload["label"] is not None and payload["label"] not in task.content["labels"]:
         return [Problem("label", f"Choose one of the labels: {', '.join(task.content['labels'])}.")]
     return []
 
 
 def _line(form: Form, name: str) -> str:
-    """A value without breaks and spaces at its ends; empty where there is none."""
-    values = form.get(name, ())
-    return " ".join(values[0][:LONGEST].replace("\0", "").split()) if values else ""
+    """The first value of a field, on one line; empty if there is none."""
+    return " ".join(first(form, name)[:LONGEST].replace("\0", "").split())
 
 
 def first(form: Form, name: str) -> str:
-    """The first value of a name; empty where there is none."""
-    return form.get(name, [""])[0]
-
-
-def sent_texts(form: Form) -> list[str]:
-    """What somebody has typed into a form, for whoever wants it back."""
-    return [form[name][0] for name in form if name in ("statement", "triggers") or name.startswith("text-")]
+    """The first value of a field; empty if there is none."""
+    return next(iter(form.get(name, ())), "")
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can be somebody's name."""
+    """Whether a text can be an annotator's name."""
     name = " ".join(text.split())
     return 0 < len(name) <= LONGEST_NAME and name.isprintable()

@@ -1,22 +1,24 @@
-"""The application that serves the page: which request goes where, and which are refused."""
+"""The web application: routes, sessions, and the checks before a form reaches its handler."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import parse_qs
 
-from hcmlang.annotate.access import Guard, Session, TooLarge, TooSlow
-from hcmlang.annotate.answers import Form, first, sent_texts
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hcmlang.annotate.access import SecurityMiddleware, Session, TooLarge, TooSlow
+from hcmlang.annotate.answers import Form, first
 from hcmlang.annotate.pages import Pages, redirect
 from hcmlang.diagnostics import DiagnosticError
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-#: The files that pages ask for, by name: where they lie in the package, and what they are.
+#: Static files by name: package, path, content type.
 ASSETS = {
     "report.css": ("hcmlang.report", "report.css", "text/css"),
     "annotate.css": ("hcmlang.annotate", "static/annotate.css", "text/css"),
@@ -25,71 +27,66 @@ ASSETS = {
     "htmx.js": ("hcmlang.annotate", "static/htmx.min.js", "text/javascript"),
 }
 
+Endpoint = Callable[[Request], Awaitable[Response]]
 
-def make_app(pages: Pages) -> Guard:
-    """The application, guarded."""
-    from starlette.applications import Starlette
-    from starlette.routing import Route
 
-    routes = [
-        Route(path, _get(pages, handler))
-        for path, handler in (
-            ("/", pages.start),
-            ("/join", pages.name),
-            ("/work", pages.work),
-            ("/my-work.jsonl", pages.mine),
-            # Where a form that was refused stands, for whoever comes back to it.
-            ("/answer", lambda request, session: redirect("/work")),
-        )
-    ]
+def make_app(pages: Pages) -> SecurityMiddleware:
+    """The application, with its security middleware."""
+    handlers = {
+        "/": pages.start,
+        "/join": pages.name,
+        "/work": pages.work,
+        "/my-work.jsonl": pages.mine,
+        # A rejected form is shown at this address. Reloading it leads back to the task.
+        "/answer": lambda request, session: redirect("/work"),
+    }
+    routes = [Route(path, _get(pages, handler)) for path, handler in handlers.items()]
     posts = (pages.join, pages.leave, pages.answer, pages.draft, pages.skip, pages.undo, pages.pause)
     routes += [Route(f"/{handler.__name__}", _post(pages, handler), methods=["POST"]) for handler in posts]
     routes += [Route(f"/static/{name}", _asset(name)) for name in ASSETS]
-    handlers = {DiagnosticError: _told_off, TooLarge: _too_large, TooSlow: _too_slow}
-    app = Starlette(routes=routes, exception_handlers=handlers)
-    app.router.redirect_slashes = False  # it would send people to wherever a Host header says
-    return Guard(app, pages.settings.loopback)
-
-
-Endpoint = Callable[["Request"], Awaitable["Response"]]
+    close = {"connection": "close"}
+    errors: dict[Any, Callable[[Request, Exception], Any]] = {
+        DiagnosticError: _failed,
+        TooLarge: lambda request, error: PlainTextResponse("too large", 413, close),
+        TooSlow: lambda request, error: PlainTextResponse("too slow", 408, close),
+    }
+    app = Starlette(routes=routes, exception_handlers=errors)
+    app.router.redirect_slashes = False  # the redirect would go to the host in the request's Host header
+    return SecurityMiddleware(app, pages.settings.loopback)
 
 
 def _get(pages: Pages, handler: Callable[[Request, Session], Response]) -> Endpoint:
-    """A page, for whoever may see it. The token of a link becomes a session, and leaves the address bar."""
-    from starlette.concurrency import run_in_threadpool
+    """Serve a page to admitted browsers. The token of a link moves into the session and leaves the address bar."""
 
     async def endpoint(request: Request) -> Response:
-        session = _session(pages, request) or pages.access.new()
+        session = _session(pages, request) or pages.access.new_session()
         if (token := request.query_params.get("token")) is not None and pages.access.token is not None:
             admitted = pages.access.admit(session, token)
-            return _refused() if admitted is None else pages.remembering(redirect(request.url.path), admitted)
-        if not pages.access.admitted(session):
-            return _refused()
+            return _forbidden() if admitted is None else pages.with_session(redirect(request.url.path), admitted)
+        if not pages.access.is_admitted(session):
+            return _forbidden()
         return await run_in_threadpool(handler, request, session)
 
     return endpoint
 
 
 def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoint:
-    """A form, from a page of this server that this browser was shown."""
-    from starlette.concurrency import run_in_threadpool
-    from starlette.requests import ClientDisconnect
-    from starlette.responses import PlainTextResponse
+    """Handle a form if it comes from a page that this server showed to this browser."""
 
     async def endpoint(request: Request) -> Response:
         session = _session(pages, request)
-        if session is None or not pages.access.admitted(session):
-            return _refused()
-        if not _same_origin(request):
-            return PlainTextResponse("this form comes from another page", 403)
+        if session is None or not pages.access.is_admitted(session):
+            return _forbidden()
+        if not _is_same_origin(request):
+            return PlainTextResponse("this form comes from another site", 403)
         try:
-            form = _parsed(await request.body())
+            form = _parse(await request.body())
         except ClientDisconnect:
-            return PlainTextResponse("", 400)  # nobody is there to read it
+            return PlainTextResponse("", 400)  # nobody reads it
         except ValueError:
-            return PlainTextResponse("this is no form", 400)
-        if not pages.access.is_own_form(session, first(form, "csrf")):
-            return PlainTextResponse("this form is not from here; load the page anew", 403)
+            return PlainTextResponse("the request is not a form", 400)
+        if not pages.access.is_form_token(session, first(form, "csrf")):
+            return PlainTextResponse("this form is out of date or comes from another site; reload the page", 403)
         if not session.name and handler != pages.join:
             return redirect("/")
         return await run_in_threadpool(handler, session, form)
@@ -97,20 +94,18 @@ def _post(pages: Pages, handler: Callable[[Session, Form], Response]) -> Endpoin
     return endpoint
 
 
-def _parsed(body: bytes) -> Form:
+def _parse(body: bytes) -> Form:
     return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=500)
 
 
-def _same_origin(request: Request) -> bool:
-    """Whether a browser says that a form comes from a page of this server; others than browsers say nothing."""
+def _is_same_origin(request: Request) -> bool:
+    """Whether the browser says that a form comes from this server. Clients other than browsers send no such headers."""
     headers = request.headers
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
     return site == "same-origin" and (origin is None or origin.partition("://")[2] == headers.get("host"))
 
 
 def _asset(name: str) -> Endpoint:
-    from starlette.responses import Response
-
     package, path, kind = ASSETS[name]
     body = resources.files(package).joinpath(path).read_bytes()
 
@@ -125,29 +120,16 @@ def _session(pages: Pages, request: Request) -> Session | None:
     return pages.access.read(cookie) if cookie else None
 
 
-def _refused() -> Response:
-    from starlette.responses import PlainTextResponse
-
-    return PlainTextResponse("This page takes a token: open the link that `hcmlang annotate` printed.", 403)
+def _forbidden() -> Response:
+    return PlainTextResponse("This page needs a token. Open the link that `hcmlang annotate` printed.", 403)
 
 
-async def _told_off(request: Request, error: Exception) -> Response:
-    from starlette.responses import PlainTextResponse
-
+async def _failed(request: Request, error: Exception) -> Response:
+    """Report an error, and return what the annotator typed."""
     typed = ""
-    if request.method == "POST" and (sent := sent_texts(_parsed(await request.body()))):
-        shown = "\n".join(sent)
-        typed = f"\n\nNothing was saved. This is what you sent, for you to keep:\n\n{shown}"
-    return PlainTextResponse(f"The work cannot go on; tell whoever runs this server.{typed}\n\n{error}", 503)
-
-
-async def _too_large(request: Request, error: Exception) -> Response:
-    from starlette.responses import PlainTextResponse
-
-    return PlainTextResponse("too large", 413, {"connection": "close"})
-
-
-async def _too_slow(request: Request, error: Exception) -> Response:
-    from starlette.responses import PlainTextResponse
-
-    return PlainTextResponse("too slow", 408, {"connection": "close"})
+    if request.method == "POST":
+        form = _parse(await request.body())
+        texts = [form[name][0] for name in form if name in ("statement", "triggers") or name.startswith("text-")]
+        if texts:
+            typed = "\n\nNothing was saved. Keep a copy of what you sent:\n\n" + "\n".join(texts)
+    return PlainTextResponse(f"The server cannot continue. Tell the person who runs it.{typed}\n\n{error}", 503)

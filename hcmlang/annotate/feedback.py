@@ -1,5 +1,7 @@
-"""What people are told about a text while they type it: every constraint of its program, what the classifier makes of it, and
-texts that it nearly repeats. The checks are those that the run makes."""
+"""Feedback on a text while it is typed: each constraint of its program, the classifier's prediction, and near repetitions.
+
+The checks are the same as those of the run.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from hcmlang.annotate import views
 from hcmlang.classifiers.base import Classifier
 from hcmlang.data.near_duplicates import NearDuplicates
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, SpecError
 from hcmlang.run.files import MODEL, SPEC, TABLE
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.kinds import ClassifierKind
@@ -32,9 +34,11 @@ Text: TypeAlias = tuple[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Feedback:
-    """`words` says constraints in words, by their source, `reading` how far the rules can write the text where they
-    cannot write all of it; `label` and `confidence` are the classifier's; `repeats` is a text that this one nearly
-    repeats."""
+    """Feedback on a text.
+
+    `words` has the constraints in words, by their source. `reading` says how far the rules match, if they do not match the
+    whole text. `label` and `confidence` are the classifier's. `repeats` is the text that this one nearly repeats.
+    """
 
     checks: tuple[ConstraintCheck, ...]
     words: Mapping[str, str]
@@ -43,25 +47,20 @@ class Feedback:
     confidence: float
     repeats: str | None
 
-    @property
-    def broken(self) -> str | None:
-        """The source of the first requirement that is not kept."""
-        return first_violated(self.checks)
-
 
 @dataclass(frozen=True)
 class _Rules:
-    """The program of a task, its constraints in words by their source, and all that people have to know of it."""
+    """The program of a task, its constraints in words by their source, and all its rules as clauses for people."""
 
     program: lang.CompiledProgram
     words: dict[str, str]
-    told: list[str]
+    clauses: list[str]
 
 
 class Checker:
-    """Checks texts for the writing tasks of the run in a folder. Safe for several threads.
+    """Checks texts for the writing tasks of a run. Thread-safe.
 
-    Raises :class:`DiagnosticError` where the run's spec or results are not what its tasks were made from.
+    Raises :class:`SpecError` if the tasks were made from another spec or from results that no longer exist.
     """
 
     def __init__(self, run: Path, tasks: TaskStore) -> None:
@@ -69,40 +68,38 @@ class Checker:
         self._tasks = tasks
         self._lock = threading.Lock()
         self._compiled: dict[str, _Rules] = {}
-        self._places: dict[str, _Place] = {}
+        self._steps: dict[str, _Step] = {}
 
     def feedback(self, task: AnnotationTask, fields: Mapping[str, str]) -> Feedback:
-        """What there is to say of a text; `fields` has all of the program's."""
+        """Feedback on a text. `fields` has all fields of the program."""
         with self._lock:
-            rules, place = self._rules(task), self._place(task)
-            program = rules.program
-            checks = checked(program, fields, place.external)
-            reading = program.reading(fields) if checks[0].holds is False else None
-            label, confidence = place.predicted(fields)
-            return Feedback(tuple(checks), rules.words, reading, label, confidence, place.repeated(fields))
+            rules, step = self._rules(task), self._step(task)
+            checks = checked(rules.program, fields, step.external)
+            reading = rules.program.reading(fields) if checks[0].holds is False else None
+            label, confidence = step.predicted(fields)
+            return Feedback(tuple(checks), rules.words, reading, label, confidence, step.repeated(fields))
 
     def beginning(self, task: AnnotationTask) -> tuple[str, ...]:
-        """The words with which a text may begin; none where these are too many to name."""
+        """The words with which a text may begin; empty if there are too many."""
         with self._lock:
             program = self._rules(task).program
             reading = program.reading(dict.fromkeys(program.fields, ""))
             return reading.words if reading is not None else ()
 
     def rules(self, task: AnnotationTask) -> list[str]:
-        """What a text has to keep, a clause each; where there are no words for it, as it is written."""
+        """The rules for a text, a clause each: in words, or in code if there are no words for it."""
         with self._lock:
-            return self._rules(task).told
+            return self._rules(task).clauses
 
-    def broken(self, task: AnnotationTask, fields: Mapping[str, str]) -> str | None:
-        """The constraint that a text does not keep, if there is one, in words and as it is written."""
+    def find_broken(self, task: AnnotationTask, fields: Mapping[str, str]) -> str | None:
+        """The first constraint that a text breaks, in words and in code; None if it breaks none."""
         with self._lock:
             rules = self._rules(task)
-            program, words = rules.program, rules.words
-            source = first_violated(checked(program, fields, self._place(task).external))
+            source = first_violated(checked(rules.program, fields, self._step(task).external))
             if source == FORM:
-                reading = program.reading(fields)
+                reading = rules.program.reading(fields)
                 return FORM if reading is None else f"{FORM}: {views.read_so_far(reading, fields)}"
-            return f"{words[source]} (`{source}`)" if source in words else source
+            return f"{rules.words[source]} (`{source}`)" if source in rules.words else source
 
     @cached_property
     def _programs(self) -> dict[str, lang.Program]:
@@ -112,7 +109,7 @@ class Checker:
         if task.key not in self._compiled:
             program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
-                # The spec may have been changed, and run, while the page is served.
+                # The spec may have changed, and run, while the page is served. Read it again.
                 self.__dict__.pop("_programs", None)
                 program = self._programs.get(task.content["program"])
             if program is None or program.key != task.content["program_key"]:
@@ -123,22 +120,22 @@ class Checker:
             )
         return self._compiled[task.key]
 
-    def _place(self, task: AnnotationTask) -> _Place:
-        """Texts that are compared with each other, and the classifier that all of them are for."""
-        found = self._tasks.place_of(task.key)
-        if found is None:
+    def _step(self, task: AnnotationTask) -> _Step:
+        """The step that the task belongs to, with all texts written so far."""
+        place = self._tasks.place_of(task.key)
+        if place is None:
             raise _outdated(self._run)
-        name, context = found
+        name, context = place
         texts = self._tasks.texts(name)
-        place = self._places.get(name)
-        if place is None or not place.grew(texts):
-            place = self._places[name] = _Place(self._run, context, task)
-        place.take(texts)
-        return place
+        step = self._steps.get(name)
+        if step is None or not step.is_continued_by(texts):
+            step = self._steps[name] = _Step(self._run, context, task)
+        step.add(texts)
+        return step
 
 
-class _Place:
-    """The rows and texts that a step's texts are compared with. `texts` of other people come in one after the other."""
+class _Step:
+    """The rows and texts that the texts of a step are compared with, and the classifier under repair."""
 
     def __init__(self, run: Path, context: Mapping[str, Any], task: AnnotationTask) -> None:
         self._columns, self._labels = tuple(context["columns"]), list(context["labels"])
@@ -147,7 +144,7 @@ class _Place:
             raise _outdated(run)
         self._context = context
         self._names = in_order_of(self._columns, task.content["fields"])
-        self._taken: list[Text] = []
+        self._texts: list[Text] = []
         self.external = ExternalPredicates(
             self._names,
             self._columns,
@@ -171,15 +168,16 @@ class _Place:
         config: ClassifierKind = ClassifierKind.model_validate(self._context["classifier"])
         return classifiers.load(config, self._folders["model"] / MODEL, self._labels)
 
-    def grew(self, texts: Sequence[Text]) -> bool:
-        """Whether texts only came on; where some were taken back, everything is compared anew."""
-        return list(texts[: len(self._taken)]) == self._taken
+    def is_continued_by(self, texts: Sequence[Text]) -> bool:
+        """Whether `texts` starts with the texts added so far. If one was taken back, the comparison starts again."""
+        return list(texts[: len(self._texts)]) == self._texts
 
-    def take(self, texts: Sequence[Text]) -> None:
-        for key, fields in texts[len(self._taken) :]:
+    def add(self, texts: Sequence[Text]) -> None:
+        """Add the texts that are new."""
+        for key, fields in texts[len(self._texts) :]:
             self.external.accept(fields)
             self._near_texts.add(self._row(fields))
-            self._taken.append((key, fields))
+            self._texts.append((key, fields))
 
     def predicted(self, fields: Mapping[str, str]) -> tuple[str, float]:
         """The classifier's label and confidence."""
@@ -189,20 +187,20 @@ class _Place:
     def repeated(self, fields: Mapping[str, str]) -> str | None:
         """The text that this one repeats or nearly repeats."""
         row = self._row(fields)
-        others = [self._row(one) for _, one in self._taken]
-        for index, found in ((self._near_rows, self._rows), (self._near_texts, others)):
+        others = [self._row(other) for _, other in self._texts]
+        for index, rows in ((self._near_rows, self._rows), (self._near_texts, others)):
             number = index.exact(row)
             if number is None and (near := index.nearest(row)) is not None:
                 number = near[0]
             if number is not None:
-                return " | ".join(found[number])
+                return " | ".join(rows[number])
         return None
 
     def _row(self, fields: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(fields[name] for name in self._names)
 
 
-def _outdated(run: Path) -> DiagnosticError:
-    message = f"the tasks of {run} were made from another spec, or from results that are gone"
-    hint = f"bring them up to date: hcmlang resume {run}"
-    return DiagnosticError(Diagnostic("outdated-tasks", message, hint=hint), EXIT_SPEC)
+def _outdated(run: Path) -> SpecError:
+    message = f"the tasks of {run} were made from another spec, or from results that no longer exist"
+    hint = f"update them: hcmlang resume {run}"
+    return SpecError(Diagnostic("outdated-tasks", message, hint=hint))

@@ -1,4 +1,4 @@
-"""`hcmlang annotate`: people explain mistakes, write texts and label them, on a page or on a crowdsourcing platform."""
+"""`hcmlang annotate`: serve tasks to people on a page, or exchange them with a crowdsourcing platform."""
 
 from __future__ import annotations
 
@@ -25,46 +25,68 @@ class _ServesByDefault(click.Group):
 
 @click.group(cls=_ServesByDefault)
 def annotate() -> None:
-    """Serve the page on which people do what the run in the directory RUN waits for.
+    """Serve the page on which people do the tasks that the run directory RUN waits for.
 
-    It can be reached from this machine only, unless --host says otherwise; then a token is asked for.
+    By default, only this machine can open the page. If --host allows others, they need a token.
     """
 
 
 @annotate.command()
 @run_argument
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve at.")
-@click.option("--port", default=8737, show_default=True, type=click.IntRange(0, 65535), help="0 for any that is free.")
-@click.option("--token", help="What everybody has to know. Default: none on this machine, else one that is made.")
-@click.option("--name", default="", help="Who works on this machine. Default: the page asks.")
-@click.option("--hide-label", is_flag=True, help="Hide the label from those who verify it, whatever the spec says.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option(
+    "--port",
+    default=8737,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port; 0 for any free one.",
+)
+@click.option("--token", help="Token that annotators need. Default: none on this machine, otherwise a new one.")
+@click.option("--name", default="", help="Name of the annotator on this machine. Default: the page asks for it.")
+@click.option(
+    "--hide-label", is_flag=True, help="Hide the label from the annotators who verify it, even if the spec shows it."
+)
 def serve(run: Path, **options: Any) -> None:
-    """Serve the page until Ctrl-C. What was sent is kept; the same command goes on from there."""
-    from hcmlang.annotate.serve import serve as start
+    """Serve the page until Ctrl-C. Answers are kept. Run the same command again to continue."""
+    from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
-    start(run, **options, say=lambda place: click.echo(f"{place}  (Ctrl-C ends it; nothing is lost)"))
+    try:
+        from hcmlang.annotate.serve import serve as start
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "h11"):
+            raise
+        hint = "pip install 'hcmlang[annotate]'"
+        raise DiagnosticError(Diagnostic("missing-package", f"the page needs {error.name}", hint=hint)) from error
+
+    start(run, **options, say=lambda url: click.echo(f"{url}  (Ctrl-C stops the server; answers are kept)"))
 
 
 @annotate.command()
 @run_argument
-@click.option("--format", "form", type=click.Choice(["csv", "html", "jsonl"]), required=True, help="What to write.")
-@click.option("--out", type=click.Path(path_type=Path), help="File, or folder of pages. Default: RUN/tasks.FORMAT.")
-@click.option("--checks", type=click.IntRange(0), help="Attention checks among texts to label. Default: one for ten.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "html", "jsonl"]), required=True, help="Format of the tasks."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File, or folder for pages. Default: RUN/tasks.FORMAT.")
+@click.option(
+    "--checks",
+    type=click.IntRange(0),
+    help="Attention checks among texts to label. Default: one for ten.",
+)
 def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
-    """Write the tasks that the run in the directory RUN waits for, for a crowdsourcing platform.
+    """Export the tasks that the run directory RUN waits for to a crowdsourcing platform.
 
-    `html` makes a page for each task that MTurk and Prolific can show.
+    `html` writes one page for each task. MTurk and Prolific can show these pages.
     """
-    from hcmlang.annotate.export import export as write
-    from hcmlang.annotate.serve import opened
+    from hcmlang.annotate import open_tasks
+    from hcmlang.annotate.export import export as export_tasks
     from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
     target = out or run / (f"tasks.{form}" if form != "html" else "tasks")
     if target.is_file() and target.suffix != f".{form}":
-        hint = f"name another file, or one that ends with .{form}"
-        raise DiagnosticError(Diagnostic("folder-in-use", f"{target} exists, and is no earlier export", hint=hint))
-    with opened(run) as tasks:
-        count, checking = write(run, tasks, form, target, checks)
+        hint = f"choose another file, or a name that ends with .{form}"
+        raise DiagnosticError(Diagnostic("folder-in-use", f"{target} exists and is not an earlier export", hint=hint))
+    with open_tasks(run) as tasks:
+        count, checking = export_tasks(run, tasks, form, target, checks)
     click.echo(f"{count:,} tasks and {checking:,} attention checks in {target}")
 
 
@@ -76,23 +98,22 @@ def export(run: Path, form: Any, out: Path | None, checks: int | None) -> None:
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Checks that one may fail. What an earlier import took stays, whatever is said here.",
+    help="Attention checks that an annotator may fail. Does not change answers that an earlier import accepted.",
 )
-def take(run: Path, files: tuple[Path, ...], failures: int) -> None:
-    """Take in FILEs, CSV or JSONL, with answers from a platform. Rows that are wrong are told, the others are taken.
+def import_answers(run: Path, files: tuple[Path, ...], failures: int) -> None:
+    """Import answers from a platform: FILEs in CSV or JSONL. Wrong rows are reported, all others are imported.
 
-    Give files together where people sent one for each task: attention checks are counted over all of them. The same
-    files a second time change nothing.
+    If annotators sent one file for each task, import all files together: attention checks are counted over all of them.
+    Importing the same files again changes nothing.
     """
-    from hcmlang.annotate import imports
+    from hcmlang.annotate import imports, open_tasks
     from hcmlang.annotate.feedback import Checker
-    from hcmlang.annotate.serve import opened
     from hcmlang.diagnostics import render
 
-    with opened(run) as tasks:
-        done = imports.read(files, tasks, Checker(run, tasks).broken, failures)
-    if found := imports.told(done):
-        click.echo(render(found), err=True)
+    with open_tasks(run) as tasks:
+        done = imports.read(files, tasks, Checker(run, tasks).find_broken, failures)
+    if diagnostics := imports.diagnostics_of(done):
+        click.echo(render(diagnostics), err=True)
     click.echo(done.summary())
     if done.wrong and not done.rows:
         raise click.exceptions.Exit(1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from hcmlang.cli.exits import FAILED
 from hcmlang.cli.options import json_option, run_argument
-from hcmlang.diagnostics import EXIT_FAILED
 
 #: Lines shown of a check that fails.
 _SHOWN = 10
@@ -36,4 +36,4 @@ def audit(context: click.Context, run: Path, as_json: bool) -> None:
             if len(check.wrong) > _SHOWN:
                 click.echo(f"        and {len(check.wrong) - _SHOWN:,} more")
     if any(check.wrong for check in checks):
-        context.exit(EXIT_FAILED)
+        context.exit(FAILED)

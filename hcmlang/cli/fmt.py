@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, Diagnostic, DiagnosticError, Origin, Source, Span, render
+from hcmlang.cli.exits import BAD_SPEC, FAILED
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Source, Span, SpecError, render
 from hcmlang.files import atomic_file
 from hcmlang.lang.format import WIDTH, format_program
 from hcmlang.lang.parse import parse
@@ -55,9 +56,9 @@ def fmt(files: tuple[Path, ...], check: bool, show: bool) -> None:
             _write(path, after)
             click.echo(f"{path}: formatted")
     if failed:
-        sys.exit(EXIT_SPEC)
+        sys.exit(BAD_SPEC)
     if check and changed:
-        sys.exit(EXIT_FAILED)
+        sys.exit(FAILED)
 
 
 def _name(path: Path) -> str:
@@ -129,7 +130,7 @@ def _key(text: str, origin: Origin) -> str:
     """What the program says, whatever its layout. A program with a syntax error raises it."""
     tree, key, diagnostics = parse(text, origin)
     if tree is None or any(diagnostic.code == "program-syntax" for diagnostic in diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return key
 
 
@@ -161,7 +162,7 @@ def _formatted_spec(source: Source) -> str:
 def _tree(source: Source) -> Node:
     node, diagnostics = parse_tree(source)
     if node is None:
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return node
 
 

@@ -1,4 +1,4 @@
-"""`hcmlang lsp`: the server that an editor talks to."""
+"""`hcmlang lsp`: the language server."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
 
 @click.command()
-@click.option("--stdio", is_flag=True, hidden=True, help="Some editors add this; it is what the server does anyway.")
+@click.option("--stdio", is_flag=True, hidden=True, help="Accepted because some editors pass it; it changes nothing.")
 def lsp(stdio: bool) -> None:
-    """Serve an editor: mistakes while you type, completion, hover, navigation, formatting.
+    """Start the language server: diagnostics while you type, completion, hover, navigation, formatting.
 
-    An editor starts this command and talks to it over standard input and output (Language Server Protocol); there is
-    nothing to see when you start it yourself. It serves specs (.yaml with a key `hcmlang`), programs (.hcm) and prompts
-    (.prompty), and needs `pip install 'hcmlang[lsp]'`.
+    Your editor starts this command and talks to it over standard input and output (Language Server Protocol). The server
+    handles specs (.yaml with a key `hcmlang`), programs (.hcm) and prompts (.prompty). It needs
+    `pip install 'hcmlang[lsp]'`.
 
-    In Neovim 0.11 or newer, for example:
+    For Neovim 0.11 or newer:
 
     \b
         vim.filetype.add({ extension = { hcm = "hcm", prompty = "prompty" } })
         vim.lsp.config("hcmlang", { cmd = { "hcmlang", "lsp" }, filetypes = { "hcm", "yaml", "prompty" } })
         vim.lsp.enable("hcmlang")
 
-    docs/editors.md has VS Code, Helix and Emacs too.
+    For VS Code, Helix and Emacs, see docs/editors.md.
     """
     try:
         from hcmlang.lsp.server import start
@@ -33,7 +33,7 @@ def lsp(stdio: bool) -> None:
         if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol"):
             raise
         hint = "pip install 'hcmlang[lsp]'"
-        raise DiagnosticError(Diagnostic("no-language-server", "the editor server needs pygls", hint=hint)) from None
+        raise DiagnosticError(Diagnostic("no-language-server", "the language server needs pygls", hint=hint)) from None
     if sys.stdin.isatty():
-        click.echo("hcmlang lsp waits for an editor; see docs/editors.md (end with Ctrl-C)", err=True)
+        click.echo("hcmlang lsp waits for an editor; see docs/editors.md (Ctrl-C to stop)", err=True)
     start()

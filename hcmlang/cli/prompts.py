@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hcmlang.cli.options import json_option, set_option
-from hcmlang.diagnostics import CONTROL
+from hcmlang.diagnostics import CONTROL, DiagnosticError, SpecError
 
 if TYPE_CHECKING:
     from hcmlang.packs.pack import Pack, Section
@@ -62,7 +62,6 @@ def list_packs(folder: Path, as_json: bool) -> None:
 
 
 def _usable_packs(folder: Path) -> list[dict[str, str]]:
-    from hcmlang.diagnostics import DiagnosticError
     from hcmlang.packs.lock import read_lock
     from hcmlang.packs.resolve import named_pack, shipped_packs
 
@@ -181,7 +180,8 @@ def render(prompt: str, file: Path | None, values: tuple[str, ...], folder: Path
 def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     """Check PACK and run its own tests: prompts with the expected messages, programs with texts that they must accept or
     reject."""
-    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors, render, render_json
+    from hcmlang.cli.exits import FAILED
+    from hcmlang.diagnostics import has_errors, render, render_json
     from hcmlang.files import MANIFEST
     from hcmlang.loop.packs import examine
     from hcmlang.packs import failure
@@ -195,7 +195,7 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
         raise failure("no-pack", f"{pack} is not a folder with a pack.yaml", hint)
     opened, diagnostics = examine(pack if is_own else open_pack(str(pack), folder).folder)
     if opened is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     results = list(run_tests(opened, update))
     diagnostics += [one for result in results if not result.passed for one in result.diagnostics]
     if as_json:
@@ -206,7 +206,7 @@ def test(pack: Path, update: bool, folder: Path, as_json: bool) -> None:
     if not as_json:
         click.echo(f"{opened.name} {opened.manifest.version}: {passed} of {len(results)} tests passed")
     if passed < len(results):
-        sys.exit(EXIT_FAILED)
+        sys.exit(FAILED)
 
 
 @prompts.command()
@@ -269,7 +269,7 @@ def remove(name: str, folder: Path) -> None:
 def publish(pack: Path, target: str) -> None:
     """Test the pack in the folder PACK and publish it to TARGET: a folder, FILE.zip,
     git+https://HOST/REPOSITORY#SUBFOLDER (a commit and a tag), or hub:OWNER/NAME."""
-    from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError, has_errors
+    from hcmlang.diagnostics import has_errors
     from hcmlang.diagnostics import render as render_diagnostics
     from hcmlang.loop.packs import examine
     from hcmlang.packs.publish import publish as publish_pack
@@ -277,10 +277,10 @@ def publish(pack: Path, target: str) -> None:
 
     opened, diagnostics = examine(pack)
     if opened is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     failed = [one for result in run_tests(opened) if not result.passed for one in result.diagnostics]
     if failed:
-        raise DiagnosticError(failed, EXIT_FAILED)
+        raise DiagnosticError(failed)
     if diagnostics:
         click.echo(render_diagnostics(diagnostics), err=True)
     source = publish_pack(opened, target, Path())

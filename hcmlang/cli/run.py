@@ -1,46 +1,73 @@
-"""`hcmlang run`: the whole loop."""
+"""`hcmlang run` and `hcmlang resume`: the whole loop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hcmlang.cli.options import Where, log_option, set_option, spec_argument, where_options
+from hcmlang.cli.options import run_argument, set_option, spec_argument
+
+_WORKERS = "How many steps each machine runs at once. They share its cores and GPUs."
+_ON = "Run the steps on a Ray cluster: `ray` (the running cluster, or a new one on this machine) or ray://HOST:10001."
+_STORAGE = "Where machines exchange results if they do not share the run directory, such as s3://BUCKET/PATH."
+_LOG = "Log the finished run to an experiment tracker. May be repeated."
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that `run` and `resume` share."""
+    for option in (
+        click.option("--storage", metavar="URL", help=_STORAGE),
+        click.option("--on", metavar="CLUSTER", help=_ON),
+        click.option("--workers", type=click.IntRange(min=1), metavar="N", help=_WORKERS),
+        click.option("--log", multiple=True, type=click.Choice(("mlflow", "wandb", "tensorboard")), help=_LOG),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
 @spec_argument
 @set_option
-@log_option
-@where_options
+@_run_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: runs/NAME.")
-def run(
-    spec: Path,
-    overrides: tuple[str, ...],
-    trackers: tuple[str, ...],
-    workers: int | None,
-    on: str | None,
-    storage: str | None,
-    out: Path | None,
-) -> None:
-    """Run SPEC: train, find confident mistakes, characterize, generate, retrain, compare, report.
+def run(spec: Path, overrides: tuple[str, ...], out: Path | None, log: tuple[str, ...], **where: Any) -> None:
+    """Run SPEC: train, find confident mistakes, explain them, generate instances, retrain, compare, report.
 
-    A run that was interrupted goes on where it stopped when the same command is given again.
+    To resume an interrupted run, run the same command again.
     """
-    follow(spec, overrides, out, trackers=trackers, where=Where(workers, on, storage))
+    _run(spec, overrides, out, log, **where)
 
 
-def follow(
-    spec: Path,
-    overrides: Sequence[str],
-    out: Path | None,
-    answers: Sequence[Path] = (),
-    trackers: Sequence[str] = (),
-    where: Where = Where(),  # noqa: B008  it is frozen
-) -> None:
-    """Run a spec, say what came of it, and log it to the trackers."""
+@click.command()
+@run_argument
+@click.option(
+    "--answers",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file with answers to the run's requests, as the Batch API writes it. May be repeated.",
+)
+@_run_options
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path))
+def resume(run: Path, answers: tuple[Path, ...], more: tuple[Path, ...], log: tuple[str, ...], **where: Any) -> None:
+    """Resume the run in the directory RUN, with the spec.yaml there.
+
+    \b
+        hcmlang resume runs/mine --answers answers.jsonl more-answers.jsonl
+    """
+    from hcmlang.diagnostics import Diagnostic, SpecError
+
+    spec = run / "spec.yaml"
+    if not spec.is_file():
+        hint = "a run directory contains a spec.yaml; create one with `hcmlang run SPEC`"
+        raise SpecError(Diagnostic("no-run", f"{run} is not a run directory", hint=hint))
+    _run(spec, (), run, log, answers=[*answers, *more], **where)
+
+
+def _run(spec: Path, overrides: Sequence[str], out: Path | None, trackers: Sequence[str], **options: Any) -> None:
+    """Run a spec, print its headline and log it to the trackers."""
     from hcmlang import api
     from hcmlang.cli.terminal import terminal_progress
     from hcmlang.diagnostics import Diagnostic, DiagnosticError, render
@@ -54,7 +81,7 @@ def follow(
 
         require(trackers)
     with terminal_progress() as progress:
-        result = experiment.run(out, progress, answers, workers=where.workers, on=where.on, storage=where.storage)
+        result = experiment.run(out, progress, **options)
     click.echo()
     click.echo(headline(result.metrics))
     click.echo(f"report: {result.folder / 'report.html'}")

@@ -1,4 +1,4 @@
-"""Progress in a terminal: bars where someone watches, plain lines where the output goes to a file."""
+"""Progress on standard error: bars in a terminal, plain lines in a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcmlang.progress import Advance, Progress
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """A progress that suits standard error."""
+    """Show progress on standard error."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -36,7 +36,7 @@ def terminal_progress() -> Iterator[Progress]:
 
 
 class PlainLines:
-    """One line when a longer task ends, so that a log file stays readable."""
+    """Prints one line after each task that took a second or more, so that log files stay readable."""
 
     def note(self, message: str) -> None:
         click.echo(message, err=True)

@@ -1,4 +1,4 @@
-"""Rows that are kept for evaluation, and what must not repeat them: instances, and what a teacher is told."""
+"""Evaluation rows, and finding them in instances, pool rows and prompts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from hcmlang.data.near_duplicates import NearDuplicates, normalized, shingles
 from hcmlang.data.table import Table
 
-#: A text of fewer words may stand within any other by chance; it counts only where it is a line of its own. Of a pair both
-#: texts must be there, so less is enough.
-_WORDS, _WORDS_OF_A_PAIR = 6, 3
+#: Shorter texts may occur in other texts by chance, so they only count as a line of their own. Both texts of a pair have to
+#: occur, so fewer words are enough.
+_MIN_WORDS, _MIN_WORDS_OF_PAIR = 6, 3
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A held-out row that something repeats: the name of its set, its number from 0, and how alike they are, 1 for the same
-    text but for case, spacing and punctuation."""
+    """A repeated evaluation row: the name of its set, its number (from 0), and the similarity. A similarity of 1 means the
+    same text except for case, spacing and punctuation."""
 
     name: str
     row: int
@@ -31,38 +31,40 @@ class Leak:
         return f"{self.name} row {self.row}{near}"
 
 
-class HeldOut:
-    """The rows of the test and challenge sets, by name of the set. `threshold` is the similarity (Jaccard, of word 3-grams)
-    from which on a text nearly repeats a row.
+class EvaluationRows:
+    """The rows of the test and challenge sets, which no teacher may see and no classifier may be trained on.
 
-    Where it is known which rows will be asked about (`asked`), only what can be like one of these is kept in memory: sets of
-    any size are gone through once. Answers about these rows are the same.
+    Args:
+        tables: The sets by name.
+        threshold: A text nearly repeats a row at this similarity (Jaccard, of word 3-grams) or more.
+        queries: The rows that will be looked up, if known. Only evaluation rows that may resemble one of them are kept in
+            memory, and the sets are read once, so they may be of any size. Results for these rows are the same.
     """
 
     def __init__(
-        self, tables: Mapping[str, Table], threshold: float, asked: Iterable[Sequence[str]] | None = None
+        self, tables: Mapping[str, Table], threshold: float, queries: Iterable[Sequence[str]] | None = None
     ) -> None:
         self._numbers: dict[str, Sequence[int]] = {name: range(len(table)) for name, table in tables.items()}
-        """What the rows that are kept are called."""
-        if asked is not None:
-            known = _known(asked)
-            self._numbers = {name: _sharing(table, known) for name, table in tables.items()}
+        """The original numbers of the rows in memory."""
+        if queries is not None:
+            hashes = _hashes(queries)
+            self._numbers = {name: _candidates(table, hashes) for name, table in tables.items()}
             tables = {name: table.take(np.asarray(self._numbers[name])) for name, table in tables.items()}
         self._rows = {name: NearDuplicates(table.texts(), threshold) for name, table in tables.items()}
         self._fields = max((len(table.fields) for table in tables.values()), default=1)
-        self._least = _WORDS if self._fields == 1 else _WORDS_OF_A_PAIR
-        self._begin: defaultdict[tuple[str, ...], list[tuple[list[str], str, int, int]]] = defaultdict(list)
-        """Words of every text by the first ones, with set, row and field."""
+        self._prefix = _MIN_WORDS if self._fields == 1 else _MIN_WORDS_OF_PAIR
+        self._by_prefix: defaultdict[tuple[str, ...], list[tuple[list[str], str, int, int]]] = defaultdict(list)
+        """First words of a text -> its words, set, row and field."""
         for name, table in tables.items():
             for field, column in enumerate(table.columns):
                 for row, text in enumerate(column):
                     words = normalized((text,)).split(" ")
-                    if len(words) >= self._least:
-                        self._begin[tuple(words[: self._least])].append((words, name, row, field))
-        self._in_line = lru_cache(maxsize=100_000)(self._line)
+                    if len(words) >= self._prefix:
+                        self._by_prefix[tuple(words[: self._prefix])].append((words, name, row, field))
+        self._in_line = lru_cache(maxsize=100_000)(self._find_in_line)
 
-    def like(self, row: Sequence[str]) -> Leak | None:
-        """The held-out row that is the same, or nearly."""
+    def repeated_by(self, row: Sequence[str]) -> Leak | None:
+        """The evaluation row that `row` repeats or nearly repeats."""
         for name, index in self._rows.items():
             if (same := index.exact(row)) is not None:
                 return Leak(name, self._numbers[name][same])
@@ -70,49 +72,51 @@ class HeldOut:
                 return Leak(name, self._numbers[name][near[0]], near[1])
         return None
 
-    def within(self, row: Sequence[str]) -> Leak | None:
-        """The held-out row that a teacher would get to see with this one: the same, nearly the same, or a part of its text."""
-        return self.like(row) or self.told([_as_line(row)])
+    def revealed_by(self, row: Sequence[str]) -> Leak | None:
+        """The evaluation row that a teacher would see with `row`: repeated, nearly repeated, or part of its text."""
+        return self.repeated_by(row) or self.found_in([_as_line(row)])
 
-    def told(self, texts: Iterable[str]) -> Leak | None:
-        """The held-out row that stands in one of the texts, such as the messages of a prompt: within a line, or, for short rows
-        and those that are nearly repeated, as a line of its own. Of a pair both texts must stand in a line: one of them
-        alone is often part of many pairs."""
+    def found_in(self, texts: Iterable[str]) -> Leak | None:
+        """The evaluation row that occurs in one of the texts, such as the messages of a prompt.
+
+        A row occurs if a line contains it. Short rows and near repetitions have to be a whole line. Both texts of a pair have
+        to occur in the same line, because many pairs may share one of them.
+        """
         for text in texts:
             for line in text.splitlines():
-                if self._fields == 1 and line.strip() and (near := self.like((line,))) is not None:
+                if self._fields == 1 and line.strip() and (near := self.repeated_by((line,))) is not None:
                     return near
-                here = self._in_line(line)
-                for name, row in sorted({(name, row) for name, row, _ in here}):
-                    if all((name, row, field) in here for field in range(self._fields)):
+                present = self._in_line(line)
+                for name, row in sorted({(name, row) for name, row, _ in present}):
+                    if all((name, row, field) in present for field in range(self._fields)):
                         return Leak(name, self._numbers[name][row])
         return None
 
-    def _line(self, line: str) -> frozenset[tuple[str, int, int]]:
-        """Set, row and field of every held-out text that stands within a line."""
-        words, found = normalized((line,)).split(" "), set()
-        for start in range(len(words) - self._least + 1):
-            for text, name, row, field in self._begin.get(tuple(words[start : start + self._least]), ()):
+    def _find_in_line(self, line: str) -> frozenset[tuple[str, int, int]]:
+        """Set, row and field of every evaluation text that a line contains."""
+        words, present = normalized((line,)).split(" "), set()
+        for start in range(len(words) - self._prefix + 1):
+            for text, name, row, field in self._by_prefix.get(tuple(words[start : start + self._prefix]), ()):
                 if words[start : start + len(text)] == text:
-                    found.add((name, row, field))
-        return frozenset(found)
+                    present.add((name, row, field))
+        return frozenset(present)
 
 
 def _as_line(row: Sequence[str]) -> str:
     return " | ".join(" ".join(text.split()) for text in row)
 
 
-def _known(asked: Iterable[Sequence[str]]) -> set[int]:
-    """The word 3-grams of rows, each as a number: another one with the same number makes a row be kept, no more."""
-    return {hash(shingle) for row in asked for way in (row, (_as_line(row),)) for shingle in shingles(way)}
+def _hashes(queries: Iterable[Sequence[str]]) -> set[int]:
+    """The hashes of the queries' word 3-grams. A collision only keeps a row that is not needed."""
+    return {hash(shingle) for row in queries for form in (row, (_as_line(row),)) for shingle in shingles(form)}
 
 
-def _sharing(table: Table, known: set[int]) -> list[int]:
-    """The rows that share a word 3-gram with what is known (short ones, a word with a short one). No other one is the same as,
-    nearly the same as, or a part of such a row: each of these takes a common one."""
+def _candidates(table: Table, hashes: set[int]) -> list[int]:
+    """The rows that share a word 3-gram with a query; for short rows, a word with a short query. No other row can repeat,
+    nearly repeat or be part of a query."""
 
-    def shares(row: Sequence[str]) -> bool:
-        ways = (row, *((text,) for text in row)) if len(row) > 1 else (row,)
-        return any(hash(shingle) in known for way in ways for shingle in shingles(way))
+    def is_candidate(row: Sequence[str]) -> bool:
+        forms = (row, *((text,) for text in row)) if len(row) > 1 else (row,)
+        return any(hash(shingle) in hashes for form in forms for shingle in shingles(form))
 
-    return [number for number, row in enumerate(table.texts()) if shares(row)]
+    return [number for number, row in enumerate(table.texts()) if is_candidate(row)]

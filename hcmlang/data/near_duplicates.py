@@ -1,4 +1,4 @@
-"""When two rows say the same: exactly, after normalization, or nearly, by the words they share."""
+"""Finding repeated rows: equal after normalization, or similar by their shared words."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-#: Separates the texts of a pair; it occurs in no text.
+#: Separates the texts of a pair. It occurs in no text.
 _BOUNDARY = "\x1f"
-#: Tolerance of products such as 0.56 * 25, which must not come out above 14.
+#: Rounding tolerance: 0.56 * 25 must not exceed 14.
 _ROUNDING = 1e-9
 
 Shingle = tuple[str, ...]
 
 
 def normalized(row: Sequence[str]) -> str:
-    """A row without its case, spacing and punctuation; equal for rows that say the same.
+    """Normalize a row: remove case, spacing and punctuation.
 
-    Symbols (`+`, `$`, an emoji) say something and stay, and so does a text that is punctuation altogether.
+    Symbols (`+`, `$`, emoji) carry meaning and stay, and so does a text that is only punctuation.
     """
 
     def words(text: str) -> list[str]:
@@ -31,7 +31,7 @@ def normalized(row: Sequence[str]) -> str:
 
 
 def shingles(row: Sequence[str]) -> frozenset[Shingle]:
-    """The word 3-grams of a normalized row; its words where there are fewer than three."""
+    """The word 3-grams of a normalized row, or its words if there are fewer than three."""
     words = normalized(row).split(" ")
     if len(words) < 3:
         return frozenset((word,) for word in words)
@@ -43,12 +43,12 @@ def _is_punctuation(token: str) -> bool:
 
 
 class NearDuplicates:
-    """An index of rows that finds those which nearly repeat another one.
+    """An index that finds the rows nearly repeated by another row.
 
-    Near means a Jaccard similarity of the shingles of at least `threshold`. The search is exact: with |A| and |B|
-    shingles, a similarity of t needs an overlap of at least t * max(|A|, |B|), so one of any |A| - ceil(t * |A|) + 1
-    shingles of A must be in B, and |B| lies between t * |A| and |A| / t (prefix and length filtering: Bayardo, Ma and
-    Srikant 2007). The rarest shingles make the shortest lists of candidates.
+    Rows nearly repeat each other if the Jaccard similarity of their shingles is at least `threshold`. The search is exact:
+    with |A| and |B| shingles, a similarity of t needs an overlap of at least t * max(|A|, |B|). So one of any
+    |A| - ceil(t * |A|) + 1 shingles of A must be in B, and |B| is between t * |A| and |A| / t (prefix and length filtering:
+    Bayardo, Ma and Srikant 2007). The rarest shingles give the shortest candidate lists.
     """
 
     def __init__(self, rows: Sequence[Sequence[str]], threshold: float) -> None:
@@ -60,7 +60,7 @@ class NearDuplicates:
             self.add(row)
 
     def add(self, row: Sequence[str]) -> None:
-        """Add a row; its number is the count of rows before it."""
+        """Add a row. Rows are numbered from 0 in the order of their addition."""
         number = len(self._sets)
         self._sets.append(shingles(row))
         for shingle in self._sets[-1]:
@@ -68,13 +68,13 @@ class NearDuplicates:
         self._exact.setdefault(normalized(row), number)
 
     def exact(self, row: Sequence[str]) -> int | None:
-        """The first row that is the same after normalization."""
+        """The number of the first row that is equal after normalization."""
         return self._exact.get(normalized(row))
 
     def nearest(self, row: Sequence[str]) -> tuple[int, float] | None:
-        """The most similar row at or over the threshold, with its similarity; the first of equals."""
-        found = [near for near in self._similar(shingles(row)) if near[1] >= self._threshold]
-        return max(found, key=lambda near: (near[1], -near[0]), default=None)
+        """The number and similarity of the most similar row at or above the threshold; the first one on ties."""
+        similar = [near for near in self._similar(shingles(row)) if near[1] >= self._threshold]
+        return max(similar, key=lambda near: (near[1], -near[0]), default=None)
 
     def _similar(self, own: frozenset[Shingle]) -> Iterator[tuple[int, float]]:
         needed = math.ceil(self._threshold * len(own) - _ROUNDING)

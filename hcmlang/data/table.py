@@ -1,4 +1,4 @@
-"""Labelled texts: what every part of the loop works on. Tables of any size are read from files that are mapped into memory."""
+"""Tables of labelled texts, which every part of the loop works on. Files are memory-mapped, so tables may be of any size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LABEL = "label"
 GROUP = "group"
-#: Rows that are written at a time; with 32-bit offsets, texts may have 130 kB on average.
+#: Rows per block of a file. With 32-bit offsets, texts may have 130 kB on average.
 BLOCK = 16_384
 
 
@@ -24,8 +24,8 @@ BLOCK = 16_384
 class Table:
     """Rows of one text, or of a pair of texts, with a gold label each.
 
-    `fields` names the text columns in the task's order; `labels` names the classes; `y` holds each row's class as an
-    index into `labels` (int64, shape (n,)). `groups` names the group of each row, where the data has any.
+    `fields` are the names of the text columns in the task's order; `labels` are the names of the classes; `y` has the class
+    of each row as an index into `labels` (int64, shape (n,)); `groups` has the group of each row, or is None.
     """
 
     fields: tuple[str, ...]
@@ -43,7 +43,7 @@ class Table:
         y: Sequence[int] | np.ndarray,
         groups: Sequence[str] | None = None,
     ) -> Table:
-        """From one sequence of field texts a row."""
+        """Create a table from the field texts of each row."""
         columns = tuple(tuple(row[i] for row in texts) for i in range(len(fields)))
         named = tuple(groups) if groups is not None else None
         return cls(tuple(fields), tuple(labels), columns, np.asarray(y, dtype=np.int64), named)
@@ -67,38 +67,38 @@ class Table:
         return Table(self.fields, self.labels, columns, self.y[index], groups)
 
     def blocks(self, rows: int) -> Iterator[Table]:
-        """So many rows at a time, the last fewer."""
+        """Tables of `rows` rows each; the last may be shorter."""
         for begin in range(0, len(self), rows):
             yield self.take(np.arange(begin, min(begin + rows, len(self))))
 
     def __add__(self, other: Table) -> Table:
-        """The rows of both, without groups."""
+        """The rows of both tables, without groups."""
         if (self.fields, self.labels) != (other.fields, other.labels):
             raise ValueError("tables of different tasks cannot be joined")
         columns = tuple((*mine, *theirs) for mine, theirs in zip(self.columns, other.columns, strict=True))
         return Table(self.fields, self.labels, columns, np.concatenate([self.y, other.y]))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows as Arrow holds them, a block at a time."""
+        """The rows as Arrow batches, a block each."""
         for block in self.blocks(BLOCK):
             yield record_batch(block.fields, block.labels, block.columns, block.y, block.groups)
 
     def write(self, path: Path) -> None:
-        """Write as an Arrow file; :meth:`read` gets the same table back."""
+        """Write an Arrow file that :meth:`read` reads back."""
         write_batches(path, schema(self.fields, grouped=self.groups is not None), self.batches())
 
     @classmethod
     def read(cls, path: Path, fields: Sequence[str], labels: Sequence[str]) -> Table:
-        """A table that :meth:`write` wrote; its texts stay in the file."""
+        """Open a table that :meth:`write` wrote. Its texts stay in the file."""
         import pyarrow as pa
 
         return cls.from_arrow(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), fields, labels)
 
     @classmethod
     def from_arrow(cls, data: pa.Table, fields: Sequence[str], labels: Sequence[str]) -> Table:
-        """From rows of :func:`schema`."""
+        """Create a table from Arrow rows with the columns of :func:`schema`."""
         index = {name: i for i, name in enumerate(labels)}
-        # By position: a text column may be called as one of those behind the texts is.
+        # By position: a text column may have the name `label` or `group`.
         columns = [data.column(number) for number in range(data.num_columns)]
         texts, (named, *groups) = columns[: len(fields)], columns[len(fields) :]
         classes = [
@@ -111,7 +111,7 @@ class Table:
 
 
 def schema(fields: Sequence[str], *, grouped: bool) -> pa.Schema:
-    """Text columns, `label` (the class's name) and, where there are groups, `group`."""
+    """The Arrow schema of a table: text columns, `label` (the name of the class) and, if `grouped`, `group`."""
     import pyarrow as pa
 
     about = [(LABEL, pa.dictionary(pa.int32(), pa.string())), *([(GROUP, pa.string())] if grouped else [])]
@@ -125,7 +125,7 @@ def record_batch(
     y: Sequence[int] | np.ndarray,
     groups: Sequence[str] | None = None,
 ) -> pa.RecordBatch:
-    """A few rows of :func:`schema`, all in Arrow's memory."""
+    """Create an Arrow batch with the columns of :func:`schema`."""
     import pyarrow as pa
 
     classes = pa.DictionaryArray.from_arrays(pa.array(y, pa.int32()), pa.array(labels, pa.string()))
@@ -135,7 +135,7 @@ def record_batch(
 
 
 def write_batches(path: Path, form: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write an Arrow file as its rows come."""
+    """Write batches to an Arrow file."""
     import pyarrow as pa
 
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, form) as writer:

@@ -1,4 +1,4 @@
-"""Texts that stay in Arrow's memory, or in a file that is mapped into it; each is a Python string while it is looked at."""
+"""Sequences of texts that stay in Arrow's memory or a mapped file and become Python strings on access."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows that are made into Python objects at a time when all are gone through.
+#: Rows that an iteration converts to Python objects at a time.
 _BLOCK = 4_096
 
-One_co = TypeVar("One_co", covariant=True)
+Item_co = TypeVar("Item_co", covariant=True)
 
 
-class Lazy(Sequence[One_co], Generic[One_co]):
-    """A sequence whose items are made when they are asked for; equal to any sequence with the same items. A slice is a list."""
+class Lazy(Sequence[Item_co], Generic[Item_co]):
+    """A sequence that creates its items on access. It equals any sequence with the same items. A slice is a list."""
 
     @abstractmethod
-    def block(self, begin: int, end: int) -> list[One_co]:
-        """The items of a range, which lies within the sequence."""
+    def block(self, begin: int, end: int) -> list[Item_co]:
+        """The items from `begin` to `end`, a valid range of the sequence."""
 
     @overload
-    def __getitem__(self, which: SupportsIndex) -> One_co: ...
+    def __getitem__(self, which: SupportsIndex) -> Item_co: ...
     @overload
-    def __getitem__(self, which: slice) -> list[One_co]: ...
-    def __getitem__(self, which: SupportsIndex | slice) -> One_co | list[One_co]:
+    def __getitem__(self, which: slice) -> list[Item_co]: ...
+    def __getitem__(self, which: SupportsIndex | slice) -> Item_co | list[Item_co]:
         if isinstance(which, slice):
             begin, end, step = which.indices(len(self))
             if step != 1:
@@ -37,7 +37,7 @@ class Lazy(Sequence[One_co], Generic[One_co]):
         row = range(len(self))[which]
         return self.block(row, row + 1)[0]
 
-    def __iter__(self) -> Iterator[One_co]:
+    def __iter__(self) -> Iterator[Item_co]:
         for begin in range(0, len(self), _BLOCK):
             yield from self.block(begin, min(begin + _BLOCK, len(self)))
 
@@ -54,7 +54,7 @@ class Lazy(Sequence[One_co], Generic[One_co]):
 
 
 class Texts(Lazy[str]):
-    """A column of strings, or some rows of one in an order of their own."""
+    """A column of strings, or a selection of its rows."""
 
     def __init__(self, column: pa.ChunkedArray, rows: np.ndarray | None = None) -> None:
         self._column = column
@@ -66,30 +66,30 @@ class Texts(Lazy[str]):
         return len(self._column) if self._rows is None else len(self._rows)
 
     def take(self, rows: np.ndarray) -> Texts:
-        """The texts with these indices, in this order; none is copied."""
+        """Select texts by index, without copying."""
         return Texts(self._column, rows if self._rows is None else self._rows[rows])
 
     def block(self, begin: int, end: int) -> list[str]:
         if self._rows is None:
-            found: list[str] = self._column.slice(begin, end - begin).to_pylist()
-            return found
-        return self._gathered(self._rows[begin:end])
+            texts: list[str] = self._column.slice(begin, end - begin).to_pylist()
+            return texts
+        return self._selected(self._rows[begin:end])
 
-    def _gathered(self, rows: np.ndarray) -> list[str]:
-        """By chunk, as Arrow would put all chunks into one to take rows from it."""
+    def _selected(self, rows: np.ndarray) -> list[str]:
+        """Take rows chunk by chunk, because Arrow would copy all chunks into one first."""
         import pyarrow as pa
 
         which = np.searchsorted(self._begin, rows, side="right") - 1
-        found = np.empty(len(rows), dtype=object)
+        texts = np.empty(len(rows), dtype=object)
         for number in np.unique(which):
             own = which == number
             taken = self._chunks[number].take(pa.array(rows[own] - self._begin[number]))
-            found[own] = taken.to_pylist()
-        return list(found)
+            texts[own] = taken.to_pylist()
+        return list(texts)
 
 
 class Rows(Lazy[tuple[str, ...]]):
-    """The texts of each row, from one column for each."""
+    """The field texts of each row, from a column for each field."""
 
     def __init__(self, columns: Sequence[Sequence[str]]) -> None:
         self._columns = columns

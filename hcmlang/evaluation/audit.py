@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.near_duplicates import normalized
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
@@ -57,7 +57,7 @@ def audit(results: Results, progress: Progress = SILENT) -> list[Check]:
     sources = {"train": data.train, "pool": data.pool, "test": data.test, **spec.task.challenge}
     tables = {name: read_table(source, spec.task, name) for name, source in sources.items() if source is not None}
     sets = {name: tables[name] for name in ("test", *spec.task.challenge)}
-    evaluated = HeldOut(sets, spec.select.near_duplicate)
+    evaluated = EvaluationRows(sets, spec.select.near_duplicate)
     predicted = checked(PREDICTED, lambda: _predicted(results, sets))
 
     def figures() -> _Finding:
@@ -125,11 +125,11 @@ def _predicted(results: Results, sets: Mapping[str, Table]) -> _Finding:
     return wrong, f"{len(rows):,} predictions"
 
 
-def _instances(results: Results, evaluated: HeldOut, spec: Spec) -> _Finding:
+def _instances(results: Results, evaluated: EvaluationRows, spec: Spec) -> _Finding:
     """No instance that was trained on repeats, or nearly repeats, an evaluated row."""
     rows, wrong = results.augmented.to_pylist(), []
     for number, row in enumerate(rows):
-        leak = evaluated.within([row[name] for name in spec.task.text])
+        leak = evaluated.revealed_by([row[name] for name in spec.task.text])
         if leak is not None:
             wrong.append(f"augmented.parquet row {number} repeats {leak}")
     return wrong, f"{len(rows):,} instances"
@@ -158,7 +158,7 @@ def _counts(results: Results) -> _Finding:
     return wrong, f"{kept.total():,} kept, {dropped.total():,} dropped"
 
 
-def _prompts(results: Results, evaluated: HeldOut) -> _Finding:
+def _prompts(results: Results, evaluated: EvaluationRows) -> _Finding:
     """No prompt to a model on a server holds an evaluated row. Judges are shown what was written, so their prompts do not
     count."""
     query, calls = "select key, request from calls where purpose != 'judge' order by key", []
@@ -169,7 +169,7 @@ def _prompts(results: Results, evaluated: HeldOut) -> _Finding:
     wrong = []
     for key, request in calls:
         messages = json.loads(request).get("messages", [])
-        leak = evaluated.told(str(message.get("content", "")) for message in messages)
+        leak = evaluated.found_in(str(message.get("content", "")) for message in messages)
         if leak is not None:
             wrong.append(f"the prompt of call {key[:12]} holds {leak}")
     return wrong, f"{len(calls):,} calls in the journal"

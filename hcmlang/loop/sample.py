@@ -9,11 +9,11 @@ from typing import Any
 
 from hcmlang import lang
 from hcmlang.diagnostics import (
-    EXIT_SPEC,
     Diagnostic,
     DiagnosticError,
     Origin,
     Source,
+    SpecError,
     did_you_mean,
     has_errors,
     in_order,
@@ -80,17 +80,17 @@ def read_sampled(
         programs, found = programs_of(spec)
         wrong = [one for one in found if one.severity == "error" and one.code not in _ONLY_IN_RUNS]
         if wrong:
-            raise DiagnosticError(in_order(wrong), EXIT_SPEC)
+            raise SpecError(in_order(wrong))
         if not programs or (name is not None and name not in programs):
             message = f"{file} has no program `{name}`" if name else f"{file} has no program"
-            raise DiagnosticError(Diagnostic("no-program", message, hint=did_you_mean(name or "", programs)), EXIT_SPEC)
+            raise SpecError(Diagnostic("no-program", message, hint=did_you_mean(name or "", programs)))
         return programs[name] if name else next(iter(programs.values())), in_order(found)
     try:
         text = read_file(file)
     except FileNotFoundError as error:
-        raise DiagnosticError(Diagnostic("missing-file", f"there is no file {file}"), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("missing-file", f"there is no file {file}")) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {file}: {error}"), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("unreadable-file", f"cannot read {file}: {error}")) from error
     names = lang.default_names(labels or LABELS)
     names |= {name: lang.Kind(isinstance(value, list)) for name, value in map(_value, values) if name not in names}
     program, found = lang.analyse(text, Origin(Source(str(file), text)), names)
@@ -98,7 +98,7 @@ def read_sampled(
         if labels is None and any(one.code in ("impossible-guard", "unknown-label") for one in found):
             hint = "name the labels of the program: --labels entailment,neutral,contradiction"
             found = [*found, Diagnostic("labels", f"using the labels {', '.join(LABELS)}", None, hint, "note")]
-        raise DiagnosticError(in_order(found), EXIT_SPEC)
+        raise SpecError(in_order(found))
     return program, in_order(found)
 
 
@@ -120,16 +120,16 @@ def draw_samples(
     labels = program.labels
     if target is not None and target not in labels:
         hint = did_you_mean(target, labels)
-        raise DiagnosticError(Diagnostic("unknown-label", f"there is no label `{target}`", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("unknown-label", f"there is no label `{target}`", hint=hint))
     if len(set(labels)) < 2:
         message = "a program needs at least two labels"
-        raise DiagnosticError(Diagnostic("labels", message, hint="--labels negative,positive"), EXIT_SPEC)
+        raise SpecError(Diagnostic("labels", message, hint="--labels negative,positive"))
     given = dict(_value(text) for text in values)
     for name in given:
         if name not in program.names:
             hint = did_you_mean(name, sorted(known for known in program.names if known))
             message = f"the program does not use `{name}`"
-            raise DiagnosticError(Diagnostic("unknown-name", message, hint=hint), EXIT_SPEC)
+            raise SpecError(Diagnostic("unknown-name", message, hint=hint))
     wanted: list[TextRequest] = []
     written_for: dict[str, str] = {}
     refused: list[DiagnosticError] = []
@@ -192,7 +192,7 @@ def _engine(name: str, model: str | None) -> Engine:
     kind = ENGINES[name]
     if kind.has_model and model is None:
         hint = "give a hub id, a folder or a GGUF file: --model FOLDER"
-        raise DiagnosticError(Diagnostic("no-model", f"the engine `{name}` needs a model", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("no-model", f"the engine `{name}` needs a model", hint=hint))
     return kind.model_validate({"kind": name} | ({"model": model} if kind.has_model else {})).make()
 
 
@@ -201,6 +201,6 @@ def _value(text: str) -> tuple[str, lang.Value]:
     node, found = parse_tree(Source(f"--value {text}", value or "''"))
     if not equals or node is None or has_errors(found):
         hint = "write --value hypothesis.kind=word or --value 'hypothesis.triggers=[not, never]'"
-        raise DiagnosticError(Diagnostic("bad-value", f"`{text}` is not of the form NAME=VALUE", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("bad-value", f"`{text}` is not of the form NAME=VALUE", hint=hint))
     value_read = plain(node)
     return name.strip(), [str(one) for one in value_read] if isinstance(node, SequenceNode) else str(value_read)

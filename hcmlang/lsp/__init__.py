@@ -1,4 +1,4 @@
-"""The editor server: diagnostics, completion, hover, navigation and formatting over the Language Server Protocol.
+"""The language server: diagnostics, completion, hover, navigation and formatting for editors.
 
-Everything but :mod:`hcmlang.lsp.server` is functions of texts and offsets, without pygls.
+Only :mod:`hcmlang.lsp.server` knows the Language Server Protocol. All other modules work on texts and offsets.
 """

@@ -1,27 +1,32 @@
-"""What can be written at a place of a document."""
+"""Completion in specs and prompts; programs have :mod:`hcmlang.lsp.program_completion`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from hcmlang.lang.scope import Kind
-from hcmlang.lsp import prompty, schema, words
+from hcmlang.lsp import schema
 from hcmlang.lsp.documents import Document, Files
-from hcmlang.lsp.hover import meaning, rule_text
-from hcmlang.lsp.index import Definition, Imported, Index, Token, imported
+from hcmlang.lsp.hover import meaning
 from hcmlang.lsp.outline import Cursor, Outline
-from hcmlang.lsp.projects import PROGRAM, Program, keys_of, lists_of, program_at, with_bases
-from hcmlang.spec.registries import SOURCES
+from hcmlang.lsp.projects import PROGRAM, keys_of, program_at, with_bases
+from hcmlang.prompts.parse import split
 
 Sort = Literal["key", "value", "keyword", "function", "rule", "field", "text", "list", "file"]
 
-#: Keys of a spec whose values are files, and how the names of such files end.
+#: Sources of instances other than teachers.
+_CONTROLS = {
+    "generic": "as many instances without hypotheses",
+    "duplicate": "as many train rows repeated",
+    "relabel": "the confident mistakes of the pool",
+}
+_DATA = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
+#: Keys of a spec whose values are files, and the endings of these files.
 _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (PROGRAM, (".hcm",)),
     ((*PROGRAM, "*"), (".hcm",)),
@@ -31,18 +36,15 @@ _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("generate", "prompt"), (".prompty",)),
     (("generate", "judge_prompt"), (".prompty",)),
     *((("teachers", "*", name), (".jsonl",)) for name in ("hypotheses", "instances", "generic")),
-    (("task", "data", "*"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
-    (("task", "data", "*", "path"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
-    (("task", "challenge", "*"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
-    (("task", "challenge", "*", "path"), (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")),
+    *((("task", part, "*", *rest), _DATA) for part in ("data", "challenge") for rest in ((), ("path",))),
 )
-_MOST_FILES = 200
-_WORD = re.compile(r"[A-Za-z_][\w.]*\Z")
+MOST_FILES = 200
+WORD = re.compile(r"[A-Za-z_][\w.]*\Z")
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something to write in place of the text between two offsets."""
+    """A completion: `insert` replaces the text between the offsets `start` and `end`."""
 
     label: str
     sort: Sort
@@ -52,29 +54,23 @@ class Item:
     detail: str = ""
     documentation: str = ""
     rank: int = 0
-    """Lower ones are shown first."""
+    """Items with a lower rank are shown first."""
 
 
 def complete(document: Document, offset: int, names: Mapping[str, Kind], files: Files) -> list[Item]:
-    """What can be written at `offset`; `names` are the values in scope of the document's programs."""
+    """The completions at `offset`. `names` are the values in scope of the document's programs."""
+    from hcmlang.lsp.program_completion import complete_program
+
     if document.kind == "prompt":
         return list(_prompt(document.text, offset, names))
     program = program_at(document, offset)
     if program is not None:
-        inner = program.inner(offset)
-        if program.outer(inner) != offset:  # within the indentation of a block
+        inner, outer = program.inner(offset), program.outer
+        if outer(inner) != offset:  # in the indentation of a block
             return []
-        return [_moved(item, program) for item in _Program(program, inner, names, files).items()]
+        items = complete_program(program, inner, names, files)
+        return [replace(item, start=outer(item.start), end=outer(item.end)) for item in items]
     return list(_spec(document, offset, files)) if document.kind == "spec" else []
-
-
-def _moved(item: Item, program: Program) -> Item:
-    """The item with places in the document instead of the program."""
-    start, end = program.outer(item.start), program.outer(item.end)
-    return replace(item, start=start, end=end)
-
-
-# --------------------------------------------------------------------------------------------------------------- specs
 
 
 def _spec(document: Document, offset: int, files: Files) -> Iterator[Item]:
@@ -89,372 +85,65 @@ def _spec(document: Document, offset: int, files: Files) -> Iterator[Item]:
 def _keys(text: str, outline: Outline, cursor: Cursor, offset: int) -> Iterator[Item]:
     here = outline.key_at(offset)
     present = {key for key in outline.siblings(cursor.path) if here is None or key != here.path[-1]}
+    end = here.key[1] if here is not None and here.key[0] == cursor.start else offset
+    colon = "" if re.match(r"[ \t]*:", text[end:]) else ": "
     for number, key in enumerate(schema.keys(cursor.path, outline.siblings)):
-        if key.name in present:
-            continue
-        end = here.key[1] if here is not None and here.key[0] == cursor.start else offset
-        colon = re.match(r"[ \t]*:", text[end:])
-        insert = key.name if colon else f"{key.name}: "
-        rank = number if key.required else 100 + number
-        yield Item(key.name, "key", cursor.start, end, insert, key.kind, key.markdown(), rank)
+        if key.name not in present:
+            rank = number if key.required else 100 + number
+            insert = key.name + colon
+            yield Item(key.name, "key", cursor.start, end, insert, key.kind, key.markdown(), rank)
 
 
 def _values(document: Document, outline: Outline, cursor: Cursor, offset: int, files: Files) -> Iterator[Item]:
-    make = partial(_value, document.text, cursor, offset)
-    for value, meant in schema.values(cursor.path, outline.siblings).items():
-        yield make(value, documentation=meant)
-    if cursor.path[:1] == ("arms",) and len(cursor.path) == 2 and isinstance(cursor.path[1], int):
-        present = {child.text for child in outline.children(("arms",)) if child.path != cursor.path}
-        arms = {"none": "the classifier as it is", **{name: kind.summary for name, kind in SOURCES.items()}}
+    start, end = _word(document.text, cursor, offset)
+    path = cursor.path
+    for value, documentation in schema.values(path, outline.siblings).items():
+        yield Item(value, "value", start, end, value, documentation=documentation)
+    if path[:1] == ("arms",) and len(path) == 2 and isinstance(path[1], int):
+        present = {child.text for child in outline.children(("arms",)) if child.path != path}
+        arms = {"none": "the classifier as it is", **_CONTROLS}
         arms |= dict.fromkeys(keys_of(with_bases(document, files), ("teachers",)), "a teacher")
-        for arm, what in arms.items():
+        for arm, detail in arms.items():
             if arm not in present:
-                yield make(arm, detail=what)
+                yield Item(arm, "value", start, end, arm, detail)
     for pattern, endings in _FILES:
-        if len(pattern) == len(cursor.path) and all(a in ("*", b) for a, b in zip(pattern, cursor.path, strict=True)):
-            for name in _names_of_files(document.path.parent, endings):
-                yield make(name, sort="file")
+        if len(pattern) == len(path) and all(a in ("*", b) for a, b in zip(pattern, path, strict=True)):
+            for name in files_near(document.path.parent, endings):
+                yield Item(name, "file", start, end, name)
 
 
-def _value(
-    text: str, cursor: Cursor, offset: int, value: str, documentation: str = "", detail: str = "", sort: Sort = "value"
-) -> Item:
-    """A value in place of the word that is typed."""
-    stop = r"[^\s,\[\]{}#]*" if cursor.flow else r"[^\s#]*"
-    rest = re.match(stop, text[offset:])
+def _word(text: str, cursor: Cursor, offset: int) -> tuple[int, int]:
+    """The word at the cursor, without quotes."""
+    rest = re.match(r"[^\s,\[\]{}#]*" if cursor.flow else r"[^\s#]*", text[offset:])
     start = cursor.start + (text[cursor.start : cursor.start + 1] in ('"', "'"))
     end = offset + (rest.end() if rest else 0)
     end -= text[offset:end].endswith(('"', "'"))
-    return Item(value, sort, min(start, offset), max(end, offset), value, detail, documentation)
+    return min(start, offset), max(end, offset)
 
 
-def _names_of_files(folder: Path, endings: tuple[str, ...]) -> list[str]:
-    """Files in a folder, in the folders within and in those beside it, as paths from it."""
-    found: list[str] = []
+def files_near(folder: Path, endings: tuple[str, ...]) -> list[str]:
+    """Files in a folder, its subfolders and its sibling folders, as relative paths."""
+    names: list[str] = []
     for base, pattern, prefix in ((folder, "*", ""), (folder, "*/*", ""), (folder.parent, "*/*", "../")):
-        near = islice(base.glob(pattern), 20 * _MOST_FILES)
-        names = (path.relative_to(base) for path in near if path.suffix in endings)
-        kept = (name for name in names if not any(part.startswith(".") for part in name.parts))
-        found += [prefix + name.as_posix() for name in kept if not (prefix and name.parts[0] == folder.name)]
-        if len(found) > _MOST_FILES:
+        near = (path.relative_to(base) for path in islice(base.glob(pattern), 20 * MOST_FILES))
+        for name in near:
+            hidden = any(part.startswith(".") for part in name.parts)
+            if name.suffix in endings and not hidden and not (prefix and name.parts[0] == folder.name):
+                names.append(prefix + name.as_posix())
+        if len(names) > MOST_FILES:
             break
-    return sorted(found[:_MOST_FILES], key=lambda name: (name.count("/"), name))
-
-
-# ------------------------------------------------------------------------------------------------------------- prompts
+    return sorted(names[:MOST_FILES], key=lambda name: (name.count("/"), name))
 
 
 def _prompt(text: str, offset: int, names: Mapping[str, Kind]) -> Iterator[Item]:
-    prompt = prompty.split(text)
-    before = text[prompt.body_start : offset]
+    """The values in scope, between the braces of a template."""
+    body = split(text).body_start
+    before = text[body:offset]
     opened = max(before.rfind("{{"), before.rfind("{%"))
-    if offset < prompt.body_start or opened < 0 or opened < max(before.rfind("}}"), before.rfind("%}")):
+    if offset < body or opened < 0 or opened < max(before.rfind("}}"), before.rfind("%}")):
         return
-    word = _WORD.search(before)
+    word = WORD.search(before)
     start = offset - len(word[0]) if word else offset
     for name, kind in names.items():
-        yield _name(name, kind, start, offset)
-
-
-def _name(name: str, kind: Kind, start: int, end: int) -> Item:
-    sort: Sort = "list" if kind.is_list else "text"
-    return Item(name, sort, start, end, name, "list" if kind.is_list else "text", meaning(name, kind))
-
-
-# ------------------------------------------------------------------------------------------------------------ programs
-
-_OPERATORS = ("contains", "starts with", "ends with", "matches", "uses only", "==", "!=", "in")
-_CLOSING = {")": "(", "]": "[", "}": "{"}
-
-
-class _Program:
-    """Completion within a program. What fits depends on the tokens of the statement before the cursor."""
-
-    def __init__(self, program: Program, offset: int, names: Mapping[str, Kind], files: Files) -> None:
-        self.index, self.path, self.files = program.index, program.path, files
-        self.text = program.index.text
-        self.inside = self.index.token_at(offset)
-        self.offset = offset
-        word = _WORD.search(self.text[:offset])
-        in_word = self.inside is None or self.inside.kind in ("name", "value")
-        self.start = offset - len(word[0]) if word and in_word else offset
-        rest = re.match(r"[\w.]*", self.text[offset:])
-        self.end = offset + (rest.end() if rest and self.start < offset else 0)
-        self.names = {**lists_of(program, files), **names}
-        self.before = [token for token in self.index.code if token.end <= self.start]
-        if self.inside is not None and self.inside.kind == "value":
-            self.before = [token for token in self.index.code if token.end <= self.inside.start]
-        begins = [n for n in self.index.statements if n < len(self.before)]
-        self.statement = self.before[begins[-1] :] if begins else list(self.before)
-
-    def items(self) -> Iterator[Item]:
-        inside = self.inside
-        token = inside or self._unclosed()
-        if inside is not None and inside.kind == "comment":
-            return
-        if token is not None and token.kind == "string":
-            yield from self._string(token)
-        elif token is not None and token.kind == "regex":
-            return
-        elif inside is not None and inside.kind == "value":
-            yield from self._values()
-        elif inside is None or inside.kind == "name":
-            yield from self._code()
-
-    def _unclosed(self) -> Token | None:
-        """The text, regex or comment that the cursor is at the end of."""
-        ends = [token for token in self.index.tokens if token.end == self.offset]
-        if ends and ends[-1].kind == "comment":
-            return Token("regex", "", self.offset)  # nothing is offered there either
-        return ends[-1] if ends and not ends[-1].closed else None
-
-    def _code(self) -> Iterator[Item]:
-        head = self.statement[0].text if self.statement else ""
-        line = self.text[self.text.rfind("\n", 0, self.start) + 1 : self.start]
-        if not line.strip():
-            yield from self._words(words.STATEMENTS, rank=0 if not line else 200)
-        if head in ("require", "forbid", "prefer"):
-            yield from self._predicate(self.statement, guard=False)
-        elif head == "import":
-            last = self.statement[-1]
-            yield from self._words(("as",) if last.kind == "string" and len(self.statement) == 2 else ())
-        elif len(self.statement) > 1:
-            yield from self._rule()
-
-    # ----------------------------------------------------------------------------------------------------------- rules
-
-    def _rule(self) -> Iterator[Item]:
-        guard = self._guard()
-        bracket, inner = self._bracket()
-        last = self.statement[-1].text
-        if guard is not None:
-            yield from self._predicate(guard, guard=True)
-            return
-        if bracket == "one_of":
-            if not inner:
-                yield from self._lists()
-        elif bracket == "text_of":
-            if not inner or inner[-1].text == ",":
-                used = {token.text for token in inner}
-                options = (name for name in words.OPTIONS if name not in used)
-                yield from (self._item(name, "keyword", f"{name}: ", words.explain(name, True)) for name in options)
-        elif bracket == "{" and last == "{":
-            yield from self._values()
-        elif last not in ("@", "record"):
-            yield from self._patterns(last)
-
-    def _patterns(self, last: str) -> Iterator[Item]:
-        defined = self.statement[0].text
-        found = self._imported
-        for rule in self.index.rules:
-            if rule.name != defined:
-                yield self._definition(rule, self.index)
-        for _, other, rule in found.rules.values():
-            yield self._definition(rule, other)
-        yield self._item("one_of", "function", "one_of(", words.explain("one_of"), rank=50)
-        yield self._item("text_of", "function", "text_of(", words.explain("text_of"), rank=50)
-        if last == ":=" and self.index.statements and self.statement[0] == self._first():
-            yield self._item("record", "keyword", "record { ", words.explain("record"), rank=50)
-        if last not in (":=", "=", "|", "(", "~"):
-            yield from self._words(("when",), rank=40)
-
-    def _first(self) -> Token | None:
-        rules = [n for n in self.index.statements if self.index.code[n].text not in words.STATEMENTS]
-        return self.index.code[rules[0]] if rules else None
-
-    @property
-    def _imported(self) -> Imported:
-        return imported(self.index, self.path, self.files)
-
-    def _definition(self, rule: Definition, index: Index) -> Item:
-        return self._item(rule.name, "rule", rule.name, rule_text(index, rule), "rule", rank=10)
-
-    def _guard(self) -> list[Token] | None:
-        """The tokens of the condition that the cursor stands in."""
-        depth = 0
-        for number in range(len(self.statement) - 1, -1, -1):
-            token = self.statement[number]
-            text = token.text if token.kind in ("sign", "name") else ""
-            depth += (text in _CLOSING) - (text in _CLOSING.values())
-            if depth < 0:
-                if not self._in_condition(number):
-                    return None
-                depth = 0  # the bracket is part of the condition, if there is one
-            elif depth == 0 and text == "when":
-                return self.statement[number:]
-            elif depth == 0 and text in ("|", ":=", "="):
-                return None
-        return None
-
-    def _in_condition(self, number: int) -> bool:
-        """Whether an open bracket is one of a condition: a group, a list or the arguments of a predicate."""
-        before = self.statement[number - 1].text if number else ""
-        return before in ("when", "and", "or", "not", "in", "any", "all", "(", *words.FUNCTIONS)
-
-    def _bracket(self) -> tuple[str, list[Token]]:
-        """The innermost open bracket (the function it belongs to, or itself) with the tokens in it."""
-        return _bracket(self.statement)
-
-    # ------------------------------------------------------------------------------------------------------ predicates
-
-    def _predicate(self, tokens: list[Token], guard: bool) -> Iterator[Item]:
-        bracket, inner = _bracket(tokens)
-        if bracket in words.FUNCTIONS:
-            yield from self._argument(bracket, inner)
-            return
-        if bracket == "[":
-            yield from self._literals(tokens)
-            return
-        last, before = tokens[-1], tokens[-2].text if len(tokens) > 1 else ""
-        text = last.text
-        subject = self._subject(tokens)
-        if text in ("require", "forbid", "prefer", "when", "and", "or", "not", "("):
-            yield from self._subjects(guard)
-        elif text == "contains":
-            yield from self._words(("any", "all"))
-            yield from self._literals(tokens)
-            yield from self._texts()
-        elif text in ("any", "all"):
-            yield from self._lists()
-        elif text in ("starts", "ends"):
-            yield from self._words(("with",))
-        elif text == "uses":
-            yield from self._words(("only",))
-        elif text == "with" or (text in ("==", "!=") and subject not in words.MEASURES):
-            yield from self._literals(tokens)
-            yield from self._texts()
-        elif text == "in" and subject not in words.MEASURES:
-            yield from self._lists()
-        elif text == ")" and (function := _called(tokens)):
-            signs = ("==", "!=", "in") if function in words.ANSWERS else ("in", "<=", ">=", "==")
-            yield from self._words(signs)
-        elif last.kind == "name" and before in ("require", "forbid", "prefer", "when", "and", "or", "not", "("):
-            is_list = text in self.names and self.names[text].is_list
-            operators = ("contains",) if is_list else _OPERATORS
-            yield from (self._item(one, "keyword", f"{one} ", words.explain(one.split()[0])) for one in operators)
-        elif last.kind in ("string", "regex", "number", "name") or text in (")", "]"):
-            yield from self._words(("and", "or"), rank=20)
-
-    def _subject(self, tokens: list[Token]) -> str:
-        """What stands on the left of the last sign: a function, or a name."""
-        left = tokens[:-1]
-        if left and left[-1].text == ")":
-            return _called(left)
-        return left[-1].text if left else ""
-
-    def _subjects(self, guard: bool) -> Iterator[Item]:
-        if not guard:
-            yield from self._fields()
-        yield from (self._name(name, kind, 10) for name, kind in self.names.items())
-        functions = ("words", "chars", "sentences", "similarity") if guard else words.FUNCTIONS
-        yield from (self._item(one, "function", f"{one}(", words.explain(one), rank=20) for one in functions)
-        yield from self._words(("not",), rank=30)
-
-    def _argument(self, function: str, inner: list[Token]) -> Iterator[Item]:
-        commas = sum(token.text == "," for token in inner)
-        if inner and inner[-1].text not in (",", function):
-            return
-        if function == "novelty" and commas:
-            yield from self._words(words.CORPORA)
-        elif function == "confidence" and commas:
-            yield from self._labels()
-            yield from self._texts(fields=False)
-        elif function in (*words.ANSWERS, "novelty", "confidence"):
-            yield from self._fields()
-        else:
-            yield from self._texts()
-
-    def _literals(self, tokens: list[Token]) -> Iterator[Item]:
-        """Texts in quotes that the subject of the last predicate can be."""
-        signs = [n for n, token in enumerate(tokens) if token.text in ("==", "!=", "in", "contains")]
-        subject = self._subject(tokens[: signs[-1] + 1]) if signs else ""
-        if subject in words.ANSWERS:
-            yield from self._labels()
-        elif subject in self.names:
-            for value in (self.names[subject].values or ())[:_MOST_FILES]:
-                yield self._item(f'"{value}"', "value", f'"{value}"')
-
-    def _labels(self) -> Iterator[Item]:
-        labels = self.names.get("labels")
-        for label in (labels.values or ()) if labels else ():
-            yield self._item(f'"{label}"', "value", f'"{label}"', detail="label")
-
-    # ----------------------------------------------------------------------------------------------------------- texts
-
-    def _string(self, token: Token) -> Iterator[Item]:
-        """Within quotes: a file to import, or a value that fits."""
-        self.before = [one for one in self.index.code if one.end <= token.start]
-        begins = [n for n in self.index.statements if n < len(self.before)]
-        self.statement = self.before[begins[-1] :] if begins else []
-        if not self.statement:
-            return
-        self.start, self.end = token.start, token.end if token.closed else self.offset
-        if self.statement[-1].text == "import":
-            for name in _names_of_files(self.path.parent, (".hcm", ".txt")):
-                yield self._item(f'"{name}"', "file", f'"{name}"')
-            return
-        found = [self._labels()] if _bracket(self.statement)[0] == "confidence" else []
-        guard = self._guard() if self.statement[0].text not in ("require", "forbid", "prefer") else self.statement
-        yield from chain(*found, self._literals(guard) if guard else ())
-
-    # ----------------------------------------------------------------------------------------------------------- items
-
-    def _item(
-        self, label: str, sort: Sort, insert: str, documentation: str | None = None, detail: str = "", rank: int = 0
-    ) -> Item:
-        return Item(label, sort, self.start, self.end, insert, detail, documentation or "", rank)
-
-    def _words(self, found: Iterable[str], rank: int = 0) -> Iterator[Item]:
-        return (self._item(one, "keyword", f"{one} ", words.explain(one), rank=rank) for one in found)
-
-    def _name(self, name: str, kind: Kind, rank: int = 0) -> Item:
         sort: Sort = "list" if kind.is_list else "text"
-        return self._item(name, sort, name, meaning(name, kind), "list" if kind.is_list else "text", rank)
-
-    def _fields(self) -> Iterator[Item]:
-        for one in self.index.fields:
-            yield self._item(one.name, "field", one.name, rule_text(self.index, one), "what is written")
-
-    def _texts(self, fields: bool = True) -> Iterator[Item]:
-        """Single texts: fields and values in scope."""
-        if fields:
-            yield from self._fields()
-        yield from (self._name(name, kind, 10) for name, kind in self.names.items() if not kind.is_list)
-
-    def _lists(self) -> Iterator[Item]:
-        return (self._name(name, kind) for name, kind in self.names.items() if kind.is_list)
-
-    def _values(self) -> Iterator[Item]:
-        """After `{`: texts in scope, and the fields of the record that are written before."""
-        earlier = [one for one in self.index.fields if one.is_field and one.stop <= self.start]
-        for one in earlier:
-            yield self._item(one.name, "field", one.name, rule_text(self.index, one), "earlier field")
-        yield from self._texts(fields=False)
-
-
-def _bracket(tokens: list[Token]) -> tuple[str, list[Token]]:
-    """The innermost bracket that is open behind the last token, by the function that it belongs to, with the tokens in
-    it."""
-    depth = 0
-    for number in range(len(tokens) - 1, -1, -1):
-        text = tokens[number].text if tokens[number].kind == "sign" else ""
-        if text in _CLOSING:
-            depth += 1
-        elif text in _CLOSING.values():
-            depth -= 1
-            if depth < 0:
-                owner = tokens[number - 1].text if number else ""
-                called = text == "(" and owner in (*words.FUNCTIONS, "one_of", "text_of")
-                return (owner if called else text), tokens[number + 1 :]
-    return "", tokens
-
-
-def _called(tokens: list[Token]) -> str:
-    """The function whose arguments end with the last token."""
-    depth = 0
-    for number in range(len(tokens) - 1, -1, -1):
-        depth += (tokens[number].text == ")") - (tokens[number].text == "(")
-        if depth == 0:
-            name = tokens[number - 1].text if number else ""
-            return name if name in words.FUNCTIONS else ""
-    return ""
+        yield Item(name, sort, start, offset, name, sort, meaning(name, kind))

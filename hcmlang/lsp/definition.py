@@ -1,15 +1,14 @@
-"""Where what a place speaks of is defined, where else it is spoken of, and other names for it."""
+"""Go to definition, find references, rename, and list symbols."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hcmlang.lang.scope import RESERVED
 from hcmlang.lsp.documents import Document, Files, real
-from hcmlang.lsp.index import imported, imported_path
+from hcmlang.lsp.index import Occurrence, imported, imported_path
 from hcmlang.lsp.outline import Entry, Outline
 from hcmlang.lsp.projects import PROGRAM, Program, program_at, programs, with_bases
 from hcmlang.spec.load import absolute
@@ -17,7 +16,7 @@ from hcmlang.spec.load import absolute
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of a file, in offsets."""
+    """A range of a file, in offsets."""
 
     path: Path
     start: int
@@ -26,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A rule or field: the stretch of its definition, and that of its name."""
+    """A rule or field: the range of its definition, and the range of its name."""
 
     name: str
     is_field: bool
@@ -37,14 +36,14 @@ class Symbol:
 
 
 class CannotRename(Exception):
-    """Why a name cannot be changed, or not to this one."""
+    """Why a name cannot be changed, or cannot be changed to the new one."""
 
 
 # ---------------------------------------------------------------------------------------------------------- definition
 
 
 def definition(document: Document, offset: int, files: Files) -> Place | None:
-    """Where the rule, field, word list, teacher or file at `offset` is defined."""
+    """The definition of the rule, field, word list, teacher or file at `offset`."""
     program = program_at(document, offset)
     if program is not None:
         return _in_program(program, program.inner(offset), files)
@@ -53,20 +52,20 @@ def definition(document: Document, offset: int, files: Files) -> Place | None:
 
 def _in_program(program: Program, offset: int, files: Files) -> Place | None:
     index = program.index
-    for one in index.imports:
-        if one.start <= offset <= one.end:
-            return _file(imported_path(one, program.path))
+    for entry in index.imports:
+        if entry.start <= offset <= entry.end:
+            return _file(imported_path(entry, program.path))
     name = index.occurrence_at(offset)
     if name is None or name.role == "option":
         return None
     own = index.definition(name.name)
     if own is not None:
         return Place(program.path, program.outer(own.start), program.outer(own.end))
-    found = imported(index, program.path, files)
-    if name.name in found.rules:
-        path, _, rule = found.rules[name.name]
+    other = imported(index, program.path, files)
+    if name.name in other.rules:
+        path, _, rule = other.rules[name.name]
         return Place(path, rule.start, rule.end)
-    return _file(found.lists[name.name][0]) if name.name in found.lists else None
+    return _file(other.lists[name.name][0]) if name.name in other.lists else None
 
 
 def _in_spec(document: Document, offset: int, files: Files) -> Place | None:
@@ -100,7 +99,7 @@ def _teacher(document: Document, name: str, files: Files) -> Place | None:
 
 
 def _file(path: Path) -> Place | None:
-    """The begin of a file, if there is one."""
+    """The start of a file; None if it does not exist."""
     return Place(path, 0, 0) if path.is_file() else None
 
 
@@ -108,31 +107,34 @@ def _file(path: Path) -> Place | None:
 
 
 def references(document: Document, offset: int) -> list[Place]:
-    """Where the program at `offset` speaks of the same rule, field or word list; its definition included."""
+    """All uses of the rule, field or word list at `offset` in its program, including the definition."""
+    program, name = _name_at(document, offset)
+    return _places(program, name.name) if program and name and _is_own(program, name.name) else []
+
+
+def _name_at(document: Document, offset: int) -> tuple[Program | None, Occurrence | None]:
+    """The program at `offset`, and the name of a rule, field, word list or value there."""
     program = program_at(document, offset)
     name = program.index.occurrence_at(program.inner(offset)) if program else None
-    if program is None or name is None or name.role == "option" or not _is_own(program, name.name):
-        return []
-    return list(_places(program, name.name))
+    return program, name if name is not None and name.role != "option" else None
 
 
-def _places(program: Program, name: str) -> Iterator[Place]:
-    for one in program.index.occurrences:
-        if one.name == name and one.role != "option":
-            yield Place(program.path, program.outer(one.start), program.outer(one.end))
+def _places(program: Program, name: str) -> list[Place]:
+    uses = (use for use in program.index.occurrences if use.name == name and use.role != "option")
+    return [Place(program.path, program.outer(use.start), program.outer(use.end)) for use in uses]
 
 
 def _is_own(program: Program, name: str) -> bool:
-    lists = {one.name for one in program.index.imports}
-    return program.index.definition(name) is not None or name in lists
+    return program.index.definition(name) is not None or name in {entry.name for entry in program.index.imports}
 
 
 def renamable(document: Document, offset: int) -> Place | None:
-    """The name at `offset`, if it is one that can be changed in this file alone: Raises :class:`CannotRename` where it
-    comes from another file."""
-    program = program_at(document, offset)
-    name = program.index.occurrence_at(program.inner(offset)) if program else None
-    if program is None or name is None or name.role == "option" or name.name in RESERVED:
+    """The name at `offset`, if it can be changed; None if there is none.
+
+    Raises :class:`CannotRename` if the name is defined in another file.
+    """
+    program, name = _name_at(document, offset)
+    if program is None or name is None or name.name in RESERVED:
         return None
     if not _is_own(program, name.name):
         raise CannotRename(f"`{name.name}` is not defined in this program")
@@ -140,31 +142,30 @@ def renamable(document: Document, offset: int) -> Place | None:
 
 
 def rename(document: Document, offset: int, new: str) -> list[Place]:
-    """The places to write `new` at. Raises :class:`CannotRename` where it is no name, or another one's."""
+    """The places to change to `new`. Raises :class:`CannotRename` if `new` is not a valid name, or is in use."""
     place = renamable(document, offset)
     program = program_at(document, offset)
     if place is None or program is None:
         raise CannotRename("there is no rule, field or word list here")
     if not re.fullmatch(r"[A-Za-z_]\w*", new):
-        raise CannotRename(f"`{new}` is no name: letters, digits and `_`, beginning with a letter")
+        raise CannotRename(f"`{new}` is not a valid name: use letters, digits and `_`, and start with a letter")
     if new in RESERVED:
         raise CannotRename(f"`{new}` is a word of the language")
     old = document.text[place.start : place.end]
     if new != old and _is_own(program, new):
-        raise CannotRename(f"there is a `{new}` already")
-    return list(_places(program, old))
+        raise CannotRename(f"`{new}` already exists")
+    return _places(program, old)
 
 
 # ------------------------------------------------------------------------------------------------------------- symbols
 
 
 def symbols(document: Document) -> list[Symbol]:
-    """The rules and fields of a document's programs, in their order."""
-    found = []
+    """The rules and fields of a document's programs, in order."""
+    result = []
     for program in programs(document):
         outer = program.outer
-        rules = [one for one in program.index.rules if one not in program.index.fields]
-        for one in sorted((*program.index.fields, *rules), key=lambda one: one.start):
-            places = map(outer, (one.start, one.stop, one.start, one.end))
-            found.append(Symbol(one.name, one.is_field or one in program.index.fields, *places))
-    return found
+        for entry in sorted({*program.index.fields, *program.index.rules}, key=lambda entry: entry.start):
+            places = map(outer, (entry.start, entry.stop, entry.start, entry.end))
+            result.append(Symbol(entry.name, entry in program.index.fields, *places))
+    return result

@@ -1,4 +1,4 @@
-"""What is open in an editor, and the files that it speaks of."""
+"""Documents in an editor, and files on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hcmlang.spec.tree import MAX_BYTES
 Kind = Literal["spec", "program", "prompt"]
 
 _SPEC = re.compile(r"""^["']?hcmlang["']?[ \t]*:""", re.MULTILINE)
-#: A spec that has its version, and maybe most else, from the one that it extends.
+#: A spec that gets its version from the spec that it extends.
 _DERIVED = re.compile(r"""^extends[ \t]*:[ \t]*["']?[^\n]+\.ya?ml\b""", re.MULTILINE)
 _OWN_KEY = re.compile(
     r"^(?:task|classifier|detect|teachers|characterize|generate|select|mitigate|arms|seeds|evaluate)[ \t]*:",
@@ -27,19 +27,19 @@ _YAML = (".yaml", ".yml")
 
 
 def real(path: Path) -> Path:
-    """One name for each file, however it is reached."""
+    """The canonical path of a file, with links resolved."""
     return Path(os.path.realpath(path))
 
 
 class Files:
-    """Texts by path: those that are open as the editor has them, others from the disk; and which of them were read."""
+    """Texts of files: from the editor if they are open, otherwise from disk. Also records which files were read."""
 
     def __init__(self, opened: Mapping[Path, str]) -> None:
         self.opened = opened
         self.seen: set[Path] = set()
 
     def read(self, path: Path) -> str:
-        """The text of a file, with plain line ends. Raises OSError or UnicodeDecodeError where there is none."""
+        """The text of a file, with `\\n` line ends. Raises OSError or UnicodeDecodeError if it cannot be read."""
         key = real(path)
         self.seen.add(key)
         if key in self.opened:
@@ -49,7 +49,7 @@ class Files:
         return with_plain_line_ends(read_file(key))
 
     def text(self, path: Path) -> str | None:
-        """Like :meth:`read`; None where there is none."""
+        """Like :meth:`read`, but None if the file cannot be read."""
         try:
             return self.read(path)
         except (OSError, ValueError):
@@ -58,7 +58,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Document:
-    """A text with its path; `language` is what the editor calls its language, where the path does not tell."""
+    """A text with its path. `language` is the editor's language id, for paths without a known ending."""
 
     path: Path
     text: str
@@ -66,7 +66,7 @@ class Document:
 
     @property
     def kind(self) -> Kind | None:
-        """What it is to hcmlang, if anything: a YAML file is a spec if it says so."""
+        """The kind of document; None if hcmlang does not handle it. YAML files need a top-level key of a spec."""
         suffix = self.path.suffix.lower()
         if suffix == ".hcm" or self.language in ("hcm", "hcmlang"):
             return "program"

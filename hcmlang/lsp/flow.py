@@ -1,4 +1,4 @@
-"""Lists and mappings of a YAML text that are written with brackets, also while they are being typed."""
+"""Reading flow collections of YAML (lists and mappings in brackets), even while they are being typed."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Literal
 
 Path = tuple[str | int, ...]
 
-#: Deeper levels are not read; a spec has about six.
+#: Maximum depth. Specs have about six levels.
 MOST_LEVELS = 50
 
 
 @dataclass
 class Entry:
-    """A key with its value, or an item of a list. All places are offsets."""
+    """A key with its value, or an item of a list. Positions are offsets."""
 
     path: Path
     key: tuple[int, int]
-    """Where the key stands; empty, at the value, for an item of a list."""
+    """The range of the key; for an item of a list, an empty range at the value."""
     value: tuple[int, int]
     text: str = ""
-    """The value, where it is written in one line: without quotes."""
+    """The value without quotes, if it is on one line."""
     style: Literal["none", "scalar", "flow", "block"] = "none"
     indent: int | None = None
     """The column of the key; None within a flow collection."""
     closed: bool = True
-    """Whether the bracket of a flow collection is closed."""
+    """Whether a flow collection has its closing bracket."""
 
 
 @dataclass
 class Bracket:
-    """An open bracket, and what of its innermost pair is read."""
+    """An open bracket, and the state of its current entry."""
 
     mapping: bool
     path: Path
@@ -40,14 +40,15 @@ class Bracket:
     entry: Entry | None = None
 
     def here(self) -> Path:
+        """The path of the current entry."""
         return (*self.path, (self.key or "") if self.mapping else self.index)
 
 
 class Flow:
-    """A collection that begins with the bracket at `start`, read up to `stop`.
+    """The flow collection that starts at `start`, read up to `stop`.
 
-    `end` is the place behind its closing bracket; where that is not reached, `brackets` are open and `word` is where
-    the unfinished word at the end begins.
+    `end` is the offset after its closing bracket. If that is None, `brackets` are still open, and `word` is the start of the
+    unfinished word at the end.
     """
 
     def __init__(self, text: str, start: int, stop: int, path: Path) -> None:
@@ -63,7 +64,7 @@ class Flow:
             self._finish(stop)
 
     def _step(self, at: int) -> int:
-        """Read what begins at a place; the place behind it."""
+        """Read one token and return the offset after it."""
         char = self.text[at]
         if char == "#" and self.text[at - 1 : at].isspace():
             return min(line_end(self.text, at), self.stop)
@@ -111,7 +112,7 @@ class Flow:
         self.word = None
 
     def _finish(self, end: int) -> None:
-        """Take the word that ends here as a value, or as a key without one."""
+        """Record the word that ends here as a value, or as a key without a value."""
         if self.word is None:
             return
         bracket = self.brackets[-1]
@@ -124,19 +125,20 @@ class Flow:
             self.entries.append(Entry(bracket.here(), (span[0], span[0]), span, value, "scalar"))
 
     def _ends_key(self, at: int) -> bool:
-        """Whether a colon stands behind a key."""
+        """Whether a colon ends a key."""
         bracket = self.brackets[-1]
         after, before = self.text[at + 1 : at + 2], self.text[at - 1 : at]
         return bracket.mapping and bracket.key is None and (after in "{[\"'" or after.isspace() or before in ('"', "'"))
 
 
 def line_end(text: str, at: int) -> int:
+    """The offset of the end of a line."""
     end = text.find("\n", at)
     return len(text) if end < 0 else end
 
 
 def _quote_end(text: str, at: int, stop: int) -> int:
-    """The place behind the quote that closes the one at `at`."""
+    """The offset after the quote that closes the one at `at`."""
     quote, at = text[at], at + 1
     while at < stop and text[at] != quote:
         at += 2 if quote == '"' and text[at] == "\\" else 1
@@ -144,7 +146,7 @@ def _quote_end(text: str, at: int, stop: int) -> int:
 
 
 def scalar(text: str, start: int, end: int) -> tuple[tuple[int, int], str]:
-    """Where a value in one line stands, without what follows it, and its text without quotes."""
+    """The range of a value on one line, without a comment, and its text without quotes."""
     if text[start : start + 1] in ('"', "'"):
         end = min(_quote_end(text, start, end), end)
     else:
@@ -156,6 +158,7 @@ def scalar(text: str, start: int, end: int) -> tuple[tuple[int, int], str]:
 
 
 def unquoted(text: str) -> str:
+    """Remove the quotes of a scalar."""
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         return re.sub(r"\\(.)", r"\1", text[1:-1])

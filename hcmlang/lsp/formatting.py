@@ -1,4 +1,4 @@
-"""One layout for the programs of a document."""
+"""Formatting the programs of a document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hcmlang.lsp.projects import programs
 
 @dataclass(frozen=True)
 class Edit:
-    """A text to write in place of the one between two offsets."""
+    """A text that replaces the text between two offsets."""
 
     start: int
     end: int
@@ -23,30 +23,30 @@ class Edit:
 
 
 def formatted(document: Document) -> list[Edit]:
-    """The edits that lay the programs of a document out; none for a program with a syntax error."""
+    """The edits that format the programs of a document. Programs with a syntax error stay as they are."""
     edits = []
     for program in programs(document):
         text = program.index.text
         indent = 0
         if program.block is not None and program.block.starts:
-            # Empty lines behind a block part it from the next key; they stay.
+            # Keep the empty lines after a block, which separate it from the next key.
             text = text.rstrip("\n ")
             first = program.block.starts[0]
             indent = first - (document.text.rfind("\n", 0, first) + 1)
-        laid_out = _laid_out(text, WIDTH - indent)
-        if laid_out is None:
+        text_after = _formatted(text, WIDTH - indent)
+        if text_after is None:
             continue
         if program.block is not None:
-            lines = laid_out.rstrip("\n").split("\n")
-            laid_out = "\n".join([lines[0], *(" " * indent + line if line else "" for line in lines[1:])])
+            lines = text_after.rstrip("\n").split("\n")
+            text_after = "\n".join([lines[0], *(" " * indent + line if line else "" for line in lines[1:])])
         start, end = program.outer(0), program.outer(len(text))
-        if document.text[start:end] != laid_out:
-            edits.append(Edit(start, end, laid_out))
+        if document.text[start:end] != text_after:
+            edits.append(Edit(start, end, text_after))
     return edits
 
 
-def _laid_out(text: str, width: int) -> str | None:
-    """The program in its layout; None where it cannot be read, or would not mean the same."""
+def _formatted(text: str, width: int) -> str | None:
+    """The formatted program; None if it has a syntax error or its meaning would change."""
     key = _key(text)
     if key is None:
         return None
@@ -58,7 +58,7 @@ def _laid_out(text: str, width: int) -> str | None:
 
 
 def _key(text: str) -> str | None:
-    """What a program says, whatever its layout; None where it has a syntax error."""
+    """The meaning of a program regardless of its layout; None if it has a syntax error."""
     tree, key, diagnostics = parse.parse(text, Origin(Source("")))
-    broken = tree is None or any(one.code == "program-syntax" for one in diagnostics)
+    broken = tree is None or any(diagnostic.code == "program-syntax" for diagnostic in diagnostics)
     return None if broken else key

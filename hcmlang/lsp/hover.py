@@ -1,4 +1,4 @@
-"""What a place of a document means, in Markdown."""
+"""Documentation about a place in a document."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hcmlang.lang.scope import Kind
-from hcmlang.lsp import prompty, schema, words
+from hcmlang.lsp import schema, words
 from hcmlang.lsp.documents import Document, Files
 from hcmlang.lsp.index import Definition, Index, Occurrence, imported
 from hcmlang.lsp.outline import Outline
 from hcmlang.lsp.projects import Program, lists_of, program_at
+from hcmlang.prompts.parse import split
 
 _MOST_LINES = 15
 _MOST_VALUES = 12
@@ -26,13 +27,13 @@ class Hover:
 
 
 def hover(document: Document, offset: int, names: Mapping[str, Kind], files: Files) -> Hover | None:
-    """What stands at `offset`; `names` are the values in scope of the document's programs."""
+    """Documentation about the word at `offset`. `names` are the values in scope of the document's programs."""
     if document.kind == "prompt":
         return _in_prompt(document.text, offset, names)
     program = program_at(document, offset)
     if program is not None:
-        found = _in_program(program, program.inner(offset), names, files)
-        return Hover(found.text, program.outer(found.start), program.outer(found.end)) if found else None
+        shown = _in_program(program, program.inner(offset), names, files)
+        return Hover(shown.text, program.outer(shown.start), program.outer(shown.end)) if shown else None
     return _in_spec(document.text, offset) if document.kind == "spec" else None
 
 
@@ -51,11 +52,13 @@ def _in_program(program: Program, offset: int, names: Mapping[str, Kind], files:
     index = program.index
     name = index.occurrence_at(offset)
     if name is None:
-        sign = next((one for one in index.code if one.kind == "sign" and one.start <= offset <= one.end), None)
+        sign = next(
+            (token for token in index.code if token.kind == "sign" and token.start <= offset <= token.end), None
+        )
         text = words.explain(sign.text) if sign else None
         return Hover(text, sign.start, sign.end) if sign and text else None
-    found = _explained(name, program, names, files)
-    return Hover(found, name.start, name.end) if found else None
+    text = _explained(name, program, names, files)
+    return Hover(text, name.start, name.end) if text else None
 
 
 def _explained(name: Occurrence, program: Program, names: Mapping[str, Kind], files: Files) -> str | None:
@@ -70,16 +73,16 @@ def _explained(name: Occurrence, program: Program, names: Mapping[str, Kind], fi
     known = words.explain(name.name)
     if known is not None:
         return known
-    found = imported(index, program.path, files)
-    if name.name in found.rules:
-        path, other, rule = found.rules[name.name]
+    rules = imported(index, program.path, files).rules
+    if name.name in rules:
+        path, other, rule = rules[name.name]
         return f"{rule_text(other, rule)}\n\nfrom `{path.name}`"
     lists = lists_of(program, files)
     return meaning(name.name, lists[name.name]) if name.name in lists else None
 
 
 def _in_prompt(text: str, offset: int, names: Mapping[str, Kind]) -> Hover | None:
-    prompt = prompty.split(text)
+    prompt = split(text)
     if offset < prompt.body_start:
         return None
     body = Index(text[prompt.body_start :])
@@ -91,14 +94,14 @@ def _in_prompt(text: str, offset: int, names: Mapping[str, Kind]) -> Hover | Non
 
 
 def rule_text(index: Index, definition: Definition) -> str:
-    """A rule or field as it is written, in Markdown."""
+    """The source of a rule or field, in Markdown."""
     lines = index.text[definition.start : definition.stop].split("\n")
     shown = lines[:_MOST_LINES] + (["..."] if len(lines) > _MOST_LINES else [])
     return "```hcm\n" + "\n".join(shown) + "\n```"
 
 
 def meaning(name: str, kind: Kind) -> str:
-    """A value in scope: whether it is a text or a list, what it means, and what it can be."""
+    """Documentation about a value in scope: its type, its meaning and its possible values."""
     text = f"`{name}`: {'a list of texts' if kind.is_list else 'a text'}"
     text += f"\n\n{kind.meaning[:1].upper()}{kind.meaning[1:]}." if kind.meaning else ""
     if kind.values:

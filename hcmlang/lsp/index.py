@@ -1,6 +1,6 @@
-"""What a program defines and names, and where, also while it is being typed and cannot be parsed.
+"""The definitions and names in a program, even while it is being typed and cannot be parsed.
 
-It is read token by token, so that one unfinished rule hides nothing of the others.
+The index works on tokens, so that an unfinished rule does not affect the others.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from hcmlang.lsp.documents import Files, real
 
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w*)*")
-_CONSTRAINTS = ("require", "forbid", "prefer")
+CONSTRAINTS = ("require", "forbid", "prefer")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Token:
 
     @property
     def closed(self) -> bool:
-        """Whether a text or regex has its second quote."""
+        """Whether a string or regex has its closing quote."""
         if self.kind == "string":
             return re.fullmatch(r'"(?:[^"\\]|\\.)*"', self.text) is not None
         return self.kind != "regex" or re.fullmatch(r"/(?:[^/\\]|\\.)+/i?", self.text) is not None
@@ -53,7 +53,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Definition:
-    """A rule, or a field of a record: the place of its name, and where it ends."""
+    """A rule or a field of a record: the start of its name, and the end of its definition."""
 
     name: str
     start: int
@@ -67,7 +67,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Import:
-    """A file that is imported, with the place of its quoted path; a word list has a name."""
+    """An imported file and the position of its quoted path. Word lists have a name."""
 
     path: str
     start: int
@@ -77,7 +77,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """A name as it stands in a program: an `option` of free text is none of the program's own names."""
+    """A name in a program. An `option` of free text is not one of the program's own names."""
 
     name: str
     start: int
@@ -90,27 +90,24 @@ class Occurrence:
 
 @dataclass(frozen=True)
 class Index:
-    """A program, by its tokens."""
+    """The tokens, definitions and names of a program."""
 
     text: str
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
-        found = []
-        for match in _TOKEN.finditer(self.text):
-            kind: TokenKind = match.lastgroup  # type: ignore[assignment]
-            found.append(Token(kind, match[0], match.start()))
-        return tuple(found)
+        matches = _TOKEN.finditer(self.text)
+        return tuple(Token(cast("TokenKind", match.lastgroup), match[0], match.start()) for match in matches)
 
     @cached_property
     def code(self) -> tuple[Token, ...]:
-        """The tokens without comments."""
+        """All tokens except comments."""
         return tuple(token for token in self.tokens if token.kind != "comment")
 
     @cached_property
     def statements(self) -> tuple[int, ...]:
-        """Where, in :attr:`code`, the rules, constraints and imports begin; fields of a record are within theirs."""
-        found: list[int] = []
+        """The positions in :attr:`code` at which rules, constraints and imports begin. Fields are part of their record."""
+        statements: list[int] = []
         depth = 0
         for number, token in enumerate(self.code):
             if token.kind == "sign":
@@ -118,7 +115,7 @@ class Index:
             elif token.kind == "name":
                 following = self._at(number + 1)
                 begins = (
-                    token.text in _CONSTRAINTS
+                    token.text in CONSTRAINTS
                     or (token.text == "import" and following[:1] in ('"', "") and self._begins_line(token))
                     or (
                         following in (":=", "=")
@@ -126,18 +123,23 @@ class Index:
                     )
                 )
                 if begins:
-                    found.append(number)
+                    statements.append(number)
                     depth = 0
-        return tuple(found)
+        return tuple(statements)
 
     @cached_property
     def rules(self) -> tuple[Definition, ...]:
-        """The rules in their order; a record is none."""
-        return tuple(one for one in self._defined if one.name)
+        """The rules in order, without records."""
+        bounds = [*self.statements, len(self.code)]
+        return tuple(
+            Definition(self.code[first].text, self.code[first].start, self.code[after - 1].end)
+            for first, after in pairwise(bounds)
+            if self._at(first + 1) in (":=", "=") and not (self._record and first < self._record[0] <= after)
+        )
 
     @cached_property
     def fields(self) -> tuple[Definition, ...]:
-        """What the program writes: the fields of its record, or its first rule."""
+        """The fields that the program generates: those of its record, or its first rule."""
         if self._record:
             begin, end = self._record
             return tuple(self._fields_between(begin, end))
@@ -145,52 +147,53 @@ class Index:
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
-        found = []
+        imports = []
         for number in self.statements:
             if self.code[number].text == "import" and self._kind(number + 1) == "string":
                 path = self.code[number + 1]
                 named = self._at(number + 2) == "as" and self._kind(number + 3) == "name"
                 name = self._at(number + 3) if named else None
-                found.append(Import(path.text.strip('"'), path.start, path.end, name))
-        return tuple(found)
+                imports.append(Import(path.text.strip('"'), path.start, path.end, name))
+        return tuple(imports)
 
     @cached_property
     def occurrences(self) -> tuple[Occurrence, ...]:
-        """Every name in the program with its place."""
-        found = []
+        """Every name in the program."""
+        names = []
         for number, token in enumerate(self.code):
             following = self._at(number + 1)
             if token.kind == "value":
                 if match := _NAME.search(token.text):
-                    found.append(Occurrence(match[0], token.start + match.start(), "value"))
+                    names.append(Occurrence(match[0], token.start + match.start(), "value"))
             elif token.kind == "name":
                 defines = following in (":=", "=")
                 role: Literal["name", "definition", "option"] = "definition" if defines else "name"
-                found.append(Occurrence(token.text, token.start, "option" if following == ":" else role))
-        return tuple(found)
+                names.append(Occurrence(token.text, token.start, "option" if following == ":" else role))
+        return tuple(names)
 
     def occurrence_at(self, offset: int) -> Occurrence | None:
-        return next((one for one in self.occurrences if one.start <= offset <= one.end), None)
+        """The name at an offset."""
+        return next((name for name in self.occurrences if name.start <= offset <= name.end), None)
 
     def definition(self, name: str) -> Definition | None:
-        """The rule or field of this name."""
-        return next((one for one in (*self.fields, *self.rules) if one.name == name), None)
+        """The rule or field with this name."""
+        return next((known for known in (*self.fields, *self.rules) if known.name == name), None)
 
     def token_at(self, offset: int) -> Token | None:
-        """The token that a place stands within, comments included."""
-        return next((one for one in self.tokens if one.start < offset < one.end), None)
+        """The token around an offset, including comments."""
+        return next((token for token in self.tokens if token.start < offset < token.end), None)
 
     # ------------------------------------------------------------------------------------------------------------ parts
 
     @cached_property
     def _record(self) -> tuple[int, int] | None:
-        """The tokens between the braces of the record that the program begins with."""
+        """The range of the tokens in the braces of the record that starts the program."""
         for number, token in enumerate(self.code):
-            if token.text in ("record",) and self._at(number - 1) == ":=" and self._at(number + 1) == "{":
+            if token.text == "record" and self._at(number - 1) == ":=" and self._at(number + 1) == "{":
                 depth = 1
                 for end in range(number + 2, len(self.code)):
                     depth += (self.code[end].text == "{") - (self.code[end].text == "}")
-                    if depth == 0 or self.code[end].text in _CONSTRAINTS:
+                    if depth == 0 or self.code[end].text in CONSTRAINTS:
                         return number + 2, end
                 return number + 2, len(self.code)
             if token.text == ":=" and self._at(number + 1) not in ("record", "("):
@@ -199,15 +202,6 @@ class Index:
 
     def _in_record(self, number: int) -> bool:
         return self._record is not None and self._record[0] <= number < self._record[1]
-
-    @cached_property
-    def _defined(self) -> tuple[Definition, ...]:
-        found = []
-        bounds = [*self.statements, len(self.code)]
-        for first, after in pairwise(bounds):
-            if self._at(first + 1) in (":=", "=") and not (self._record and first < self._record[0] <= after):
-                found.append(Definition(self.code[first].text, self.code[first].start, self.code[after - 1].end))
-        return tuple(found)
 
     def _fields_between(self, begin: int, end: int) -> Iterator[Definition]:
         starts = [number for number in range(begin, end) if self._at(number + 1) == ":="]
@@ -227,36 +221,36 @@ class Index:
 
 @dataclass(frozen=True)
 class Imported:
-    """What the imports of a program bring: each name with the file that it stands in."""
+    """The imported rules and word lists of a program by name, each with its file."""
 
     rules: dict[str, tuple[Path, Index, Definition]]
     lists: dict[str, tuple[Path, tuple[str, ...]]]
 
 
 def imported(index: Index, path: Path, files: Files) -> Imported:
-    """The rules and word lists that a program imports, directly and through others."""
-    found = Imported({}, {})
+    """The rules and word lists that a program imports, directly or through other files."""
+    result = Imported({}, {})
     waiting, seen = [(index, path)], {real(path)}
     while waiting and len(seen) < 100:
         here, file = waiting.pop(0)
-        for one in here.imports:
-            target = imported_path(one, file)
+        for entry in here.imports:
+            target = imported_path(entry, file)
             text = files.text(target)
             if text is None:
                 continue
-            if one.name is not None:
+            if entry.name is not None:
                 lines = (line.strip() for line in text.splitlines())
                 words = tuple(line for line in lines if line and not line.startswith("#"))
-                found.lists.setdefault(one.name, (target, words))
+                result.lists.setdefault(entry.name, (target, words))
             elif target not in seen:
                 seen.add(target)
                 other = Index(text)
                 for rule in other.rules:
-                    found.rules.setdefault(rule.name, (target, other, rule))
+                    result.rules.setdefault(rule.name, (target, other, rule))
                 waiting.append((other, target))
-    return found
+    return result
 
 
-def imported_path(one: Import, file: Path) -> Path:
-    """Paths are relative to the file that imports."""
-    return real(file.parent / one.path)
+def imported_path(entry: Import, file: Path) -> Path:
+    """The path of an imported file, relative to the importing file."""
+    return real(file.parent / entry.path)

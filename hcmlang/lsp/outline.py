@@ -1,4 +1,4 @@
-"""Where the keys and values of a YAML text stand, also while it is being typed and is no valid YAML."""
+"""The keys and values of a YAML text with their positions, even while it is being typed and is not valid YAML."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _COMMENT = re.compile(r"(?:^|(?<=\s))#")
 
 @dataclass(frozen=True)
 class Cursor:
-    """What is typed at a place: a `key` of the mapping at `path`, the `value` of `path`, or an `item`: either."""
+    """What is typed at a place: a `key` of the mapping at `path`, the `value` of `path`, or an `item` (either of them)."""
 
     where: Literal["key", "value", "item", "none"]
     path: Path = ()
     start: int = 0
-    """Where the word begins that is typed."""
+    """The start of the word being typed."""
     flow: bool = False
 
 
 @dataclass(frozen=True)
 class Block:
-    """The lines of a literal block: the offset of each without its indentation, and the text of them all."""
+    """A literal block: its text, and the position of each line."""
 
     text: str
     starts: tuple[int, ...]
-    """For each line of the text, where its first character stands in the file."""
+    """The offset in the file of the first character of each line, after the indentation."""
 
     def outer(self, offset: int) -> int:
-        """The place in the file of an offset in the text."""
+        """Convert an offset in the text to an offset in the file."""
         line = self.text.count("\n", 0, offset)
         return self.starts[line] + offset - (self.text.rfind("\n", 0, offset) + 1)
 
     def inner(self, offset: int) -> int:
-        """The offset in the text of a place in the file."""
+        """Convert an offset in the file to an offset in the text."""
         begin, lines = 0, self.text.split("\n")
         for number, line in enumerate(lines):
             last = number + 1 == len(lines) or offset < self.starts[number + 1]
@@ -65,13 +65,14 @@ class Outline:
 
     @cached_property
     def _below(self) -> dict[Path, list[Entry]]:
-        found: dict[Path, list[Entry]] = {}
-        for one in self.entries:
-            found.setdefault(one.path[:-1], []).append(one)
-        return found
+        below: dict[Path, list[Entry]] = {}
+        for entry in self.entries:
+            below.setdefault(entry.path[:-1], []).append(entry)
+        return below
 
     def entry(self, path: Path) -> Entry | None:
-        return next((one for one in self._below.get(path[:-1], ()) if path and one.path == path), None)
+        """The entry at a path."""
+        return next((entry for entry in self._below.get(path[:-1], ()) if path and entry.path == path), None)
 
     def children(self, path: Path) -> Iterator[Entry]:
         """The entries directly below a path."""
@@ -79,27 +80,23 @@ class Outline:
 
     def siblings(self, path: Path) -> dict[str, str]:
         """The keys below a path with their values."""
-        return {str(one.path[-1]): one.text for one in self.children(path)}
+        return {str(child.path[-1]): child.text for child in self.children(path)}
 
     def texts(self, path: Path) -> tuple[str, ...]:
-        """The value of a path as a list of texts, whether it is written as one or as a single value."""
+        """The value at a path as a list of texts. A single value counts as a list."""
         here = self.entry(path)
         if here is not None and here.style == "scalar":
             return (here.text,)
-        return tuple(one.text for one in self.children(path) if isinstance(one.path[-1], int) and one.text)
+        return tuple(child.text for child in self.children(path) if isinstance(child.path[-1], int) and child.text)
 
     def key_at(self, offset: int) -> Entry | None:
-        """The entry whose key stands at a place."""
-        return next(
-            (one for one in self.entries if one.key[0] <= offset <= one.key[1] and one.key[0] < one.key[1]), None
-        )
+        """The entry whose key is at an offset."""
+        return next((entry for entry in self.entries if entry.key[0] <= offset <= entry.key[1] > entry.key[0]), None)
 
     def value_at(self, offset: int) -> Entry | None:
-        """The entry whose value, in one line, stands at a place."""
-        for one in self.entries:
-            if one.style == "scalar" and one.value[0] <= offset <= one.value[1]:
-                return one
-        return None
+        """The entry whose scalar value is at an offset."""
+        scalars = (entry for entry in self.entries if entry.style == "scalar")
+        return next((entry for entry in scalars if entry.value[0] <= offset <= entry.value[1]), None)
 
     # ---------------------------------------------------------------------------------------------------------- blocks
 
@@ -144,7 +141,7 @@ class Outline:
             at = self._content(at, column, end, stack) + 1
 
     def _content(self, at: int, column: int, end: int, stack: list[tuple[int, Path, bool]]) -> int:
-        """What stands in a line behind its indentation and dashes; the end of what was read."""
+        """Read a line after its indentation and dashes, and return the offset of the end of what was read."""
         match = _KEY.match(self.text, at + column, end)
         if match is None:
             if stack and stack[-1][2] and stack[-1][0] < column and self.entries[-1].path == stack[-1][1]:
@@ -159,7 +156,7 @@ class Outline:
         return self._value(entry, match.end(), end, column)
 
     def _value(self, entry: Entry, start: int, end: int, column: int) -> int:
-        """Read the value that begins in this line; the end of what was read."""
+        """Read the value that starts in this line, and return the offset of its end."""
         while start < end and self.text[start] in " \t":
             start += 1
         properties = _PROPERTIES.match(self.text, start, end)
@@ -186,7 +183,7 @@ class Outline:
         return end
 
     def _deeper(self, end: int, column: int, closing: bool = False) -> int:
-        """The end of the lines after this one that are empty or indented deeper than a column."""
+        """The end of the following lines that are empty or indented deeper than a column."""
         at = end + 1
         while at <= len(self.text):
             stop = line_end(self.text, at)
@@ -200,7 +197,7 @@ class Outline:
     # ---------------------------------------------------------------------------------------------------------- cursor
 
     def cursor(self, offset: int) -> Cursor:
-        """What is typed at a place."""
+        """What is typed at an offset."""
         for entry in self.entries:
             begin, end = entry.value
             if entry.style == "block" and begin <= offset <= end and self._column(offset) > (entry.indent or 0):
@@ -241,8 +238,10 @@ class Outline:
         return Cursor("value", bracket.here(), start, flow=True)
 
     def _parent(self, start: int, column: int) -> Path | None:
-        """The path of the mapping whose keys stand in this column, at the line that begins at `start`; None where the
-        key above has a value already."""
+        """The path of the mapping whose keys are in this column, for the line that begins at `start`.
+
+        None if the key above already has a value.
+        """
         line = self.text[start : line_end(self.text, start)]
         for entry in reversed(self.entries):
             if entry.indent is None or entry.key[0] > start + len(line):
@@ -255,7 +254,7 @@ class Outline:
 
 
 def _lines(text: str, begin: int, end: int) -> Iterator[tuple[int, str]]:
-    """The lines of a stretch of text, each with its offset."""
+    """The lines of a range of a text, each with its offset."""
     if begin > len(text):
         return
     for line in text[begin:end].split("\n"):

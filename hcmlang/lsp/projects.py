@@ -1,21 +1,21 @@
-"""How files hang together: specs with what they extend, the programs in them, and the specs that name a program."""
+"""Relations between files: the bases of a spec, the programs in it, and the specs that use a program."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from hcmlang.lang.scope import Kind, default_names
-from hcmlang.lsp import prompty
 from hcmlang.lsp.documents import Document, Files, real
 from hcmlang.lsp.index import Index, imported, imported_path
 from hcmlang.lsp.outline import Block, Outline
+from hcmlang.prompts.prompt_check import inputs
 from hcmlang.spec.load import absolute
 
 PROGRAM = ("generate", "program")
-#: As many files are looked into for the spec that names a program, and as many specs are taken for it.
+#: Limits of the search for the specs that use a program: files searched, and specs found.
 _MOST_FILES = 300
 _MOST_OWNERS = 5
 _MOST_BASES = 20
@@ -23,21 +23,23 @@ _MOST_BASES = 20
 
 @dataclass(frozen=True)
 class Program:
-    """A program as it stands in a document: the whole of it, or a block of a spec."""
+    """A program in a document: the whole document, or a block of a spec."""
 
     index: Index
     path: Path
     block: Block | None = None
 
     def inner(self, offset: int) -> int:
+        """Convert an offset in the document to an offset in the program."""
         return self.block.inner(offset) if self.block else offset
 
     def outer(self, offset: int) -> int:
+        """Convert an offset in the program to an offset in the document."""
         return self.block.outer(offset) if self.block else offset
 
 
 def programs(document: Document) -> list[Program]:
-    """The programs whose text stands in a document."""
+    """The programs in a document."""
     if document.kind == "program":
         return [Program(Index(document.text), document.path)]
     if document.kind != "spec":
@@ -52,17 +54,17 @@ def programs(document: Document) -> list[Program]:
 
 
 def program_at(document: Document, offset: int) -> Program | None:
-    """The program that a place of a document stands in."""
+    """The program at an offset of a document."""
     if document.kind == "spec" and Outline(document.text).cursor(offset).where != "none":
         return None
-    for one in programs(document):
-        if one.block is None:
-            return one
+    for program in programs(document):
+        if program.block is None:
+            return program
         line = document.text.rfind("\n", 0, offset) + 1
-        end = one.block.outer(len(one.block.text))
-        first = document.text.rfind("\n", 0, one.block.starts[0]) + 1
-        if first <= line and offset <= max(end, one.block.starts[-1]):
-            return one
+        end = program.block.outer(len(program.block.text))
+        first = document.text.rfind("\n", 0, program.block.starts[0]) + 1
+        if first <= line and offset <= max(end, program.block.starts[-1]):
+            return program
     return None
 
 
@@ -70,7 +72,7 @@ def program_at(document: Document, offset: int) -> Program | None:
 
 
 def with_bases(document: Document, files: Files) -> list[Outline]:
-    """The outline of a spec and of those that it extends, each before its base."""
+    """The outlines of a spec and of its bases, each before its own base."""
     outlines, path, seen = [Outline(document.text)], document.path, {real(document.path)}
     while len(outlines) < _MOST_BASES:
         extends = outlines[-1].entry(("extends",))
@@ -86,20 +88,20 @@ def with_bases(document: Document, files: Files) -> list[Outline]:
 
 
 def texts_of(outlines: Iterable[Outline], path: tuple[str, ...]) -> tuple[str, ...]:
-    """A list in a spec, from the first outline that has it."""
-    return next((texts for one in outlines if (texts := one.texts(path))), ())
+    """The texts at a path, from the first outline that has any."""
+    return next((texts for outline in outlines if (texts := outline.texts(path))), ())
 
 
 def keys_of(outlines: Iterable[Outline], path: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys below a path, of all outlines: mappings are merged."""
-    return tuple(dict.fromkeys(str(child.path[-1]) for one in outlines for child in one.children(path)))
+    """The keys below a path in all outlines."""
+    return tuple(dict.fromkeys(str(child.path[-1]) for outline in outlines for child in outline.children(path)))
 
 
 # --------------------------------------------------------------------------------------------------------------- scope
 
 
 def names_of(document: Document, files: Files, nearby: Iterable[Path] = ()) -> dict[str, Kind]:
-    """The values in scope of a document's programs; those of the spec that names it, where there is one nearby."""
+    """The values in scope of a document's programs, from the spec that uses them if there is one nearby."""
     if document.kind == "spec":
         return _spec_names(document, files)
     if document.kind == "program":
@@ -108,15 +110,15 @@ def names_of(document: Document, files: Files, nearby: Iterable[Path] = ()) -> d
             spec = Document(owner, text or "")
             if spec.kind == "spec":
                 return _spec_names(spec, files)
-    columns = [one.name for one in Index(document.text).fields] if document.kind == "program" else []
+    columns = [field.name for field in Index(document.text).fields] if document.kind == "program" else []
     names = open_names(columns)
     if document.kind == "prompt":
-        names |= prompty.inputs(document.text)
+        names |= inputs(document.text)
     return names
 
 
 def open_names(columns: Iterable[str]) -> dict[str, Kind]:
-    """The values in scope where no spec says which labels and columns there are."""
+    """The values in scope if no spec gives the labels and columns."""
     names = default_names((), tuple(dict.fromkeys(("text", *columns))))
     return {name: Kind(kind.is_list, kind.values or None, kind.meaning) for name, kind in names.items()}
 
@@ -131,56 +133,41 @@ def _spec_names(spec: Document, files: Files) -> dict[str, Kind]:
 
 
 def neighbours(path: Path) -> list[Path]:
-    """Files near a program that may be the spec that names it, or a program that imports it: those in its folder, in
-    the folder above and in the folders beside its own."""
-    folder = path.parent
-    folders = [folder, folder.parent, *sorted(one for one in _scan(folder.parent) if one.is_dir())]
-    found: dict[Path, None] = {}
-    for one in dict.fromkeys(folders):
-        found |= dict.fromkeys(file for file in _scan(one) if file.suffix in (".yaml", ".yml", ".hcm"))
-        if len(found) > _MOST_FILES:
-            break
-    return list(found)[:_MOST_FILES]
-
-
-def _scan(folder: Path) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            for number, entry in enumerate(entries):
-                if number > 10 * _MOST_FILES:
-                    return
-                if not entry.name.startswith("."):
-                    yield Path(entry.path)
-    except OSError:
-        return
+    """Files that may use a program: specs and programs in its folder, the parent folder and the sibling folders."""
+    folder, above = path.parent, path.parent.parent
+    near = chain(folder.glob("*"), above.glob("*"), above.glob("*/*"))
+    files = (file for file in islice(near, 10 * _MOST_FILES) if file.suffix in (".yaml", ".yml", ".hcm"))
+    visible = (file for file in files if not any(part.startswith(".") for part in file.relative_to(above).parts))
+    return list(islice(dict.fromkeys(visible), _MOST_FILES))
 
 
 def owners(path: Path, files: Files, nearby: Iterable[Path]) -> list[Path]:
-    """The specs and programs that name a program, directly or through other programs, and that no other one names."""
-    candidates = {real(one) for one in (*files.opened, *nearby)}
-    found: dict[Path, None] = {}
+    """The specs that use a program, directly or through other programs, and programs that nothing else uses."""
+    candidates = {real(path) for path in (*files.opened, *nearby)}
+    users: dict[Path, None] = {}
     waiting, seen = [real(path)], {real(path)}
-    while waiting and len(found) < _MOST_OWNERS:
+    while waiting and len(users) < _MOST_OWNERS:
         target = waiting.pop(0)
-        naming = [one for one in sorted(candidates - seen) if _names(one, target, files)]
-        seen.update(naming)
-        for one in naming:
-            if one.suffix == ".hcm":
-                waiting.append(one)
+        using = [file for file in sorted(candidates - seen) if _uses(file, target, files)]
+        seen.update(using)
+        for file in using:
+            if file.suffix == ".hcm":
+                waiting.append(file)
             else:
-                found[one] = None
-        if not naming and target != real(path):
-            found[target] = None
-    return list(found)[:_MOST_OWNERS]
+                users[file] = None
+        if not using and target != real(path):
+            users[target] = None
+    return list(users)[:_MOST_OWNERS]
 
 
-def _names(file: Path, target: Path, files: Files) -> bool:
-    """Whether a spec or program names another program."""
+def _uses(file: Path, target: Path, files: Files) -> bool:
+    """Whether a spec or program uses another program."""
     text = files.text(file)
     if text is None or target.name not in text:
         return False
     document = Document(file, text)
-    if any(imported_path(one, file) == target for program in programs(document) for one in program.index.imports):
+    imports = (entry for program in programs(document) for entry in program.index.imports)
+    if any(imported_path(entry, file) == target for entry in imports):
         return True
     if document.kind != "spec":
         return False

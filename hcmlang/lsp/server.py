@@ -1,4 +1,4 @@
-"""The Language Server Protocol, by pygls: documents come in, diagnostics and answers go out."""
+"""The language server, built on pygls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import FeatureRequestError, JsonRpcInvalidParams
@@ -46,15 +46,12 @@ _SORTS: dict[completion.Sort, types.CompletionItemKind] = {
 }
 _WATCHED = "**/*.{hcm,yaml,yml,txt,prompty}"
 
-Params = TypeVar("Params")
-Answer = TypeVar("Answer")
-
 
 class Server(LanguageServer):
-    """An editor server with the documents that are open."""
+    """The server, with the documents that are open in the editor."""
 
     def __init__(self) -> None:
-        # Whole texts: pygls counts more line ends than the protocol when it puts changes together.
+        # Ask for whole texts: when pygls merges changes, it counts more line ends than the protocol does.
         super().__init__("hcmlang", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
         self.open_files = Workspace()
         self.uris: dict[Path, str] = {}
@@ -63,12 +60,12 @@ class Server(LanguageServer):
         self.changed: set[Path] = set()
         self.everything = False
         self.edits = 0
-        """Counts what was opened, edited, saved and closed, so that a check knows that it is stale."""
+        """Counts opened, edited, saved and closed documents, so that a check knows when it is out of date."""
         self.timer: asyncio.TimerHandle | None = None
         self.checking = asyncio.Lock()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """What goes wrong within pygls belongs into the log, not before the user's eyes; a request is answered with it."""
+        """Log errors of pygls instead of showing them to the user. Requests are answered with the error anyway."""
         if source is not FeatureRequestError:
             self.log(error)
 
@@ -79,7 +76,7 @@ class Server(LanguageServer):
     # ------------------------------------------------------------------------------------------------------- documents
 
     def take(self, item: types.TextDocumentItem | types.VersionedTextDocumentIdentifier) -> None:
-        """Take in a document as it is now."""
+        """Open or update a document."""
         path, document = self._path(item.uri), self.workspace.get_text_document(item.uri)
         self.uris[path], self.versions[path] = item.uri, item.version
         language = document.language_id or ""
@@ -92,14 +89,14 @@ class Server(LanguageServer):
         self.schedule([path])
 
     def drop(self, uri: str) -> None:
-        """A document is closed: from now on its file counts."""
+        """Close a document. From now on, its file on disk counts."""
         path = self._path(uri)
         self.open_files.close(path)
         self.versions.pop(path, None)
         self.schedule([path])
 
     def refresh_all(self) -> None:
-        """Files on the disk changed."""
+        """Check everything again, because files on disk changed."""
         for path in self.open_files.nearby:
             self.open_files.open(self.open_files.documents[path])
         self.everything = True
@@ -109,7 +106,7 @@ class Server(LanguageServer):
         return self.open_files.documents.get(self._path(uri))
 
     def lines(self, path: Path) -> Lines:
-        """The text of a file as the editor counts in it."""
+        """The lines of a file as the editor counts them."""
         text = self.open_files.files().text(path) or ""
         return Lines(text, self.units, yaml=path.suffix in (".yaml", ".yml", ".prompty"))
 
@@ -122,14 +119,14 @@ class Server(LanguageServer):
 
     @staticmethod
     def _path(uri: str) -> Path:
-        """The file of a document; what has none yet (`untitled:...`) counts as one in the current folder."""
+        """The file of a document. A document without a file (`untitled:...`) counts as one in the current folder."""
         name = to_fs_path(uri)
         return real(Path(name) if name else Path.cwd() / uri.replace("/", "_"))
 
     # ------------------------------------------------------------------------------------------------------ diagnostics
 
     def schedule(self, changed: Iterable[Path]) -> None:
-        """Check soon, once nothing more changes."""
+        """Check as soon as nothing has changed for :data:`DELAY`."""
         self.changed.update(changed)
         self.edits += 1
         if self.timer is not None:
@@ -137,7 +134,7 @@ class Server(LanguageServer):
         self.timer = asyncio.get_running_loop().call_later(DELAY, lambda: asyncio.ensure_future(self.check()))
 
     async def check(self) -> None:
-        """Check what changed and publish what is new, unless editing went on meanwhile: then the next check does."""
+        """Check what changed and publish new diagnostics. If documents changed meanwhile, leave that to the next check."""
         try:
             async with self.checking:
                 edits, changed = self.edits, None if self.everything else set(self.changed)
@@ -152,34 +149,34 @@ class Server(LanguageServer):
                 self.changed.clear()
                 self.everything = False
                 self._publish(snapshot.diagnostics(), changed)
-        except Exception as error:  # noqa: BLE001 (the server goes on)
+        except Exception as error:  # noqa: BLE001 (the server must not end)
             self.log(error)
 
-    def _publish(self, found: dict[Path, list[Diagnostic]], changed: set[Path] | None) -> None:
-        """Tell the editor about every file whose diagnostics, or whose text, are not what they were."""
-        for path in [*found, *(self.published.keys() - found.keys())]:
+    def _publish(self, diagnostics: dict[Path, list[Diagnostic]], changed: set[Path] | None) -> None:
+        """Publish the diagnostics of each file whose diagnostics or text changed."""
+        for path in [*diagnostics, *(self.published.keys() - diagnostics.keys())]:
             lines = self.lines(path)
-            now = [_diagnostic(one, lines) for one in found.get(path, ())]
+            now = [_diagnostic(diagnostic, lines) for diagnostic in diagnostics.get(path, ())]
             moved = changed is None or path in changed
-            if now == self.published.get(path, []) and not (moved and path in found):
+            if now == self.published.get(path, []) and not (moved and path in diagnostics):
                 continue
             version = self.versions.get(path)
             self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(self.uri(path), now, version))
             self.published[path] = now
-        for path in self.published.keys() - found.keys():
+        for path in self.published.keys() - diagnostics.keys():
             del self.published[path]
             self.uris.pop(path, None)
 
 
-def _diagnostic(one: Diagnostic, lines: Lines) -> types.Diagnostic:
-    start, end = lines.offsets(one.span) if one.span else (0, 0)
+def _diagnostic(diagnostic: Diagnostic, lines: Lines) -> types.Diagnostic:
+    start, end = lines.offsets(diagnostic.span) if diagnostic.span else (0, 0)
     return types.Diagnostic(
         range=_range(lines, start, end),
-        message=f"{one.message}\nhint: {one.hint}" if one.hint else one.message,
-        severity=_SEVERITIES[one.severity],
-        code=one.code,
+        message=f"{diagnostic.message}\nhint: {diagnostic.hint}" if diagnostic.hint else diagnostic.message,
+        severity=_SEVERITIES[diagnostic.severity],
+        code=diagnostic.code,
         source="hcmlang",
-        tags=[types.DiagnosticTag.Unnecessary] if one.code == "unused-rule" else None,
+        tags=[types.DiagnosticTag.Unnecessary] if diagnostic.code == "unused-rule" else None,
     )
 
 
@@ -190,49 +187,30 @@ def _range(lines: Lines, start: int, end: int) -> types.Range:
 # ------------------------------------------------------------------------------------------------------------- requests
 
 server = Server()
+Handler = Callable[[Server, Any], Any]
 
 
-def _guarded(function: Callable[[Server, Params], Answer]) -> Callable[[Server, Params], Answer | None]:
-    """A mistake of ours is logged, and the editor gets no answer; the server goes on."""
+def _feature(method: str, options: Any = None) -> Callable[[Handler], Handler]:
+    """Register a handler. If it fails, the error is logged and the editor gets no answer; the server continues."""
 
-    @functools.wraps(function)
-    def guarded(ls: Server, params: Params) -> Answer | None:
-        try:
-            return function(ls, params)
-        except JsonRpcInvalidParams:
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, the server goes on)
-            ls.log(error)
-            return None
+    def register(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def logged(ls: Server, params: Any) -> Any:
+            try:
+                return handler(ls, params)
+            except navigation.CannotRename as error:
+                raise JsonRpcInvalidParams(str(error)) from None
+            except Exception as error:  # noqa: BLE001 (the server must not end)
+                ls.log(error)
+                return None
 
-    return guarded
+        registered: Handler = server.feature(method, options)(logged)
+        return registered
 
-
-class _Asked:
-    """What a request is about: a document, a place in it, and what is in scope there."""
-
-    def __init__(self, ls: Server, document: Document, position: types.Position) -> None:
-        self.document = document
-        self.lines = ls.lines(document.path)
-        self.offset = self.lines.offset(position.line, position.character)
-        self.files: Files = ls.open_files.files()
-        self._workspace = ls.open_files
-
-    @property
-    def names(self) -> dict[str, Kind]:
-        return self._workspace.names(self.document, self.files)
-
-    def range(self, start: int, end: int) -> types.Range:
-        return _range(self.lines, start, end)
+    return register
 
 
-def _asked(ls: Server, params: Any) -> _Asked | None:
-    document = ls.document(params.text_document.uri)
-    return _Asked(ls, document, params.position) if document is not None and document.kind is not None else None
-
-
-@server.feature(types.INITIALIZED)
-@_guarded
+@_feature(types.INITIALIZED)
 def initialized(ls: Server, params: types.InitializedParams) -> None:
     watched = ls.client_capabilities.workspace and ls.client_capabilities.workspace.did_change_watched_files
     if not (watched and watched.dynamic_registration):
@@ -242,49 +220,75 @@ def initialized(ls: Server, params: types.InitializedParams) -> None:
     ls.client_register_capability(types.RegistrationParams([registration]))
 
 
-@server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-@_guarded
-def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+@_feature(types.TEXT_DOCUMENT_DID_OPEN)
+@_feature(types.TEXT_DOCUMENT_DID_CHANGE)
+def did_change(ls: Server, params: types.DidOpenTextDocumentParams | types.DidChangeTextDocumentParams) -> None:
     ls.take(params.text_document)
 
 
-@server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-@_guarded
-def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
-    ls.take(params.text_document)
-
-
-@server.feature(types.TEXT_DOCUMENT_DID_SAVE)
-@_guarded
-def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
+@_feature(types.TEXT_DOCUMENT_DID_SAVE)
+@_feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+def did_change_files(ls: Server, params: Any) -> None:
     ls.refresh_all()
 
 
-@server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-@_guarded
-def did_change_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
-    ls.refresh_all()
-
-
-@server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-@_guarded
+@_feature(types.TEXT_DOCUMENT_DID_CLOSE)
 def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.drop(params.text_document.uri)
 
 
-#: Besides the begin of a word. A space is none: a list would pop up at the end of every line.
+class _At:
+    """A place in a document, and the values in scope there."""
+
+    def __init__(self, ls: Server, document: Document, position: types.Position) -> None:
+        self.ls = ls
+        self.document = document
+        self.lines = ls.lines(document.path)
+        self.offset = self.lines.offset(position.line, position.character)
+        self.files: Files = ls.open_files.files()
+
+    @property
+    def names(self) -> dict[str, Kind]:
+        return self.ls.open_files.names(self.document, self.files)
+
+    def range(self, start: int, end: int) -> types.Range:
+        return _range(self.lines, start, end)
+
+    def location(self, place: navigation.Place) -> types.Location:
+        return types.Location(self.ls.uri(place.path), _range(self.ls.lines(place.path), place.start, place.end))
+
+
+def _feature_at(method: str, options: Any = None, default: Any = None) -> Callable[[Callable[..., Any]], Handler]:
+    """Register a handler of requests about a place. Documents that are not served get the default."""
+
+    def register(handler: Callable[[_At, Any], Any]) -> Handler:
+        @_feature(method, options)
+        def at_place(ls: Server, params: Any) -> Any:
+            document = ls.document(params.text_document.uri)
+            if document is None or document.kind is None:
+                return default
+            return handler(_At(ls, document, params.position), params)
+
+        return at_place
+
+    return register
+
+
+#: Besides letters. A space is not one of them, or a list would pop up at the end of every line.
 _TRIGGERS = ['"', "{", "(", "[", "."]
 
 
-@server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=_TRIGGERS))
-@_guarded
-def complete(ls: Server, params: types.CompletionParams) -> types.CompletionList:
-    asked = _asked(ls, params)
-    items = completion.complete(asked.document, asked.offset, asked.names, asked.files) if asked else []
-    return types.CompletionList(False, [_completion(one, asked) for one in items] if asked else [])
+@_feature_at(
+    types.TEXT_DOCUMENT_COMPLETION,
+    types.CompletionOptions(trigger_characters=_TRIGGERS),
+    types.CompletionList(False, []),
+)
+def complete(at: _At, params: types.CompletionParams) -> types.CompletionList:
+    items = completion.complete(at.document, at.offset, at.names, at.files)
+    return types.CompletionList(False, [_completion(item, at) for item in items])
 
 
-def _completion(item: completion.Item, asked: _Asked) -> types.CompletionItem:
+def _completion(item: completion.Item, at: _At) -> types.CompletionItem:
     documentation = types.MarkupContent(types.MarkupKind.Markdown, item.documentation) if item.documentation else None
     return types.CompletionItem(
         label=item.label,
@@ -293,66 +297,43 @@ def _completion(item: completion.Item, asked: _Asked) -> types.CompletionItem:
         documentation=documentation,
         sort_text=f"{item.rank:03d}{item.label}",
         filter_text=item.label,
-        text_edit=types.TextEdit(asked.range(item.start, item.end), item.insert),
+        text_edit=types.TextEdit(at.range(item.start, item.end), item.insert),
     )
 
 
-@server.feature(types.TEXT_DOCUMENT_HOVER)
-@_guarded
-def explain(ls: Server, params: types.HoverParams) -> types.Hover | None:
-    asked = _asked(ls, params)
-    found = hover.hover(asked.document, asked.offset, asked.names, asked.files) if asked else None
-    if asked is None or found is None:
+@_feature_at(types.TEXT_DOCUMENT_HOVER)
+def explain(at: _At, params: types.HoverParams) -> types.Hover | None:
+    shown = hover.hover(at.document, at.offset, at.names, at.files)
+    if shown is None:
         return None
-    return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, found.text), asked.range(found.start, found.end))
+    return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, shown.text), at.range(shown.start, shown.end))
 
 
-@server.feature(types.TEXT_DOCUMENT_DEFINITION)
-@_guarded
-def define(ls: Server, params: types.DefinitionParams) -> types.Location | None:
-    asked = _asked(ls, params)
-    place = navigation.definition(asked.document, asked.offset, asked.files) if asked else None
-    return _location(ls, place) if place else None
+@_feature_at(types.TEXT_DOCUMENT_DEFINITION)
+def define(at: _At, params: types.DefinitionParams) -> types.Location | None:
+    place = navigation.definition(at.document, at.offset, at.files)
+    return at.location(place) if place else None
 
 
-def _location(ls: Server, place: navigation.Place) -> types.Location:
-    return types.Location(ls.uri(place.path), _range(ls.lines(place.path), place.start, place.end))
+@_feature_at(types.TEXT_DOCUMENT_REFERENCES, default=[])
+def refer(at: _At, params: types.ReferenceParams) -> list[types.Location]:
+    return [at.location(place) for place in navigation.references(at.document, at.offset)]
 
 
-@server.feature(types.TEXT_DOCUMENT_REFERENCES)
-@_guarded
-def refer(ls: Server, params: types.ReferenceParams) -> list[types.Location]:
-    asked = _asked(ls, params)
-    return [_location(ls, place) for place in navigation.references(asked.document, asked.offset)] if asked else []
+@_feature_at(types.TEXT_DOCUMENT_PREPARE_RENAME)
+def prepare_rename(at: _At, params: types.PrepareRenameParams) -> types.Range | None:
+    place = navigation.renamable(at.document, at.offset)
+    return at.range(place.start, place.end) if place else None
 
 
-@server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
-@_guarded
-def prepare_rename(ls: Server, params: types.PrepareRenameParams) -> types.Range | None:
-    asked = _asked(ls, params)
-    try:
-        place = navigation.renamable(asked.document, asked.offset) if asked else None
-    except navigation.CannotRename as error:
-        raise JsonRpcInvalidParams(str(error)) from None
-    return asked.range(place.start, place.end) if asked and place else None
-
-
-@server.feature(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
-@_guarded
-def rename(ls: Server, params: types.RenameParams) -> types.WorkspaceEdit | None:
-    asked = _asked(ls, params)
-    if asked is None:
-        return None
-    try:
-        places = navigation.rename(asked.document, asked.offset, params.new_name)
-    except navigation.CannotRename as error:
-        raise JsonRpcInvalidParams(str(error)) from None
-    edits = [types.TextEdit(asked.range(place.start, place.end), params.new_name) for place in places]
+@_feature_at(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
+def rename(at: _At, params: types.RenameParams) -> types.WorkspaceEdit:
+    places = navigation.rename(at.document, at.offset, params.new_name)
+    edits = [types.TextEdit(at.range(place.start, place.end), params.new_name) for place in places]
     return types.WorkspaceEdit(changes={params.text_document.uri: edits})
 
 
-@server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-@_guarded
+@_feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
 def symbols(ls: Server, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
     document = ls.document(params.text_document.uri)
     if document is None:
@@ -360,28 +341,27 @@ def symbols(ls: Server, params: types.DocumentSymbolParams) -> list[types.Docume
     lines = ls.lines(document.path)
     return [
         types.DocumentSymbol(
-            name=one.name,
-            kind=types.SymbolKind.Field if one.is_field else types.SymbolKind.Class,
-            range=_range(lines, one.start, one.stop),
-            selection_range=_range(lines, one.name_start, one.name_end),
-            detail="what is written" if one.is_field else "rule",
+            name=symbol.name,
+            kind=types.SymbolKind.Field if symbol.is_field else types.SymbolKind.Class,
+            range=_range(lines, symbol.start, symbol.stop),
+            selection_range=_range(lines, symbol.name_start, symbol.name_end),
+            detail="field" if symbol.is_field else "rule",
         )
-        for one in navigation.symbols(document)
+        for symbol in navigation.symbols(document)
     ]
 
 
-@server.feature(types.TEXT_DOCUMENT_FORMATTING)
-@_guarded
+@_feature(types.TEXT_DOCUMENT_FORMATTING)
 def lay_out(ls: Server, params: types.DocumentFormattingParams) -> list[types.TextEdit]:
     document = ls.document(params.text_document.uri)
     if document is None:
         return []
     lines = ls.lines(document.path)
-    return [types.TextEdit(_range(lines, one.start, one.end), one.text) for one in formatting.formatted(document)]
+    return [types.TextEdit(_range(lines, edit.start, edit.end), edit.text) for edit in formatting.formatted(document)]
 
 
 def start() -> None:
-    """Serve an editor over standard input and output until it says goodbye."""
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it has tracebacks for requests that are refused
-    stdout, sys.stdout = sys.stdout.buffer, sys.stderr  # what a library prints must not get among the messages
+    """Serve an editor over standard input and output until it exits."""
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it logs tracebacks of rejected requests
+    stdout, sys.stdout = sys.stdout.buffer, sys.stderr  # keep what libraries print out of the protocol
     server.start_io(stdout=stdout)

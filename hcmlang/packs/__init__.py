@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span, SpecError
 from hcmlang.spec.references import Reference
 
 __all__ = ["failure", "find_part"]
@@ -18,7 +18,12 @@ def find_part(reference: Reference, folder: Path, span: Span) -> tuple[Path | No
 
 
 def failure(
-    code: str, message: str, hint: str | None = None, span: Span | None = None, *, exit_code: int = EXIT_SPEC
+    code: str,
+    message: str,
+    hint: str | None = None,
+    span: Span | None = None,
+    *,
+    error: type[DiagnosticError] = SpecError,
 ) -> DiagnosticError:
     """An error with one diagnostic, to raise."""
-    return DiagnosticError(Diagnostic(code, message, span, hint), exit_code)
+    return error(Diagnostic(code, message, span, hint))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_FAILED, EXIT_SPEC, DiagnosticError
+from hcmlang.diagnostics import DiagnosticError, SpecError
 from hcmlang.files import MANIFEST
 from hcmlang.hashing import file_digest
 from hcmlang.packs import archive, failure
@@ -45,7 +45,7 @@ def fetched(source: PackSource, base: Path) -> Iterator[tuple[Pack, str]]:
             renamed = rename_files(
                 error.diagnostics, lambda name: name.replace(f"{folder}/", lead).replace(str(folder), text)
             )
-            raise DiagnosticError(renamed, error.exit_code) from error
+            raise type(error)(renamed) from error
 
 
 def _fetch(source: PackSource, base: Path, work: Path, folder: Path) -> tuple[Pack, str]:
@@ -87,7 +87,7 @@ def unpack(path: Path, folder: Path) -> None:
         pass
     message = f"{path.name} is refused: {reason.decode('utf-8', 'replace')}"
     hint = "nothing of it was kept; ask for a plain zip file of the pack's folder"
-    raise failure("bad-archive", message, hint, exit_code=EXIT_FAILED)
+    raise failure("bad-archive", message, hint, error=DiagnosticError)
 
 
 def _download(url: str, path: Path) -> None:
@@ -106,7 +106,7 @@ def _download(url: str, path: Path) -> None:
                     raise ValueError(f"it takes longer than {_DOWNLOAD} s")
     except (OSError, ValueError) as error:
         hint = "check the address, and whether you can reach its server"
-        raise failure("not-fetched", f"cannot fetch {url}: {error}", hint, exit_code=EXIT_FAILED) from error
+        raise failure("not-fetched", f"cannot fetch {url}: {error}", hint, error=DiagnosticError) from error
 
 
 def _choose_version(source: PackSource, folder: Path) -> Pack:
@@ -124,5 +124,5 @@ def _choose_version(source: PackSource, folder: Path) -> Pack:
         raise failure("several-packs", message, f"name one of them: {source.inside(names[0])}")
     version = newest(packs, parse_range(source.range))
     if version is None:
-        raise no_version(source, packs, EXIT_SPEC)
+        raise no_version(source, packs, SpecError)
     return packs[version]

@@ -18,7 +18,7 @@ from typing import IO
 
 from packaging.version import Version
 
-from hcmlang.diagnostics import EXIT_FAILED, DiagnosticError, did_you_mean
+from hcmlang.diagnostics import DiagnosticError, did_you_mean
 from hcmlang.packs import failure
 from hcmlang.packs.archive import MAX_BYTES, MAX_FILES
 from hcmlang.packs.source import PackSource
@@ -53,7 +53,7 @@ def run_git(*args: str, folder: Path | None = None, stdout: int | IO[bytes] = su
     """Run a git command; return its output. Raises :class:`DiagnosticError` with git's message."""
     program = shutil.which("git")
     if program is None:
-        raise failure("no-git", "git is not installed", "install git, or use a zip file", exit_code=EXIT_FAILED)
+        raise failure("no-git", "git is not installed", "install git, or use a zip file", error=DiagnosticError)
     inherited = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     env = {name: value for name, value in os.environ.items() if name not in inherited} | _ENVIRONMENT
     limit = partial(_limit, _LIMITS.get(args[0], {})) if os.name == "posix" else None
@@ -80,7 +80,7 @@ def _limit(limits: Mapping[str, int]) -> None:
 
 
 def _failed(message: str, hint: str | None) -> DiagnosticError:
-    return failure("git-failed", message, hint, exit_code=EXIT_FAILED)
+    return failure("git-failed", message, hint, error=DiagnosticError)
 
 
 def _run_limited(path: Path, refusal: DiagnosticError, *args: str, folder: Path | None = None) -> None:
@@ -119,7 +119,7 @@ def choose_ref(source: PackSource, refs: Mapping[str, str]) -> str | None:
     if not versions:
         return "HEAD" if "HEAD" in refs else None
     if (version := newest(versions, parse_range(source.range))) is None:
-        raise no_version(source, versions, EXIT_FAILED)
+        raise no_version(source, versions, DiagnosticError)
     return versions[version]
 
 
@@ -136,11 +136,11 @@ def _tagged_versions(refs: Mapping[str, str], subfolder: str) -> dict[Version, s
     return by_name.get(Path(subfolder).name) or by_name.get(None, {})
 
 
-def no_version(source: PackSource, versions: Mapping[Version, object], exit_code: int) -> DiagnosticError:
+def no_version(source: PackSource, versions: Mapping[Version, object], error: type[DiagnosticError]) -> DiagnosticError:
     """That a source has no version in its range."""
     hint = f"there are: {', '.join(str(one) for one in sorted(versions)[-8:])}"
     message = f"{source.text} has no version in the range {source.range}"
-    return failure("no-version", message, hint, exit_code=exit_code)
+    return failure("no-version", message, hint, error=error)
 
 
 def fetch_git(source: PackSource, work: Path) -> tuple[str, Path]:
@@ -175,7 +175,7 @@ def fetch_git(source: PackSource, work: Path) -> tuple[str, Path]:
         message = f"there is no folder {source.subfolder} in the repository, at {name}"
         raise _failed(message, "check the folder after `#`") from error
     message = f"the repository has more than a pack may have: {MAX_FILES:,} files, {MAX_BYTES:,} bytes"
-    refusal = failure("bad-archive", message, "name the folder of the pack after `#`", exit_code=EXIT_FAILED)
+    refusal = failure("bad-archive", message, "name the folder of the pack after `#`", error=DiagnosticError)
     path = work / "the repository"  # the name in messages about the archive
     _run_limited(path, refusal, "archive", "--format=tar", tree, folder=work)
     return commit, path

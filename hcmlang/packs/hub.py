@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_FAILED
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.packs import failure
 from hcmlang.packs.archive import MAX_BYTES, MAX_FILES
 from hcmlang.packs.git import choose_ref
@@ -32,7 +32,7 @@ def fetch_hub(source: PackSource, folder: Path) -> str:
         files = [one for one in info.siblings or () if one.rfilename.startswith(inside)]
         if len(files) > MAX_FILES or sum(one.size or 0 for one in files) > MAX_BYTES:
             hint = "name the folder of the pack after #"
-            raise failure("bad-pack", f"{source.text} is larger than a pack may be", hint, exit_code=EXIT_FAILED)
+            raise failure("bad-pack", f"{source.text} is larger than a pack may be", hint, error=DiagnosticError)
         names = [glob.escape(one.rfilename) for one in files]
         snapshot_download(**repository, revision=info.sha, local_dir=folder, allow_patterns=names, max_workers=2)
     return str(info.sha or "")
@@ -69,7 +69,7 @@ def _client(source: PackSource, code: str, hint: str) -> Iterator[Any]:
     except failures as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         what = f"cannot fetch {source.text} from the hub" if code == "not-fetched" else f"the hub refuses {source.text}"
-        raise failure(code, f"{what}: {reason}", hint, exit_code=EXIT_FAILED) from error
+        raise failure(code, f"{what}: {reason}", hint, error=DiagnosticError) from error
 
 
 def _repository(source: PackSource) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, DiagnosticError
+from hcmlang.diagnostics import DiagnosticError, SpecError
 from hcmlang.files import write_text
 from hcmlang.hashing import content_key
 from hcmlang.packs import failure
@@ -142,7 +142,7 @@ def _fetch(source: PackSource, folder: Path, offline: bool) -> tuple[str, Locked
         return _remembered(source)
     with fetched(source, folder) as (pack, revision):
         if mistakes := list(check_files(pack)):
-            raise DiagnosticError(mistakes, EXIT_SPEC)
+            raise SpecError(mistakes)
         files, text = store(pack), replace(source, range="").text
         version = pack.manifest.version
         locked = Locked(version=version, source=text, range=source.range, revision=revision, files=files)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
+from hcmlang.diagnostics import Diagnostic, Span, SpecError, did_you_mean, has_errors
 from hcmlang.files import held, write_text
 from hcmlang.packs import failure
 from hcmlang.packs.manifest import File, PackName, Version
@@ -81,7 +81,7 @@ def read_lock(folder: Path) -> Lock:
             return Lock(folder, content.packs, tree)
         diagnostics = [*diagnostics, *more]
     hint = f"restore {LOCK} from version control, or delete it and add the packs again"
-    raise DiagnosticError([*diagnostics, Diagnostic("bad-lock", f"{path} is damaged", hint=hint)], EXIT_SPEC)
+    raise SpecError([*diagnostics, Diagnostic("bad-lock", f"{path} is damaged", hint=hint)])
 
 
 def change_lock(folder: Path, changes: Mapping[str, Locked | None]) -> Lock:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from packaging.version import Version
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, has_errors
+from hcmlang.diagnostics import Diagnostic, Span, SpecError, has_errors
 from hcmlang.files import MANIFEST
 from hcmlang.hashing import file_digest
 from hcmlang.packs.manifest import MAX_YAML, Manifest
@@ -100,7 +100,7 @@ def read_pack(folder: Path) -> Pack:
     if pack is not None:
         diagnostics = [*diagnostics, *check_fit(pack)]
     if pack is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return pack
 
 

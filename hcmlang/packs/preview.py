@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean, has_errors
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, SpecError, did_you_mean, has_errors
 from hcmlang.files import MANIFEST
 from hcmlang.packs import failure
 from hcmlang.packs.check import purpose_of
@@ -45,7 +45,7 @@ def render_prompt(text: str, folder: Path, file: Path | None, values: Sequence[s
         return prompt.render(example)
     known = tuple({one.partition(".")[0] for one in names_of(example)})
     if mistakes := unknown_values(prompt.inputs, given, known):
-        raise DiagnosticError(mistakes, EXIT_SPEC)
+        raise SpecError(mistakes)
     return prompt.render(given)
 
 

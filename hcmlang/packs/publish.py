@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_FAILED, DiagnosticError
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.files import atomic_file, atomic_folder, reported
 from hcmlang.packs import failure
 from hcmlang.packs.git import list_refs, run_git
@@ -34,7 +34,7 @@ def publish(pack: Pack, target: str, base: Path) -> str:
         if source.kind == "git":
             _to_git(pack, source, tag)
         else:
-            publish_hub(pack, source, tag, _already(pack, source.text, exit_code=EXIT_FAILED))
+            publish_hub(pack, source, tag, _already(pack, source.text, error=DiagnosticError))
         whole, mark, subfolder = source.text.partition("#")
         return f"{whole}{version}{mark}{subfolder}"
     if not target.strip() or "://" in target or target.endswith(ARCHIVES[1:]):
@@ -99,7 +99,7 @@ def _to_git(pack: Pack, source: PackSource, tag: str) -> None:
         run_git("push", "--quiet", "--atomic", "origin", "HEAD", f"refs/tags/{tag}", folder=copy)
 
 
-def _already(pack: Pack, where: str, **options: int) -> DiagnosticError:
+def _already(pack: Pack, where: str, **options: type[DiagnosticError]) -> DiagnosticError:
     hint = "a published version never changes: raise `version` in pack.yaml"
     message = f"{pack.name} {pack.manifest.version} is already in {where}"
     return failure("already-published", message, hint, pack.span("version"), **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span, SpecError, did_you_mean
 from hcmlang.files import MANIFEST, SHIPPED, held
 from hcmlang.packs import failure
 from hcmlang.packs.lock import Lock, read_lock
@@ -57,7 +57,7 @@ def named_pack(name: str, lock: Lock, span: Span | None = None) -> Pack:
         raise failure("unknown-pack", f"there is no pack `{name}` here", hint, span)
     pack, diagnostics = find_pack(folder)
     if pack is None or (diagnostics := [*diagnostics, *check_fit(pack)]):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return pack
 
 
@@ -75,7 +75,7 @@ def _verified(name: str, lock: Lock, span: Span | None) -> Path:
             f"run `hcmlang prompts add` to fetch {name} again; to keep your changes, copy them into a pack of your own"
         )
         messages = [f"{label} is not what was locked: {change} ({place})" for change in changed]
-        raise DiagnosticError([Diagnostic("pack-changed", message, span, hint) for message in messages], EXIT_SPEC)
+        raise SpecError([Diagnostic("pack-changed", message, span, hint) for message in messages])
     return place
 
 

@@ -61,7 +61,7 @@ def writing(place: Path, hint: str) -> Iterator[None]:
             yield
     except DiagnosticError as error:
         hinted = [replace(one, hint=hint) if one.code == "not-writable" else one for one in error.diagnostics]
-        raise DiagnosticError(hinted, error.exit_code) from error
+        raise type(error)(hinted) from error
 
 
 def check_size(folder: Path) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, did_you_mean
+from hcmlang.diagnostics import Diagnostic, Source, SpecError, did_you_mean
 from hcmlang.files import SHIPPED, pack_folder
 from hcmlang.hashing import content_key
 from hcmlang.lang.imports import read_file
@@ -77,17 +77,17 @@ class Prompt:
         (:mod:`hcmlang.prompts.sandbox`).
         """
         if wrong := check_values(self._typed, values):
-            raise DiagnosticError(wrong, EXIT_SPEC)
+            raise SpecError(wrong)
         given = with_defaults(self._typed, values) if self._typed else values
         roles, templates = self._templates
         try:
             texts = worker.render(templates, given)
         except RenderError as error:
-            raise DiagnosticError(self._failure(error), EXIT_SPEC) from error
+            raise SpecError(self._failure(error)) from error
         turns = tuple(Turn(role, text.strip()) for role, text in zip(roles, texts, strict=True) if text.strip())
         if not turns:
             message = f"the prompt {self.name} is empty with these values"
-            raise DiagnosticError(Diagnostic("template-failed", message, line_of(self.source, 1)), EXIT_SPEC)
+            raise SpecError(Diagnostic("template-failed", message, line_of(self.source, 1)))
         return turns
 
     @cached_property
@@ -97,7 +97,7 @@ class Prompt:
         texts = (self.text, *dict(self.files).values())
         if len(self.text) > MAX_TEMPLATE or sum(map(count_tokens, texts)) > MAX_TOKENS:
             message = f"the prompt fails: {TOO_MANY_TOKENS}"
-            raise DiagnosticError(Diagnostic("template-failed", message, line_of(self.source, 1), HINT), EXIT_SPEC)
+            raise SpecError(Diagnostic("template-failed", message, line_of(self.source, 1), HINT))
         request = {"templates": [section.template for section in sections], "files": dict(self.files)}
         return [section.role for section in sections], json.dumps(request)
 
@@ -130,12 +130,12 @@ def read_prompt(path: Path, name: str | None = None) -> Prompt:
         text = read_file(path)
     except FileNotFoundError as error:
         hint = "name a file that ends with .prompty, or PACK/NAME for a prompt of a pack"
-        raise DiagnosticError(Diagnostic("missing-file", f"there is no file {path}", hint=hint), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("missing-file", f"there is no file {path}", hint=hint)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DiagnosticError(Diagnostic("unreadable-file", f"cannot read {path}: {error}"), EXIT_SPEC) from error
+        raise SpecError(Diagnostic("unreadable-file", f"cannot read {path}: {error}")) from error
     files, diagnostics = included_files(text, Source(name, text), pack_folder(path), read_file)
     if diagnostics:
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return Prompt(name, text, files)
 
 

@@ -1,9 +1,8 @@
-"""The project that `hcmlang init` writes: a spec, and data in which a classifier's blind spots are known.
+"""The project that `hcmlang init` creates: a spec, and data with known blind spots.
 
-The reviews are drawn from `reviews.hcm` by the project's own sampler. Train rows are plain; pool, test and challenge
-rows also come in three styles that turn the words of a plain review around (negation, concession, a domain in which
-words mean something else), and some rows carry a label that nobody can tell. So a classifier trained on them has
-blind spots that are really there, and can be seen to close.
+The reviews are drawn from the program `reviews.hcm`. Train rows are plain. Pool, test and challenge rows also have three styles
+that reverse the words of a plain review: negation, concession, and a domain in which words mean something else. The labels of
+some rows cannot be told from the text. So a classifier trained on these rows has real blind spots, and a run can repair them.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _LABELS = ("negative", "positive")
 _BLIND_SPOTS = ("negation", "concession", "horror")
 _WILD = {"plain": 0.62, "mixed": 0.05} | dict.fromkeys(_BLIND_SPOTS, 0.11)
 
-#: File -> number of rows and the share of each style in them. No text occurs in two of them.
+#: File -> number of rows and share of each style. No text occurs twice.
 _DATA: Mapping[str, tuple[int, Mapping[str, float]]] = {
     "train": (1000, {"plain": 0.95, "mixed": 0.05}),
     "pool": (900, _WILD),
@@ -37,26 +36,26 @@ _DATA: Mapping[str, tuple[int, Mapping[str, float]]] = {
 
 
 def write_quickstart(folder: Path, seed: int = 0) -> list[tuple[Path, str]]:
-    """Write the project; return each file with what it is. The same seed writes the same files.
+    """Create the project, and return each file with its description. The same seed creates the same files.
 
-    Raises :class:`DiagnosticError` where the folder is in use or cannot be written.
+    Raises :class:`DiagnosticError` if the folder is not empty or cannot be written.
     """
     with reported(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            hint = "give the name of a folder that does not exist yet"
+            hint = "choose a folder that does not exist yet"
             raise DiagnosticError(Diagnostic("folder-in-use", f"{folder} is not an empty folder", hint=hint))
     files = [
-        (folder / "spec.yaml", (_HERE / "spec.yaml").read_text("utf-8"), "the experiment; read it first"),
-        (folder / "spec.schema.json", _schema(), "completion and documentation of the spec in an editor"),
+        (folder / "spec.yaml", (_HERE / "spec.yaml").read_text("utf-8"), "the experiment; start here"),
+        (folder / "spec.schema.json", _schema(), "the schema of the spec, for your editor"),
         (
             folder / "prompts" / "statements.yaml",
             BUILT_IN.read_text("utf-8"),
-            "how the miner words a hypothesis",
+            "templates for the miner's hypotheses",
         ),
         (
             folder / "data" / "reviews.hcm",
             (_HERE / "reviews.hcm").read_text("utf-8"),
-            "the program that made the data",
+            "the program that generated the data",
         ),
     ]
     for name, rows in _splits(seed).items():
@@ -68,7 +67,7 @@ def write_quickstart(folder: Path, seed: int = 0) -> list[tuple[Path, str]]:
 
 
 def _splits(seed: int) -> dict[str, list[tuple[str, str]]]:
-    """Text and label of the rows of each file."""
+    """The text and label of each row, by file."""
     wanted = {
         name: {(style, label): round(count * share / 2) for style, share in shares.items() for label in _LABELS}
         for name, (count, shares) in _DATA.items()
@@ -94,12 +93,12 @@ def _splits(seed: int) -> dict[str, list[tuple[str, str]]]:
 
 
 def _unique_texts(style: str, label: str, seed: int) -> Iterator[str]:
-    """Endless draws from the program; the caller skips what it has seen."""
+    """Draw texts from the program without end. They may repeat."""
     text = (_HERE / "reviews.hcm").read_text("utf-8")
     names = {"style": lang.TEXT, "target": lang.TEXT}
-    program, found = lang.analyse(text, Origin(Source("reviews.hcm", text)), names)
+    program, diagnostics = lang.analyse(text, Origin(Source("reviews.hcm", text)), names)
     if program is None:
-        raise DiagnosticError(found)
+        raise DiagnosticError(diagnostics)
     bound = program.bind({"style": style, "target": label})
     number = 0
     while True:

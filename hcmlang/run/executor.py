@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.engines.hosted.wire import AnswersWanted, BudgetSpent
 from hcmlang.progress import Progress
 from hcmlang.run.providers import Providers
@@ -99,7 +99,7 @@ def executor_for(
     if on is not None:
         if on != "ray" and not re.fullmatch(r"ray://.+:\d+/?", on):
             hint = "write `--on ray`, or `--on ray://HOST:10001` for a cluster elsewhere"
-            raise DiagnosticError(Diagnostic("unknown-cluster", f"there is no cluster `{on}`", hint=hint), EXIT_SPEC)
+            raise SpecError(Diagnostic("unknown-cluster", f"there is no cluster `{on}`", hint=hint))
         try:
             from hcmlang.run.cluster import Cluster
         except ImportError as error:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, SpecError
 from hcmlang.files import is_full, new_folder, reported, settle
 from hcmlang.hashing import folder_digest
 
@@ -80,7 +80,7 @@ class Storage:
             message = f"the storage `{self.url}` is no URL: it needs two slashes after the colon"
             meant = f"{written[1]}://{'/' if written[1] == 'file' else ''}{written[2]}"
             hint = f"write {meant}; or ./{self.url} for a folder of that name"
-            raise DiagnosticError(Diagnostic("no-storage", message, hint=hint), EXIT_SPEC)
+            raise SpecError(Diagnostic("no-storage", message, hint=hint))
 
     def path(self, artifact: Artifact) -> Path:
         """The local folder of a result. It is fetched when it is missing."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span, has_errors
+from hcmlang.diagnostics import Diagnostic, Source, Span, SpecError, has_errors
 from hcmlang.lang.imports import Reader
 from hcmlang.spec.model import Spec
 from hcmlang.spec.references import SECTIONS, Finder, as_reference, wrong_reference
@@ -93,7 +93,7 @@ def require_spec(path: Path, overrides: Sequence[str] = (), *, find: Finder | No
     """Like :func:`read_spec`; raises :class:`DiagnosticError` on any error."""
     file, diagnostics = read_spec(path, overrides, find=find)
     if file is None or has_errors(diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return file
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Origin, Source, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Source, Span, SpecError
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 50
@@ -225,9 +225,8 @@ class _Builder:
                     )
                 root = self._node(next(self.events), 0)
         if root is None:
-            raise DiagnosticError(
+            raise SpecError(
                 Diagnostic("empty-file", f"{self.source.name} is empty", hint="`hcmlang init DIR` writes a spec"),
-                EXIT_SPEC,
             )
         return root
 
@@ -304,7 +303,7 @@ class _Builder:
         self.diagnostics.append(Diagnostic(code, message, span, hint))
 
     def _failure(self, code: str, message: str, event: yaml.Event, hint: str) -> DiagnosticError:
-        return DiagnosticError(Diagnostic(code, message, self._span(event), hint), EXIT_SPEC)
+        return SpecError(Diagnostic(code, message, self._span(event), hint))
 
 
 #: Messages of libyaml, and advice for people who have never read the YAML standard.

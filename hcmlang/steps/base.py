@@ -10,7 +10,7 @@ import numpy as np
 
 from hcmlang import classifiers
 from hcmlang.classifiers.base import Classifier
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_jsonl, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
@@ -152,9 +152,11 @@ class EvaluationSets:
     sets: Mapping[str, TableStep]
     near_duplicate: float
 
-    def rows(self, context: StepContext, queries: Iterable[Sequence[str]] | None = None) -> HeldOut:
+    def rows(self, context: StepContext, queries: Iterable[Sequence[str]] | None = None) -> EvaluationRows:
         """The rows of all sets. With `queries`, only what can resemble one of these texts is kept in memory."""
-        return HeldOut({name: step.table(context) for name, step in self.sets.items()}, self.near_duplicate, queries)
+        return EvaluationRows(
+            {name: step.table(context) for name, step in self.sets.items()}, self.near_duplicate, queries
+        )
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,9 @@ class Mistakes:
     def shown_rows(self, context: StepContext) -> list[int]:
         """The rows of the pool that a teacher may see."""
         evaluation = self.evaluation.rows(context)
-        return [row for row, text in enumerate(self.pool.table(context).texts()) if evaluation.within(text) is None]
+        return [
+            row for row, text in enumerate(self.pool.table(context).texts()) if evaluation.revealed_by(text) is None
+        ]
 
     def write_hypotheses(self, hypotheses: Iterable[Hypothesis], context: StepContext) -> None:
         """Write the hypotheses about them as the result of a step."""

@@ -59,7 +59,7 @@ class Characterize(HypothesesStep):
         """The rows of the pool among these that a teacher may see."""
         texts = dict(zip(rows, pool.take(rows).texts(), strict=True))
         evaluation = self.mistakes.evaluation.rows(context, texts.values())
-        return [row for row, text in texts.items() if evaluation.within(text) is None]
+        return [row for row, text in texts.items() if evaluation.revealed_by(text) is None]
 
 
 @dataclass(frozen=True)

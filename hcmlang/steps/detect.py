@@ -49,7 +49,7 @@ class Detect(GroupsStep):
         # A teacher must not see rows that are in an evaluation set, too.
         texts = pool.texts()
         evaluation = self.evaluation.rows(context, (texts[row] for row in rows))
-        leaks = {int(row): leak for row in rows if (leak := evaluation.within(texts[row])) is not None}
+        leaks = {int(row): leak for row in rows if (leak := evaluation.revealed_by(texts[row])) is not None}
         rows = np.array([row for row in rows if row not in leaks], dtype=np.int64)
         write_jsonl(context.out / LEAKED, [{"row": row, "repeats": str(leak)} for row, leak in leaks.items()])
         embeddings = None

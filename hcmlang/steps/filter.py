@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.near_duplicates import NearDuplicates, normalized
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
@@ -42,7 +42,7 @@ def select(
     *,
     near_duplicate: float,
     train: Table,
-    evaluation: HeldOut,
+    evaluation: EvaluationRows,
     seed: int,
     earlier: Sequence[Instance] = (),
     choose: Choice | None = None,
@@ -78,7 +78,7 @@ class _Rules:
         candidates: Sequence[Instance],
         threshold: float,
         train: Table,
-        evaluation: HeldOut,
+        evaluation: EvaluationRows,
         earlier: Sequence[Instance],
     ) -> None:
         self._train = train
@@ -109,10 +109,10 @@ class _Rules:
         self._passed.append(_shown(row))
 
     def _leaks(self, row: Sequence[str]) -> Objection | None:
-        leak = self._evaluation.like(row)
+        leak = self._evaluation.repeated_by(row)
         if leak is not None:
             return f"{'repeats' if leak.similarity == 1 else 'nearly repeats'} {leak.name}", str(leak)
-        leak = self._evaluation.within(row)
+        leak = self._evaluation.revealed_by(row)
         return (f"contains a row of {leak.name}", str(leak)) if leak is not None else None
 
     def _contradicts(self, row: Sequence[str], label: str) -> Objection | None:

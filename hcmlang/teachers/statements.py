@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Span, did_you_mean, has_errors
+from hcmlang.diagnostics import Diagnostic, Span, SpecError, did_you_mean, has_errors
 from hcmlang.prompts.includes import COMPILE_FAILURES, MAX_TOKENS, count_tokens, template_environment
 from hcmlang.prompts.sandbox.client import RenderError, worker
 from hcmlang.spec.tree import Entry, MappingNode, ScalarNode, read_tree
@@ -35,7 +35,7 @@ class Statements:
             own, diagnostics = _read(path)
             templates |= own
         if has_errors(diagnostics):
-            raise DiagnosticError(diagnostics, EXIT_SPEC)
+            raise SpecError(diagnostics)
         return cls(templates)
 
     def render(self, kind: str, **values: Any) -> str:
@@ -45,10 +45,7 @@ class Statements:
         """
         text, problem = _fill(self.templates[kind], values)
         if problem:
-            raise DiagnosticError(
-                Diagnostic("template-failed", f"the template of `{kind}` fails: {problem}", hint=_hint()),
-                EXIT_SPEC,
-            )
+            raise SpecError(Diagnostic("template-failed", f"the template of `{kind}` fails: {problem}", hint=_hint()))
         return text
 
 

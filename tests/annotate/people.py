@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hcmlang
-from hcmlang.diagnostics import EXIT_WAITING, DiagnosticError
+from hcmlang.diagnostics import WaitingForAnswers
 from hcmlang.teachers.annotation.assignment import Assignments
 from hcmlang.teachers.annotation.store import TaskStore
 from hcmlang.teachers.annotation.tasks import AnnotationTask
@@ -33,7 +33,7 @@ require text contains any hypothesis.triggers
 
 
 def project(folder: Path, quickstart: Path, **changes: Any) -> Path:
-    """A spec with a crowd beside the miner, in a folder of its own."""
+    """Write a spec with a crowd and the miner into its own folder."""
     folder.mkdir(exist_ok=True)
     spec: dict[str, Any] = {
         "extends": str(quickstart / "spec.yaml"),
@@ -53,15 +53,14 @@ def project(folder: Path, quickstart: Path, **changes: Any) -> Path:
 
 
 def waits(spec: Path, run: Path) -> str:
-    """Run the spec, which must stop for people; what it says."""
-    with pytest.raises(DiagnosticError) as caught:
+    """Run the spec, which must stop for people; return its message."""
+    with pytest.raises(WaitingForAnswers) as caught:
         hcmlang.load(spec).run(run)
-    assert caught.value.exit_code == EXIT_WAITING, str(caught.value)
     return str(caught.value)
 
 
 def good_answer(task: AnnotationTask, number: int = 0) -> dict[str, Any]:
-    """What a careful person answers."""
+    """The answer of a careful person."""
     content: Mapping[str, Any] = task.content
     if task.job == "characterize":
         statement = "Reviews that turn a word of praise or of scorn around are misread."
@@ -81,12 +80,12 @@ _WORDS = (
 
 
 def _label(content: Mapping[str, Any]) -> str:
-    """Labels that two careful people agree on: what the text was written for is shown, or stands in its votes."""
+    """The label that careful people agree on: the one that the text was written for, which the page or the votes show."""
     return str(content.get("label") or content["labels"][0])
 
 
 def do_everything(run: Path, annotator: str = "Ada", *, seconds: float = 30.0) -> int:
-    """Answer every task that the queue has for this person; how many these were."""
+    """Answer every task that the queue has for this person, and return their number."""
     done = 0
     with TaskStore(run / "journal.db") as tasks:
         queue = Assignments(tasks)
@@ -99,18 +98,18 @@ def do_everything(run: Path, annotator: str = "Ada", *, seconds: float = 30.0) -
 
 
 def finish(spec: Path, run: Path) -> hcmlang.Run:
-    """Run the spec, and do what it waits for, until it is done."""
+    """Run the spec, and do the tasks that it waits for, until it is done."""
     for _ in range(20):
         try:
             return hcmlang.load(spec).run(run)
-        except DiagnosticError as waiting:
-            if waiting.exit_code != EXIT_WAITING or not do_everything(run):
+        except WaitingForAnswers:
+            if not do_everything(run):
                 raise
-    raise AssertionError("it never ends")
+    raise AssertionError("the run does not end")
 
 
 def steps_of(run: Path) -> Iterator[str]:
-    """Names of the steps that are done."""
+    """The names of the finished steps."""
     with TaskStore(run / "journal.db") as tasks:
         for (name,) in tasks.rows("select name from steps"):
             yield name

@@ -1,4 +1,4 @@
-"""The server as people meet it: in a process or thread of its own, asked through a real HTTP client."""
+"""The server in a thread, with real HTTP clients."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ import httpx
 
 from hcmlang.annotate.app import make_app
 from hcmlang.annotate.pages import Settings
-from hcmlang.annotate.serve import bound, pages_of
-from hcmlang.annotate.wire import server_of
+from hcmlang.annotate.serve import bound, pages_of, server_of
 from hcmlang.teachers.annotation.store import TaskStore
 
 
 @contextmanager
 def server(run: Path, token: str | None = None, **settings: Any) -> Iterator[str]:
-    """The address of a server of the run; the journal is open as long as it is."""
+    """The URL of a server of the run. The journal stays open as long as the server runs."""
     with TaskStore(run / "journal.db") as tasks:
         app = make_app(pages_of(run, tasks, Settings(**{"title": "taught", **settings}), token))
         socket = bound("127.0.0.1", 0)
@@ -37,7 +36,7 @@ def server(run: Path, token: str | None = None, **settings: Any) -> Iterator[str
 
 
 class Person:
-    """Somebody with a browser that runs no scripts."""
+    """An annotator with a browser that runs no scripts."""
 
     def __init__(self, base: str, name: str = "", **options: Any) -> None:
         self.client = httpx.Client(base_url=base, follow_redirects=True, timeout=60, **options)
@@ -51,12 +50,12 @@ class Person:
         return self.page
 
     def send(self, path: str, **values: Any) -> httpx.Response:
-        """Send the form of the page that is open, with some of its values."""
+        """Send the form of the current page with some values."""
         self.page = self.client.post(path, data={**self.hidden(), **values})
         return self.page
 
     def hidden(self) -> Mapping[str, str]:
-        """What the page's forms carry unseen."""
+        """The hidden values of the page's forms."""
         pairs = re.findall(r'<input type="hidden" name="(csrf|task|token)" value="([^"]*)"', self.page.text)
         return dict(pairs)
 

@@ -1,4 +1,4 @@
-"""Attacks on the page: each is refused, or shown as the text that it is."""
+"""Attacks on the page: each one is refused or escaped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def empty(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_script_in_a_text_or_label_is_shown_as_text(empty: Path) -> None:
+def test_a_script_in_a_text_or_label_is_escaped(empty: Path) -> None:
     with server(empty) as base, Person(base, "Ada") as ada:
         page = ada.get("/work")
         assert "<script>alert" not in page.text
@@ -62,7 +63,7 @@ def test_a_script_in_a_text_or_label_is_shown_as_text(empty: Path) -> None:
 
 
 @pytest.mark.parametrize("job", ["characterize", "write"])
-def test_a_script_in_a_group_or_hypothesis_is_shown_as_text(tmp_path: Path, job: str) -> None:
+def test_a_script_in_a_group_or_hypothesis_is_escaped(tmp_path: Path, job: str) -> None:
     one = {"texts": {"text": SCRIPT}, "confidence": 0.9}
     contents = {
         "characterize": {
@@ -89,7 +90,7 @@ def test_a_script_in_a_group_or_hypothesis_is_shown_as_text(tmp_path: Path, job:
         assert "onerror=" not in page.replace("onerror=alert(2)", ""), "not even in an attribute"
 
 
-def test_a_name_is_a_text_and_not_any_text(base: str) -> None:
+def test_names_are_escaped_and_validated(base: str) -> None:
     with Person(base) as ada:
         assert ada.send("/join", name=SCRIPT[:40]).text.count("<script>alert") == 0
         for name in ("", "   ", "a" * 61, "Ada\x00", "Ada\x1b[31m"):
@@ -98,7 +99,7 @@ def test_a_name_is_a_text_and_not_any_text(base: str) -> None:
             assert ada.send("/join", name=name).status_code == 422, name
 
 
-def test_a_form_of_another_page_is_refused(base: str, run: Path) -> None:
+def test_a_form_from_another_site_is_refused(base: str, run: Path) -> None:
     with Person(base, "Ada") as ada:
         ada.get("/work")
         form = {**ada.hidden(), "label": "positive"}
@@ -119,24 +120,24 @@ def test_a_form_of_another_page_is_refused(base: str, run: Path) -> None:
         ]
 
 
-def test_nothing_is_done_by_a_link(base: str) -> None:
+def test_links_change_nothing(base: str) -> None:
     with Person(base, "Ada") as ada:
-        # A form that was refused stands at this address; who comes back to it gets the task.
+        # A rejected form is shown at this address. Going back to it leads to the task.
         assert ada.client.get("/answer").url.path == "/work"
         for path in ("draft", "skip", "undo", "pause", "leave"):
             assert ada.client.get(f"/{path}").status_code == 405
 
 
-def test_a_session_cannot_be_made_up(base: str) -> None:
+def test_a_session_cannot_be_forged(base: str) -> None:
     access = Access("another secret", None)
-    forged = access.write(access.named(access.new(), "Ada"))
+    forged = access.write(replace(access.new_session(), name="Ada"))
     (name,) = Person(base).client.cookies
     for cookie in (forged, "x", "x.y", ".", forged.split(".")[0] + ".", "\x7f" * 40):
         with Person(base, headers={"cookie": f"{name}={cookie}"}) as somebody:
-            assert "Who are you?" in somebody.page.text
+            assert "What is your name?" in somebody.page.text
 
 
-def test_two_runs_on_one_machine_do_not_take_each_others_sessions(base: str, run: Path, tmp_path: Path) -> None:
+def test_two_runs_on_one_machine_keep_their_own_sessions(base: str, run: Path, tmp_path: Path) -> None:
     other = shutil.copytree(run, tmp_path / "other")
     with TaskStore(other / "journal.db") as tasks, tasks.writing() as db:
         db.execute("update people_settings set value = 'another secret'")
@@ -171,7 +172,7 @@ def test_a_large_body_is_refused(base: str) -> None:
             for _ in range(100):
                 yield b"x" * 10_000
 
-        # Without a length, the reading stops where it is too much.
+        # Without a content length, reading stops at the limit.
         assert ada.client.post("/answer", content=pieces()).status_code == 413
         many = "&".join(f"a{n}=1" for n in range(5000))
         headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -179,7 +180,7 @@ def test_a_large_body_is_refused(base: str) -> None:
         assert ada.client.post("/answer", content=b"\xff\xfe", headers=headers).status_code == 400
 
 
-def test_a_token_is_asked_for(run: Path) -> None:
+def test_a_token_is_required(run: Path) -> None:
     with server(run, token="sesame") as base:
         for path in ("/", "/work", "/my-work.jsonl", "/?token=wrong", "/?token="):
             refused = httpx.get(base + path, follow_redirects=True)
@@ -192,11 +193,11 @@ def test_a_token_is_asked_for(run: Path) -> None:
             assert client.get("/work").status_code == 200
             cookies = dict(client.cookies)
     with server(run, token="another") as base:
-        assert httpx.get(base, cookies=cookies).status_code == 403, "a new token shuts the old ones out"
+        assert httpx.get(base, cookies=cookies).status_code == 403, "a new token invalidates old sessions"
 
 
 def test_other_names_of_this_machine_are_refused(base: str) -> None:
-    """A page elsewhere whose name is made to lead to this machine (DNS rebinding) gets nothing."""
+    """A page elsewhere whose name resolves to this machine (DNS rebinding) gets nothing."""
     assert httpx.get(base, headers={"host": "evil.example"}).status_code == 421
     assert httpx.get(base, headers={"host": "localhost:1"}).status_code == 200
     assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "10.0.0.1", "x")] == [
@@ -204,19 +205,19 @@ def test_other_names_of_this_machine_are_refused(base: str) -> None:
     ]
 
 
-def test_an_answer_to_no_task_or_a_foreign_one_does_nothing(base: str, run: Path) -> None:
+def test_an_answer_to_an_unknown_task_does_nothing(base: str, run: Path) -> None:
     with Person(base, "Ada") as ada:
         ada.get("/work")
         form = {**ada.hidden(), "label": "positive"}
         for key in ("", "x", "' or 1=1 --", json.dumps({"$ne": 1})):
-            assert "not there any more" in ada.client.post("/answer", data={**form, "task": key}).text
+            assert "no longer exists" in ada.client.post("/answer", data={**form, "task": key}).text
             assert ada.client.post("/draft", data={**form, "task": key}).status_code == 204
             assert ada.client.post("/skip", data={**form, "task": key}).status_code == 200
     with TaskStore(run / "journal.db") as tasks:
         assert tasks.rows("select count(*) from people_skips") == [(0,)]
 
 
-def test_a_task_is_answered_by_those_it_was_given_to(base: str, run: Path) -> None:
+def test_only_assigned_annotators_can_answer_a_task(base: str, run: Path) -> None:
     with Person(base, "Grace") as grace, Person(base, "Mallory") as mallory:
         grace.get("/work")
         theirs = grace.hidden()["task"]
@@ -224,13 +225,13 @@ def test_a_task_is_answered_by_those_it_was_given_to(base: str, run: Path) -> No
         own = mallory.hidden()
         for token in (own["token"], grace.hidden()["token"], "", "x.y"):
             page = mallory.client.post("/answer", data={**own, "task": theirs, "token": token, "label": "positive"})
-            assert "was not given to you" in page.text
+            assert "was not assigned to you" in page.text
         assert "Saved" in grace.send("/answer", label="positive").text
     with TaskStore(run / "journal.db") as tasks:
         assert [one.annotator for one in tasks.answers(theirs)] == ["Grace"]
 
 
-def test_what_comes_after_the_task_went_away_is_kept_with_its_time(base: str, run: Path) -> None:
+def test_an_answer_after_the_lease_is_kept_with_its_time(base: str, run: Path) -> None:
     with Person(base, "Grace") as grace:
         grace.get("/work")
         before = grace.hidden()
@@ -241,7 +242,7 @@ def test_what_comes_after_the_task_went_away_is_kept_with_its_time(base: str, ru
         assert [one.seconds for one in tasks.answers(before["task"])] == [7]
 
 
-def test_time_cannot_be_made_up(base: str, run: Path) -> None:
+def test_working_time_cannot_be_forged(base: str, run: Path) -> None:
     with Person(base, "Grace") as grace:
         for active in ("1e9", "nan", "-5", "inf", "x"):
             grace.get("/work")
@@ -252,7 +253,7 @@ def test_time_cannot_be_made_up(base: str, run: Path) -> None:
     assert all(0 <= one < 60 for one in seconds)
 
 
-def test_elsewhere_a_token_is_made_and_printed(run: Path) -> None:
+def test_on_other_addresses_a_token_is_created_and_printed(run: Path) -> None:
     command = [*PROGRAM, "annotate", str(run), "--host", "0.0.0.0", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -273,7 +274,7 @@ def test_elsewhere_a_token_is_made_and_printed(run: Path) -> None:
         assert process.wait(20) in (0, 130)
 
 
-def test_a_port_that_takes_more_rights_is_no_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_privileged_port_is_not_reported_as_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -286,14 +287,14 @@ def test_a_port_that_takes_more_rights_is_no_port_in_use(monkeypatch: pytest.Mon
 
 
 def raw(base: str, request: bytes) -> bytes:
-    """What the server answers to bytes on the wire."""
+    """The response of the server to raw bytes."""
     host, port = base.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as wire:
         wire.sendall(request)
         return b"".join(iter(lambda: wire.recv(65536), b""))
 
 
-def test_every_answer_has_the_policy(base: str, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_response_has_the_policy(base: str, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"content-security-policy: {POLICY}".encode() in raw(base, b"no request\r\n\r\n")
     for path in ("/", "/nowhere", "/static/annotate.js"):
         assert httpx.get(base + path).headers["content-security-policy"] == POLICY
@@ -308,15 +309,15 @@ def test_every_answer_has_the_policy(base: str, run: Path, monkeypatch: pytest.M
         assert failed.headers["content-security-policy"] == POLICY
 
 
-def test_nobody_is_sent_to_where_a_host_header_says(run: Path) -> None:
+def test_a_host_header_does_not_redirect(run: Path) -> None:
     with server(run, token="sesame", loopback=False) as base:
         answer = raw(base, b"GET /work/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
         assert answer.split(b" ")[1] == b"404"
         assert b"evil.example" not in answer
 
 
-def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("access", "wire"):
+def test_slow_clients_are_disconnected(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("access", "serve"):
         monkeypatch.setattr(f"hcmlang.annotate.{place}.MOST_SECONDS", 0.3)
     with server(run) as base, Person(base, "Ada") as ada:
         cookie = "; ".join(f"{name}={value}" for name, value in ada.client.cookies.items())
@@ -329,15 +330,15 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch:
             time.sleep(1)
             assert wire.recv(65536).endswith(b"Not Found")
             wire.sendall(b"GET / HTTP/1.1\r\nX: ")
-            assert wire.recv(65536) == b"", "a further request is not waited for, either"
+            assert wire.recv(65536) == b"", "a second request has the same limit"
         assert ada.get("/work").status_code == 200
 
 
 @pytest.mark.parametrize(
     ("options", "code", "hint"),
     [
-        (("--token", "a"), "weak-token", "one is made"),
-        (("--host", "0.0.0.0", "--token", "short"), "weak-token", "one is made"),
+        (("--token", "a"), "weak-token", "to create one"),
+        (("--host", "0.0.0.0", "--token", "short"), "weak-token", "to create one"),
         (("--name", "x" * 61), "bad-name", ""),
         (("--name", "\x1b[31m"), "bad-name", ""),
         (("--host", "0.0.0.0", "--name", "Ada"), "bad-name", "the page asks"),
@@ -345,7 +346,7 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(run: Path, monkeypatch:
         (("--host", "192.0.2.1"), "unknown-host", "a name or address of this machine"),
     ],
 )
-def test_options_that_cannot_be_are_told(run: Path, options: tuple[str, ...], code: str, hint: str) -> None:
+def test_invalid_options_are_reported(run: Path, options: tuple[str, ...], code: str, hint: str) -> None:
     done = subprocess.run([*PROGRAM, "annotate", str(run), "--port", "0", *options], check=False, **QUIET)
     assert done.returncode in (1, 2)
     assert f"[{code}]" in done.stderr

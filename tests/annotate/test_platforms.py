@@ -1,4 +1,4 @@
-"""Tasks that go to crowdsourcing platforms, and answers that come back."""
+"""Exporting tasks to crowdsourcing platforms and importing answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def writing_run(writing: Path, tmp_path: Path) -> Path:
 
 def taken(run: Path, *files: Path, failures: int = 0) -> imports.Imported:
     with TaskStore(run / "journal.db") as tasks:
-        return imports.read(files, tasks, Checker(run, tasks).broken, failures)
+        return imports.read(files, tasks, Checker(run, tasks).find_broken, failures)
 
 
 def exported(run: Path, form: Any, out: Path, checks: int | None = None) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return file.getvalue()
 
 
-def test_labels_go_out_and_come_back_as_mturk_writes_them(run: Path, tmp_path: Path) -> None:
+def test_labels_make_a_round_trip_in_the_format_of_mturk(run: Path, tmp_path: Path) -> None:
     count, checks = exported(run, "csv", tmp_path / "tasks.csv")
     assert count >= 3
     assert checks == 1
@@ -82,10 +82,10 @@ def test_labels_go_out_and_come_back_as_mturk_writes_them(run: Path, tmp_path: P
     assert again.usd == 0
     assert costs_of(run) == before
     (line,) = [line for line in before if line["purpose"] == "verify"]
-    assert line["usd"] == pytest.approx(0.05 * (count + 1)), "the check was paid, too"
+    assert line["usd"] == pytest.approx(0.05 * (count + 1)), "the check was paid too"
 
 
-def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path) -> None:
+def test_an_annotator_who_fails_a_check_is_refused_but_paid(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=2)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
     with TaskStore(run / "journal.db") as tasks:
@@ -102,23 +102,23 @@ def test_whoever_fails_a_check_is_refused_and_was_paid(run: Path, tmp_path: Path
     assert done.failed == ("hasty",)
     assert "saved" not in done.rows
     with TaskStore(run / "journal.db") as tasks:
-        assert tasks.open()["verify"] == len(listed) - 2, "the work is still wanted"
+        assert tasks.open()["verify"] == len(listed) - 2, "the tasks are still open"
         assert tasks.rows("select distinct state from people_answers where source = 'import'") == [("refused",)]
     assert done.usd == pytest.approx(0.1 * len(listed))
-    assert "failed the attention checks" in imports.told(done)[-1].message
+    assert "failed the attention checks" in imports.diagnostics_of(done)[-1].message
 
 
-def test_nothing_tells_checks_apart_where_labels_are_shown(run: Path, tmp_path: Path) -> None:
+def test_checks_look_like_other_tasks_when_labels_are_shown(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=2)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
     with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
     assert {tuple(one["asked"]) for one in listed} == {("texts", "labels", "label")}
     shown = {one["task"]: one["asked"]["label"] for one in listed}
-    assert all(shown[key] != right for key, right in known.items()), "who only agrees is found out"
+    assert all(shown[key] != right for key, right in known.items()), "annotators who only agree fail"
 
 
-def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path: Path) -> None:
+def test_an_annotator_may_fail_as_many_checks_as_allowed(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     with TaskStore(run / "journal.db") as tasks:
         ((check, right),) = tasks.checks().items()
@@ -127,7 +127,7 @@ def test_a_worker_may_fail_some_checks_where_that_is_allowed(run: Path, tmp_path
     assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
 
 
-def test_a_check_that_stands_there_twice_is_missed_once(run: Path, tmp_path: Path) -> None:
+def test_a_check_in_two_rows_is_failed_once(run: Path, tmp_path: Path) -> None:
     exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     with TaskStore(run / "journal.db") as tasks:
         ((check, right),) = tasks.checks().items()
@@ -136,8 +136,8 @@ def test_a_check_that_stands_there_twice_is_missed_once(run: Path, tmp_path: Pat
     assert taken(run, tmp_path / "a.jsonl", failures=1).failed == ()
 
 
-def test_a_file_for_each_task_is_as_good_as_one_for_all(run: Path, tmp_path: Path) -> None:
-    """Exported pages make a file each: a missed check in one of them speaks of all that this person sent."""
+def test_several_files_are_imported_as_one(run: Path, tmp_path: Path) -> None:
+    """Each exported page saves its own file. A failed check in one file counts for all files of this person."""
     count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     with TaskStore(run / "journal.db") as tasks:
         known = tasks.checks()
@@ -152,7 +152,7 @@ def test_a_file_for_each_task_is_as_good_as_one_for_all(run: Path, tmp_path: Pat
     assert done.rows["refused"] == count
 
 
-def test_what_a_row_says_twice_or_in_another_currency_is_told(run: Path, tmp_path: Path) -> None:
+def test_contradictions_and_other_currencies_are_reported(run: Path, tmp_path: Path) -> None:
     with TaskStore(run / "journal.db") as tasks:
         good = {"task": tasks.wanted()[0][0].key, "worker": "W", "label": "positive"}
     rows = [
@@ -167,16 +167,16 @@ def test_what_a_row_says_twice_or_in_another_currency_is_told(run: Path, tmp_pat
     done = taken(run, tmp_path / "a.jsonl")
     assert (dict(done.rows), done.usd) == ({"saved": 1}, 0.25)
     assert [one.message for one in done.wrong] == [
-        "label: there is one answer, and this row says `positive` and `negative`",
-        f"`{'x' * 40}` is no name of who answered",
-        "`Cy\ufffdevil` is no name of who answered",
-        "`0.10 GBP` is no pay in US dollars for one answer",
-        "`0,10` is no pay in US dollars for one answer",
+        "label: this row has several answers: `positive` and `negative`",
+        f"`{'x' * 40}` is not a name or id",
+        "`Cy\ufffdevil` is not a name or id",
+        "`0.10 GBP` is not valid pay in US dollars for one answer",
+        "`0,10` is not valid pay in US dollars for one answer",
     ]
-    assert "turn other currencies into US dollars" in (done.wrong[3].hint or "")
+    assert "convert other currencies to US dollars" in (done.wrong[3].hint or "")
 
 
-def test_words_may_come_as_a_list(explaining: Path, tmp_path: Path) -> None:
+def test_triggers_may_be_a_list(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
     with TaskStore(run / "journal.db") as tasks:
@@ -188,7 +188,7 @@ def test_words_may_come_as_a_list(explaining: Path, tmp_path: Path) -> None:
         assert tasks.answers(task.key)[0].payload["triggers"] == ["not", "never"]
 
 
-def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path) -> None:
+def test_a_larger_limit_accepts_refused_answers(run: Path, tmp_path: Path) -> None:
     count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
     with TaskStore(run / "journal.db") as tasks:
@@ -202,11 +202,11 @@ def test_a_refusal_is_reconsidered_with_another_limit(run: Path, tmp_path: Path)
     before = costs_of(run)[-1]["usd"]
     done = taken(run, tmp_path / "a.jsonl", failures=1)
     assert done.rows["restored"] == count
-    assert f"{count} taken after all" in done.summary()
+    assert f"{count} imported after all" in done.summary()
     assert costs_of(run)[-1]["usd"] == before, "it was paid once"
 
 
-def test_nobody_confirms_the_label_of_their_own_text(run: Path, tmp_path: Path) -> None:
+def test_labels_of_ones_own_texts_are_not_used(run: Path, tmp_path: Path) -> None:
     with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     assert task.author
@@ -220,7 +220,7 @@ def test_nobody_confirms_the_label_of_their_own_text(run: Path, tmp_path: Path) 
         assert tasks.answers(task.key) == []
 
 
-def test_a_text_that_is_not_there_and_times_that_nobody_works_are_told(explaining: Path, tmp_path: Path) -> None:
+def test_unknown_texts_and_impossible_times_are_reported(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
     with TaskStore(run / "journal.db") as tasks:
@@ -239,7 +239,7 @@ def test_a_text_that_is_not_there_and_times_that_nobody_works_are_told(explainin
     assert len(done.wrong) == 3
 
 
-def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) -> None:
+def test_every_row_is_checked_and_reported_with_its_line(run: Path, tmp_path: Path) -> None:
     with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     rows = [
@@ -258,10 +258,10 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
     assert [one.code for one in done.wrong] == ["bad-row"] * 6
     (tmp_path / "b.jsonl").write_text('{"task": 1\nnonsense\n[]\n')
     done = taken(run, tmp_path / "b.jsonl")
-    assert ["no JSON" in one.message for one in done.wrong] == [True] * 3
+    assert ["not " in one.message and "JSON" in one.message for one in done.wrong] == [True] * 3
     assert "Expecting ',' delimiter" in done.wrong[0].message
     (tmp_path / "c.jsonl").write_text(json.dumps({"task": "x", "worker": "W"}) + "\n" * 2 + '{"task": "x"}\n' * 5)
-    (told,) = imports.told(taken(run, tmp_path / "c.jsonl"))
+    (told,) = imports.diagnostics_of(taken(run, tmp_path / "c.jsonl"))
     assert told.message == "this run has no task `x` (and 5 more rows)"
 
 
@@ -270,8 +270,8 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
     [
         (b"", "no-rows", "has no rows"),
         (b"task,worker,label\n", "no-rows", "has no rows"),
-        (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column says the task"),
-        (b"task,label\nx,positive\n", "missing-column", "no column says who answered"),
+        (b"worker,label\nW,positive\nW,positive\n", "missing-column", "no column for the task"),
+        (b"task,label\nx,positive\n", "missing-column", "no column for the annotator"),
         (b"\n\n", "no-rows", "has no rows"),
         ("task,worker,label\n".encode("utf-16-le"), "not-utf8", "zeros between its characters"),
         ("task,worker,label\n".encode("utf-16")[:-1], "not-utf8", "is not UTF-16, from byte"),
@@ -279,9 +279,7 @@ def test_every_row_is_checked_and_told_with_its_line(run: Path, tmp_path: Path) 
         (b"task,worker\n\xff,W\n", "not-utf8", "is not UTF-8, from byte 12"),
     ],
 )
-def test_a_file_that_cannot_be_taken_is_told_once(
-    run: Path, tmp_path: Path, content: bytes, code: str, said: str
-) -> None:
+def test_an_unusable_file_is_reported_once(run: Path, tmp_path: Path, content: bytes, code: str, said: str) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(DiagnosticError) as caught:
         taken(run, tmp_path / "a.csv")
@@ -291,7 +289,7 @@ def test_a_file_that_cannot_be_taken_is_told_once(
 
 
 @pytest.mark.parametrize("sign", [";", "\t"])
-def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, sign: str) -> None:
+def test_other_delimiters_are_read(run: Path, tmp_path: Path, sign: str) -> None:
     with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     (tmp_path / "a.csv").write_text(f"task;worker;label;seconds\n{task.key};W;positive;3\n".replace(";", sign))
@@ -313,7 +311,7 @@ def test_what_a_spreadsheet_writes_elsewhere_is_read(run: Path, tmp_path: Path, 
     ],
     ids=["mark", "blank-lines", "sep", "utf-16", "upper-case", "spaces", "names", "twice-the-same", "case-of-a-label"],
 )
-def test_what_is_meant_without_doubt_is_taken(run: Path, tmp_path: Path, written: Callable[[str, str], bytes]) -> None:
+def test_variants_of_a_table_are_read(run: Path, tmp_path: Path, written: Callable[[str, str], bytes]) -> None:
     with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     (tmp_path / "a.csv").write_bytes(written("task,worker,label,seconds", f"{task.key},W,positive,3"))
@@ -328,15 +326,15 @@ def test_what_is_meant_without_doubt_is_taken(run: Path, tmp_path: Path, written
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ("task|worker|label\nx|W|positive\n", "commas, semicolons or tabs part columns"),
+        ("task|worker|label\nx|W|positive\n", "separate columns with commas, semicolons or tabs"),
         ('[{"task": "x", "worker": "W"}]', "one JSON list"),
-        ("0123456789abcdef0123456789abcdef,W,positive\n", "put the names of the columns above it"),
-        ("Submission id,Participant id,Status,Time taken\ns,p,APPROVED,12\n", "Prolific's list of who took part"),
-        ("task,job,answers,question\nx,verify,1,Which?\n", "as `export` wrote them"),
+        ("0123456789abcdef0123456789abcdef,W,positive\n", "add a line with the names of the columns above it"),
+        ("Submission id,Participant id,Status,Time taken\ns,p,APPROVED,12\n", "Prolific's list of participants"),
+        ("task,job,answers,question\nx,verify,1,Which?\n", "that `export` wrote"),
         ("key,who\nx,W\n", "the columns here are `key`, `who`"),
     ],
 )
-def test_a_file_without_answers_is_told_by_what_it_is(run: Path, tmp_path: Path, content: str, hint: str) -> None:
+def test_the_hint_says_what_a_file_without_answers_is(run: Path, tmp_path: Path, content: str, hint: str) -> None:
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(DiagnosticError) as caught:
         taken(run, tmp_path / "a.csv")
@@ -344,7 +342,7 @@ def test_a_file_without_answers_is_told_by_what_it_is(run: Path, tmp_path: Path,
     assert hint in (told.hint or "")
 
 
-def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: Path) -> None:
+def test_extra_cells_and_double_answers_are_reported(run: Path, tmp_path: Path) -> None:
     with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     lines = ["task,worker,Label,LABEL,category", f"{task.key},W,positive,negative,", f"{task.key},W,,,positive"]
@@ -352,15 +350,15 @@ def test_rows_with_a_cell_too_many_or_two_answers_are_told(run: Path, tmp_path: 
     done = taken(run, tmp_path / "a.csv")
     assert dict(done.rows) == {}
     assert [one.message for one in done.wrong] == [
-        "two columns are called `label`, and say `positive` and `negative`",
-        "the row has no answer",
-        "this row has 6 cells, and there are 5 columns",
+        "two columns are called `label` and have different values: `positive` and `negative`",
+        "this row has no answer",
+        "this row has 6 cells, but there are 5 columns",
     ]
-    assert "an answer stands in `label`; this row has `task`" in (done.wrong[1].hint or "")
-    assert "a text that holds a comma stands in quotes" in (done.wrong[2].hint or "")
+    assert "the columns of an answer are `label`; this row has `task`" in (done.wrong[1].hint or "")
+    assert "put quotes around a text with a comma" in (done.wrong[2].hint or "")
 
 
-def test_a_stricter_limit_takes_nothing_back_and_says_so(run: Path, tmp_path: Path) -> None:
+def test_a_stricter_limit_takes_nothing_back(run: Path, tmp_path: Path) -> None:
     count, _ = exported(run, "jsonl", tmp_path / "tasks.jsonl", checks=1)
     listed = [json.loads(line) for line in (tmp_path / "tasks.jsonl").read_text().splitlines()]
     with TaskStore(run / "journal.db") as tasks:
@@ -373,8 +371,8 @@ def test_a_stricter_limit_takes_nothing_back_and_says_so(run: Path, tmp_path: Pa
     assert taken(run, tmp_path / "a.jsonl", failures=1).rows["saved"] == count
     done = taken(run, tmp_path / "a.jsonl")
     assert dict(done.rows) == {"again": len(rows)}
-    (told,) = imports.told(done)
-    assert f"what an earlier import took of theirs stays ({count} answers)" in told.message
+    (told,) = imports.diagnostics_of(done)
+    assert f"what an earlier import accepted from them stays ({count} answers)" in told.message
     assert "run the spec into another folder" in (told.hint or "")
 
 
@@ -399,7 +397,7 @@ def test_a_written_text_must_keep_its_program(writing_run: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("no", [False, "FALSE", 0, "{}", None])
-def test_a_button_that_was_not_pressed_may_be_told(writing_run: Path, tmp_path: Path, no: Any) -> None:
+def test_values_for_buttons_that_were_not_pressed(writing_run: Path, tmp_path: Path, no: Any) -> None:
     with TaskStore(writing_run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     text = f"{task.content['hypothesis']['triggers'][0]} and an apple too"
@@ -410,7 +408,7 @@ def test_a_button_that_was_not_pressed_may_be_told(writing_run: Path, tmp_path: 
         assert tasks.answers(task.key)[0].payload == {"fields": {"text": text}, "impossible": False}
 
 
-def test_signs_that_end_lines_elsewhere_and_half_signs(run: Path, tmp_path: Path) -> None:
+def test_other_line_separators_and_lone_surrogates(run: Path, tmp_path: Path) -> None:
     with TaskStore(run / "journal.db") as tasks:
         task = tasks.wanted()[0][0]
     good = json.dumps(
@@ -426,7 +424,7 @@ def test_signs_that_end_lines_elsewhere_and_half_signs(run: Path, tmp_path: Path
     assert [one.span.line for one in done.wrong if one.span] == [1, 3, 4]
 
 
-def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> None:
+def test_a_table_has_the_content_of_the_page(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
     exported(run, "csv", tmp_path / "t.csv")
@@ -438,7 +436,7 @@ def test_a_table_has_what_the_page_shows(explaining: Path, tmp_path: Path) -> No
         assert f"{one['texts']['text']} ({one['confidence']:.0%} sure)" in cell
 
 
-def test_ticks_come_back_in_one_cell(explaining: Path, tmp_path: Path) -> None:
+def test_evidence_is_read_from_one_cell(explaining: Path, tmp_path: Path) -> None:
     shutil.copytree(explaining, tmp_path / "copy")
     run = tmp_path / "copy" / "run"
     with TaskStore(run / "journal.db") as tasks:
@@ -451,22 +449,22 @@ def test_ticks_come_back_in_one_cell(explaining: Path, tmp_path: Path) -> None:
         assert tasks.answers(task.key)[0].payload["evidence"] == [1, 3]
 
 
-def test_a_page_holds_everything_and_shows_an_attack_as_text(tmp_path: Path) -> None:
+def test_a_page_is_self_contained_and_escapes_its_texts(tmp_path: Path) -> None:
     attack = "</style></script><script>alert(1)</script>"
     content = {"texts": {"text": attack}, "labels": [attack, "b"]}
     shown = page(AnnotationTask("key", "verify", "crowd", content))
     assert "<script>alert" not in shown
-    assert not re.findall(r"(?:src|href)=", shown), "it asks nobody for anything"
+    assert not re.findall(r"(?:src|href)=", shown), "it requests nothing"
     assert "default-src &#39;none&#39;" in shown
     with TaskStore(tmp_path / "journal.db") as tasks:
         tasks.want(
             "here", [AnnotationTask("k", "verify", "crowd", {"texts": {"text": "=1+1"}, "labels": ["a", "b"]})], {}
         )
         export(tmp_path, tasks, "csv", tmp_path / "t.csv")
-    assert ",'=1+1," in (tmp_path / "t.csv").read_text(), "no spreadsheet takes a text for a formula"
+    assert ",'=1+1," in (tmp_path / "t.csv").read_text(), "spreadsheets do not read the text as a formula"
 
 
-def test_a_writer_is_told_every_rule_of_the_program(writing_run: Path, tmp_path: Path) -> None:
+def test_an_export_lists_every_rule_of_the_program(writing_run: Path, tmp_path: Path) -> None:
     exported(writing_run, "html", tmp_path / "pages")
     exported(writing_run, "csv", tmp_path / "t.csv")
     row = next(csv.DictReader((tmp_path / "t.csv").open(newline="")))
@@ -479,11 +477,11 @@ def test_a_writer_is_told_every_rule_of_the_program(writing_run: Path, tmp_path:
     ):
         assert rule in row["rules"]
         assert f"<li>{rule[0].upper()}{rule[1:]}.</li>" in shown
-    assert "3 to 14 words" not in row["rules"], "the narrower of two lengths says both"
-    assert "judge" not in row["rules"], "that is the label, which others look at"
+    assert "3 to 14 words" not in row["rules"], "the narrower of two lengths covers both"
+    assert "judge" not in row["rules"], "others check the label"
 
 
-def test_pages_of_an_earlier_export_are_gone(run: Path, tmp_path: Path) -> None:
+def test_an_export_replaces_the_pages_of_an_earlier_one(run: Path, tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     for name in ("task-of-before.html", "mine.html"):
         (tmp_path / "pages" / name).touch()
@@ -504,7 +502,7 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(table(rows))
     done = hcmlang("annotate", "import", run, "a.csv")
     assert done.returncode == 0, done.stderr
-    assert "1 taken, 1 wrong" in done.stdout
+    assert "1 imported, 1 wrong" in done.stdout
     assert "a.csv:3:1: warning: this run has no task `x` [bad-row]" in done.stderr
     assert hcmlang("annotate", "import", run, "missing.csv").returncode == 2
     for args in (["nowhere"], ["export", "nowhere", "--format", "csv"]):
@@ -516,5 +514,5 @@ def test_the_commands(hcmlang: Hcmlang, run: Path, tmp_path: Path) -> None:
         tasks.retire(["nowhere"])
     nothing = hcmlang("annotate", "export", run, "--format", "csv", "--out", "none.csv")
     assert nothing.returncode == 1
-    assert "waits for nothing from people" in nothing.stderr
+    assert "has no open tasks for people" in nothing.stderr
     assert not (tmp_path / "none.csv").exists()

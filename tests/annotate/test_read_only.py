@@ -14,9 +14,7 @@ _WITH = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exe
 
 
 @pytest.mark.parametrize("command", [["annotate"], ["annotate", "export", "--format", "csv"]])
-def test_a_run_that_cannot_be_written_is_told_with_what_to_do(
-    labelling: Path, tmp_path: Path, command: list[str]
-) -> None:
+def test_a_read_only_run_is_reported_with_a_hint(labelling: Path, tmp_path: Path, command: list[str]) -> None:
     run = tmp_path / "run"
     shutil.copytree(labelling / "run", run)
     own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _WITH, "sh", str(run)]

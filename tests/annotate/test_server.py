@@ -1,4 +1,4 @@
-"""The page: what it shows, what it saves, and what it says of a text that is typed."""
+"""The page: its content, saving answers, and feedback on drafts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.annotate.served import Person, server
 
 @pytest.fixture
 def copy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A copy of the run that the test names."""
+    """A copy of the run in the test's parameter."""
     folder = tmp_path / "copy"
     shutil.copytree(request.getfixturevalue(request.param), folder)
     return folder / "run"
@@ -26,13 +26,13 @@ def copy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_a_group_is_explained(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         page = ada.get("/work").text
-        assert "<mark>" in page, "over-represented words stand out"
-        assert "taken for" in page
+        assert "<mark>" in page, "over-represented words are marked"
+        assert "classified as" in page
         answer = {"statement": "Too short", "triggers": "", "evidence": "1"}
         refused = ada.send("/answer", **answer)
         assert refused.status_code == 422
         assert "Write a sentence of 20 to 300 characters" in refused.text
-        assert "Too short" in refused.text, "what was typed is still there"
+        assert "Too short" in refused.text, "the draft is still there"
         statement = "Praise that is turned around by a negation is read as praise."
         saved = ada.send("/answer", statement=statement, triggers="not, Never ,not", evidence=["1", "2"])
         assert "Saved." in saved.text
@@ -42,7 +42,7 @@ def test_a_group_is_explained(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["writing"], indirect=True)
-def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
+def test_drafts_are_checked_like_the_texts_of_a_model(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         ada.get("/work")
         with TaskStore(copy / "journal.db") as tasks:
@@ -54,19 +54,19 @@ def test_what_is_typed_is_checked_as_for_a_model(copy: Path) -> None:
         assert fragment.count('class="broken"') == 1
         assert "The classifier says" in fragment
         capital = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"Such {trigger} and more"}).text
-        assert "It cannot begin with “Such”." in capital, "the program has small letters only"
+        assert "It cannot begin with “Such”." in capital, "the program allows small letters only"
         refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": f"{trigger} and a banana"})
         assert refused.status_code == 422
         assert "Not kept: the text does not contain &#34;banana&#34; (`forbid text contains" in refused.text
         mended = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
         assert 'class="broken"' not in mended
-        assert "others will tell" in mended, "what a judge decides is open"
+        assert "others decide" in mended, "the decision of a judge is open"
         ada.get("/work")
-        assert f"{trigger} and an apple here" in ada.page.text, "a reload keeps what was typed"
+        assert f"{trigger} and an apple here" in ada.page.text, "a reload keeps the draft"
         assert "Saved." in ada.send("/answer", **{"text-text": f"{trigger} and an apple here"}).text
         # The next text must not nearly repeat it.
         near = ada.client.post("/draft", data={**ada.hidden(), "text-text": f"{trigger} and an apple here"}).text
-        assert "Nearly the same text is there already" in near
+        assert "A nearly identical text already exists" in near
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
@@ -86,7 +86,7 @@ def test_labels_undo_skip_and_pause(copy: Path) -> None:
         grace.send("/pause")
         with Person(base, "Joan") as joan:
             joan.get("/work")
-            assert joan.hidden()["task"] == first, "others may have what was left"
+            assert joan.hidden()["task"] == first, "others may take the released task"
         lines = grace.get("/my-work.jsonl").text.splitlines()
         assert len(lines) == 1
         assert '"state": "undone"' in lines[0]
@@ -110,21 +110,21 @@ def test_the_same_form_sent_twice_counts_once(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_another_answer_from_a_second_window_is_not_called_saved(copy: Path) -> None:
+def test_a_different_answer_from_a_second_window_is_not_saved(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         grace.get("/work")
         first = dict(grace.hidden())
         grace.get("/work")
         grace.send("/answer", label="negative")
         same = grace.client.post("/answer", data={**first, "label": "negative"}).text
-        assert "This was saved before; it counts once." in same
+        assert "This answer was already saved. It counts once." in same
         other = grace.client.post("/answer", data={**first, "label": "positive"}).text
         assert "That answer counts; this one was not saved." in other
-        assert "saved before" not in other
+        assert "already saved" not in other
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
+def test_sessions_survive_a_restart_of_the_server(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         grace.get("/work")
         before, cookies = grace.hidden()["task"], dict(grace.client.cookies)
@@ -135,24 +135,24 @@ def test_a_server_that_is_started_anew_knows_its_people(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_the_run_goes_on_with_what_came_over_the_page(copy: Path) -> None:
+def test_the_run_continues_with_answers_from_the_page(copy: Path) -> None:
     with server(copy) as base, Person(base, "Grace") as grace:
         while "Which label" in grace.get("/work").text:
             with TaskStore(copy / "journal.db") as tasks:
                 task = tasks.task(grace.hidden()["task"])
                 assert task is not None
             grace.send("/answer", label=task.content["label"], active="3.5")
-        assert "the run can go on" in grace.page.text
+        assert "the run can continue" in grace.page.text
     result = hcmlang.load(copy.parent / "project" / "spec.yaml").run(copy)
     assert result.metrics["instances"]["crowd"][0]["kept"] > 0
     assert people.steps_of(copy)
 
 
 @pytest.mark.parametrize("copy", ["labelling"], indirect=True)
-def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
+def test_a_name_can_be_preset_and_changed(copy: Path) -> None:
     with server(copy, name="Ada") as base, Person(base) as somebody:
-        assert "What there is to do" in somebody.page.text
-        assert "Who are you?" in somebody.send("/leave").text
+        assert "Open tasks" in somebody.page.text
+        assert "What is your name?" in somebody.send("/leave").text
         assert "Grace" in somebody.send("/join", name="  Grace   Hopper ").text
         somebody.send("/leave")
         assert "Grace Hopper" in somebody.send("/join", name="grace hopper").text, "the same person"
@@ -160,7 +160,7 @@ def test_a_name_can_be_given_beforehand_and_changed(copy: Path) -> None:
 
 @pytest.fixture
 def by_rules(quickstart: Path, tmp_path: Path) -> Path:
-    """A run that waits for texts of a program with rules of its own."""
+    """A run that waits for texts of a program with rules."""
     spec = people.project(tmp_path / "rules", quickstart, generate={"per_hypothesis": 1, "program": people.RULES})
     people.waits(spec, tmp_path / "rules" / "run")
     people.do_everything(tmp_path / "rules" / "run")
@@ -169,7 +169,7 @@ def by_rules(quickstart: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("copy", ["by_rules"], indirect=True)
-def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_there(copy: Path) -> None:
+def test_feedback_shows_how_far_the_rules_match(copy: Path) -> None:
     with server(copy) as base, Person(base, "Ada") as ada:
         assert "It begins with \u201cthe\u201d." in ada.get("/work").text
 
@@ -177,19 +177,19 @@ def test_a_text_that_the_rules_cannot_write_is_told_where_and_what_may_stand_the
             return ada.client.post("/draft", data={**ada.hidden(), "text-text": text}).text
 
         assert (
-            "Up to \u201cthe film\u201d it fits; then comes \u201cis\u201d or \u201cwas\u201d, not \u201cisnt\u201d."
+            "It fits up to \u201cthe film\u201d; next comes \u201cis\u201d or \u201cwas\u201d, not \u201cisnt\u201d."
             in told("the film isnt good")
         )
         assert "It begins with \u201cthe\u201d, not \u201ca\u201d." in told("a film is not good")
-        assert "then comes \u201cnot\u201d, not its end" in told("the film is")
+        assert "next comes \u201cnot\u201d, not the end" in told("the film is")
         refused = ada.client.post("/answer", data={**ada.hidden(), "text-text": "the film isnt good"})
-        assert "Not kept: the rules of the program: up to \u201cthe film\u201d it fits" in refused.text
+        assert "Not kept: the rules of the program: it fits up to \u201cthe film\u201d" in refused.text
 
 
 @pytest.mark.parametrize("copy", ["writing"], indirect=True)
 @pytest.mark.parametrize("gone", [shutil.rmtree, lambda run: run.rename(run.with_name("elsewhere"))])
-def test_nothing_is_said_to_be_saved_once_the_run_is_gone(copy: Path, gone: Callable[[Path], object]) -> None:
-    """A file that was removed can be written still: without a look at its place, what is sent is lost and called saved."""
+def test_nothing_is_reported_as_saved_after_the_run_was_removed(copy: Path, gone: Callable[[Path], object]) -> None:
+    """A removed file can still be written. Without a check of its path, answers would be lost but reported as saved."""
     with server(copy) as base, Person(base, "Ada") as ada:
         ada.get("/work")
         ada.client.post("/draft", data={**ada.hidden(), "text-text": "not a text"})
@@ -197,5 +197,5 @@ def test_nothing_is_said_to_be_saved_once_the_run_is_gone(copy: Path, gone: Call
         told = ada.send("/answer", **{"text-text": "what i wrote with care", "active": "3"})
         assert told.status_code == 503
         assert "removed, moved or replaced" in told.text
-        assert "what i wrote with care" in told.text, "it can be kept by hand"
+        assert "what i wrote with care" in told.text, "the page returns it"
     assert not copy.exists()

@@ -34,7 +34,7 @@ def answer(
     return tasks.record(key, who, {"label": label}, seconds=seconds, token=token or f"{key}/{who}")
 
 
-def test_the_same_work_sent_twice_counts_once(tasks: TaskStore) -> None:
+def test_an_answer_sent_twice_counts_once(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, needed=2)], {})
     assert answer(tasks, "v1", "Ada", token="a") == "saved"
     assert answer(tasks, "v1", "Ada", token="a") == "again"
@@ -44,7 +44,7 @@ def test_the_same_work_sent_twice_counts_once(tasks: TaskStore) -> None:
     assert tasks.open() == {"verify": 1}
 
 
-def test_work_that_comes_too_late_is_kept_and_paid_but_not_used(tasks: TaskStore) -> None:
+def test_a_late_answer_is_kept_and_paid_but_not_used(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1)], {})
     answer(tasks, "v1", "Ada")
     assert answer(tasks, "v1", "Grace", label="negative") == "late"
@@ -54,14 +54,14 @@ def test_work_that_comes_too_late_is_kept_and_paid_but_not_used(tasks: TaskStore
     assert states == [("Ada", "counts", 100_000_000), ("Grace", "unused", 100_000_000)]
 
 
-def test_time_costs_the_wage_and_imported_work_its_pay(tasks: TaskStore) -> None:
+def test_answers_cost_their_time_at_the_wage_and_imported_ones_their_pay(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, needed=2)], {})
     answer(tasks, "v1", "Ada", seconds=100)
     tasks.record("v1", "w7", {"label": "positive"}, seconds=5, token="t", usd=0.25, source="import")
     assert [one.usd for one in tasks.answers("v1")] == [1.0, 0.25]
 
 
-def test_two_people_never_get_the_same_work_unless_both_are_needed(tasks: TaskStore) -> None:
+def test_two_people_get_the_same_task_only_if_both_are_needed(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1), verifying(2, needed=2)], {})
     queue = Assignments(tasks)
     got = {name: queue.next(name) for name in ("Ada", "Grace", "Joan")}
@@ -73,7 +73,7 @@ def test_two_people_never_get_the_same_work_unless_both_are_needed(tasks: TaskSt
     assert again.task.key == "v1", "a reload shows the same task"
 
 
-def test_a_task_that_was_left_comes_back_to_others(tasks: TaskStore) -> None:
+def test_an_abandoned_task_goes_to_others(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1)], {})
     now = [1000.0]
     queue = Assignments(tasks, lambda: now[0])
@@ -89,7 +89,7 @@ def test_a_task_that_was_left_comes_back_to_others(tasks: TaskStore) -> None:
     assert queue.next("Ada") is None, "whoever types keeps the task"
 
 
-def test_what_was_skipped_comes_last(tasks: TaskStore) -> None:
+def test_skipped_tasks_come_last(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1), verifying(2)], {})
     queue = Assignments(tasks)
     queue.next("Ada")
@@ -101,14 +101,14 @@ def test_what_was_skipped_comes_last(tasks: TaskStore) -> None:
     assert order == ["v2", "v1"]
 
 
-def test_others_texts_come_before_ones_own(tasks: TaskStore) -> None:
+def test_annotators_get_their_own_texts_last(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, author="Ada"), verifying(2, author="Grace")], {})
     lent = Assignments(tasks).next("Ada")
     assert lent is not None
     assert lent.task.key == "v2"
 
 
-def test_an_answer_can_be_taken_back_until_somebody_has_decided_on_it(tasks: TaskStore) -> None:
+def test_an_answer_can_be_undone_until_a_decision_depends_on_it(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, needed=2)], {})
     queue = Assignments(tasks)
     answer(tasks, "v1", "Ada", "negative")
@@ -127,7 +127,7 @@ def test_an_answer_can_be_taken_back_until_somebody_has_decided_on_it(tasks: Tas
     assert queue.undo("Ada") is None
 
 
-def test_a_disagreement_is_settled_by_one_more_person(tasks: TaskStore) -> None:
+def test_one_more_person_settles_a_disagreement(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, needed=2), verifying(2, needed=2)], {})
     for key, labels in (("v1", ("positive", "negative")), ("v2", ("negative", "negative"))):
         for who, label in zip(("Ada", "Grace"), labels, strict=True):
@@ -158,7 +158,7 @@ def test_agreement_is_krippendorffs_alpha(tasks: TaskStore) -> None:
     assert found.alpha == pytest.approx(8 / 15)
 
 
-def test_what_no_step_asks_for_any_more_is_not_shown(tasks: TaskStore) -> None:
+def test_tasks_that_no_step_needs_are_not_shown(tasks: TaskStore) -> None:
     tasks.want("before", [verifying(1)], {})
     tasks.want("now", [verifying(2)], {})
     tasks.retire(["now"])
@@ -167,7 +167,7 @@ def test_what_no_step_asks_for_any_more_is_not_shown(tasks: TaskStore) -> None:
     assert tasks.open() == {"verify": 2}, "and comes back when it is asked for"
 
 
-def test_many_people_at_once_lose_and_double_nothing(tasks: TaskStore) -> None:
+def test_concurrent_annotators_lose_and_double_nothing(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(n, needed=2) for n in range(60)], {})
     queue = Assignments(tasks)
 
@@ -189,7 +189,7 @@ def test_many_people_at_once_lose_and_double_nothing(tasks: TaskStore) -> None:
     assert len(counts) == 60
 
 
-def test_a_saved_answer_survives_a_process_that_is_killed(tmp_path: Path) -> None:
+def test_a_saved_answer_survives_a_killed_process(tmp_path: Path) -> None:
     journal = tmp_path / "journal.db"
     with TaskStore(journal) as tasks:
         tasks.want("here", [verifying(1)], {})
@@ -206,7 +206,7 @@ os.kill(os.getpid(), 9)
         assert [one.annotator for one in tasks.answers("v1")] == ["Ada"]
 
 
-def test_time_that_is_counted_has_passed_and_idle_time_is_cut() -> None:
+def test_counted_time_has_passed_and_excludes_idle_time() -> None:
     lent = Lent(verifying(1), since=1000.0, draft=None, seconds=20.0)
     assert worked(lent, 1100.0, "45.5") == 45.5
     assert worked(lent, 1030.0, "3600") == 30.0, "no more than there was"
@@ -215,7 +215,7 @@ def test_time_that_is_counted_has_passed_and_idle_time_is_cut() -> None:
     assert worked(lent, 1030.0, "-1") == 0.0
 
 
-def test_drafts_do_not_multiply_the_time_that_has_passed(tasks: TaskStore) -> None:
+def test_drafts_do_not_multiply_the_counted_time(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1)], {})
     now = [1000.0]
     queue = Assignments(tasks, lambda: now[0])
@@ -235,7 +235,7 @@ def test_drafts_do_not_multiply_the_time_that_has_passed(tasks: TaskStore) -> No
     assert worked(lent, now[0], "3600") == 35, "a break between is not counted, what was before it is"
 
 
-def test_an_answer_after_its_task_went_away_has_the_time_that_was_seen(tasks: TaskStore) -> None:
+def test_an_answer_after_its_lease_ended_has_the_time_seen_so_far(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1)], {})
     now = [1000.0]
     queue = Assignments(tasks, lambda: now[0])
@@ -250,7 +250,7 @@ def test_an_answer_after_its_task_went_away_has_the_time_that_was_seen(tasks: Ta
     assert worked(left, now[0], "90000") == 200 + IDLE, "nobody saw more"
 
 
-def test_who_has_not_voted_settles_a_disagreement_while_somebody_is_there(tasks: TaskStore) -> None:
+def test_somebody_who_has_not_voted_settles_a_disagreement_if_available(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, needed=2, author="Mary")], {})
     now = [1000.0]
     queue = Assignments(tasks, lambda: now[0])
@@ -269,7 +269,7 @@ def test_who_has_not_voted_settles_a_disagreement_while_somebody_is_there(tasks:
     assert queue.next("Grace") is not None, "Joan has left"
 
 
-def test_nobody_labels_a_text_of_their_own_while_somebody_is_there(tasks: TaskStore) -> None:
+def test_nobody_labels_their_own_text_if_somebody_else_is_available(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1, author="Ada")], {})
     queue = Assignments(tasks)
     assert queue.next("Ada") is not None, "there is nobody else"
@@ -280,7 +280,7 @@ def test_nobody_labels_a_text_of_their_own_while_somebody_is_there(tasks: TaskSt
     assert queue.next("Grace") is not None
 
 
-def test_a_name_is_one_person_whatever_its_case_spaces_and_unicode_form(tasks: TaskStore) -> None:
+def test_case_spaces_and_unicode_form_of_a_name_do_not_matter(tasks: TaskStore) -> None:
     queue = Assignments(tasks)
     assert queue.join("Zo\u00eb  Quinn") == "Zo\u00eb Quinn"
     for other in (" zoe\u0308 quinn ", "ZO\u00cb QUINN", "\uff3aoe\u0308\u00a0Quinn"):
@@ -288,7 +288,7 @@ def test_a_name_is_one_person_whatever_its_case_spaces_and_unicode_form(tasks: T
     assert queue.join("Zoe Quinn") == "Zoe Quinn"
 
 
-def test_refused_work_can_be_taken_after_all(tasks: TaskStore) -> None:
+def test_a_refused_answer_can_be_accepted_later(tasks: TaskStore) -> None:
     tasks.want("here", [verifying(1)], {})
 
     def send(refused: bool) -> str:

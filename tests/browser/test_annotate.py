@@ -1,4 +1,4 @@
-"""People as teachers in a real browser: everything from the first page to the report, and what goes wrong in between."""
+"""People as teachers in a real browser, from the first page to the report, with failures in between."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DESKTOP, PHONE = {"width": 1100, "height": 900}, {"width": 390, "height": 844}
 
 
 class Served:
-    """`hcmlang annotate RUN` in a process of its own."""
+    """`hcmlang annotate RUN` in its own process."""
 
     def __init__(self, run: Path, *options: str) -> None:
         self._command = [*PROGRAM, "annotate", str(run), *options]
@@ -55,7 +55,7 @@ class Served:
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of the run that the test names."""
+    """A copy of the run in the test's parameter."""
     folder = tmp_path / "copy"
     shutil.copytree(request.getfixturevalue(request.param), folder)
     return folder / "run"
@@ -70,7 +70,7 @@ def served(run: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def open_page(browser: Browser, served: Served) -> Iterator[Any]:
-    """Opens a browser window for a person; every error that a page tells of fails the test."""
+    """Opens a browser window for an annotator. Every error in the console fails the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -81,8 +81,8 @@ def open_page(browser: Browser, served: Served) -> Iterator[Any]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(served.base)
         page.get_by_label("Name").fill(name)
-        page.get_by_role("button", name="Begin").click()
-        page.get_by_role("link", name="Go on").click()
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("link", name="Continue").click()
         return page
 
     yield make
@@ -134,7 +134,7 @@ def test_a_group_is_explained_with_the_keyboard_alone(run: Path, open_page: Any)
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
-def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> None:
+def test_a_broken_constraint_is_shown_and_fixed(run: Path, open_page: Any) -> None:
     from playwright.sync_api import expect
 
     page = open_page("Ada")
@@ -146,7 +146,7 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     assert "banana" in broken.inner_text()
     assert "not kept" in broken.inner_text()
     page.locator("#feedback").get_by_text("The classifier says").wait_for()
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     assert "Not kept" in page.get_by_role("alert").inner_text()
     box.fill("")
     box.type(f"{trigger} and a red apple")
@@ -157,14 +157,14 @@ def test_a_text_breaks_a_constraint_and_is_mended(run: Path, open_page: Any) -> 
     page.goto(page.url.split("?")[0].replace("/answer", "/work"))
     assert task_of(page) == before
     assert box.input_value() == f"{trigger} and a red apple"
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     page.get_by_label("Your text").type(f"{trigger} and a red apple")
-    page.locator("#feedback").get_by_text("Nearly the same text is there already").wait_for()
+    page.locator("#feedback").get_by_text("A nearly identical text already exists").wait_for()
 
 
 def enough_labels(run: Path, count: int) -> None:
-    """Have the run ask for some more labels."""
+    """Add tasks for more labels to the run."""
     with TaskStore(run / "journal.db") as tasks:
         contents = [{"texts": {"text": f"number {n}"}, "labels": ["negative", "positive"]} for n in range(count)]
         more = [AnnotationTask(f"extra{n}", "verify", "crowd", content, 1, 18) for n, content in enumerate(contents)]
@@ -172,7 +172,7 @@ def enough_labels(run: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
-def test_ten_labels_by_keyboard_and_one_taken_back(run: Path, open_page: Any) -> None:
+def test_ten_labels_by_keyboard_and_one_undone(run: Path, open_page: Any) -> None:
     enough_labels(run, 12)
     page = open_page("Grace")
     said = []
@@ -198,7 +198,7 @@ def test_ten_labels_by_keyboard_and_one_taken_back(run: Path, open_page: Any) ->
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
-def test_going_back_after_an_undo_says_nothing_of_what_was_taken_back(run: Path, open_page: Any) -> None:
+def test_no_message_after_going_back_from_an_undo(run: Path, open_page: Any) -> None:
     page = open_page("Grace")
     first = task_of(page)
     for key in "1u":
@@ -207,7 +207,7 @@ def test_going_back_after_an_undo_says_nothing_of_what_was_taken_back(run: Path,
     assert task_of(page) == first
     page.go_back()
     page.wait_for_load_state()
-    assert task_of(page) == first, "the task that was taken back"
+    assert task_of(page) == first, "the task that was undone"
     assert page.get_by_text("Saved.", exact=True).count() == 0
     with page.expect_navigation():
         page.keyboard.press("2")
@@ -216,14 +216,14 @@ def test_going_back_after_an_undo_says_nothing_of_what_was_taken_back(run: Path,
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
-def test_going_back_brings_no_text_into_another_task(run: Path, open_page: Any) -> None:
-    """Browsers put what was typed before into the fields of whatever page is there now."""
+def test_going_back_moves_no_text_to_another_task(run: Path, open_page: Any) -> None:
+    """Browsers restore typed text into the fields of the page that is there now."""
     page = open_page("Ada")
     trigger = content_of(run, page)["hypothesis"]["triggers"][0]
     page.locator("textarea").fill(f"{trigger} and no apple of bridge")
     before = task_of(page)
     with page.expect_navigation():
-        page.get_by_role("button", name="Save and go on").click()
+        page.get_by_role("button", name="Save and continue").click()
     assert task_of(page) != before
     page.go_back()
     page.wait_for_load_state()
@@ -232,7 +232,7 @@ def test_going_back_brings_no_text_into_another_task(run: Path, open_page: Any) 
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
-def test_two_people_at_once_and_a_server_that_is_killed(run: Path, served: Served, open_page: Any) -> None:
+def test_two_annotators_and_a_killed_server(run: Path, served: Served, open_page: Any) -> None:
     enough_labels(run, 6)
     grace, joan = open_page("Grace"), open_page("Joan")
     for _ in range(2):
@@ -255,7 +255,7 @@ def test_two_people_at_once_and_a_server_that_is_killed(run: Path, served: Serve
 
 @pytest.fixture
 def beside(quickstart: Path, tmp_path: Path) -> Path:
-    """A run with people beside the miner, up to where it waits."""
+    """A run with people and the miner, until it waits for people."""
     folder = tmp_path / "beside"
     folder.mkdir()
     spec = people.project(
@@ -270,7 +270,7 @@ def beside(quickstart: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("run", ["beside"], indirect=True)
-def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
+def test_the_loop_finishes_and_the_report_shows_people_and_the_miner(
     run: Path, open_page: Any, browser: Browser
 ) -> None:
     spec = run.parent / "project" / "spec.yaml"
@@ -280,17 +280,17 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
         page.get_by_label("Your explanation").fill("Words that are turned around are taken as they stand.")
         page.get_by_label("Words or phrases").fill(", ".join(words))
         with page.expect_navigation():
-            page.get_by_role("button", name="Save and go on").click()
+            page.get_by_role("button", name="Save and continue").click()
     people.waits(spec, run)
     page.get_by_role("link", name="run").click()
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Continue").click()
     count = 0
     while page.get_by_label("Your text").count():
         word = content_of(run, page)["hypothesis"]["triggers"][0]
         others = ("good", "bad", "long", "short", "loud", "slow")
         page.get_by_label("Your text").fill(f"the film is not {word} and {others[count]}")
         with page.expect_navigation():
-            page.get_by_role("button", name="Save and go on").click()
+            page.get_by_role("button", name="Save and continue").click()
         count += 1
     people.waits(spec, run)
     page.goto(page.url.split("?")[0])
@@ -299,7 +299,7 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
     while page.locator(".labels").count():
         with page.expect_navigation():
             page.get_by_role("button", name=written_as[page.locator(".specimen .text").inner_text()]).click()
-    assert "the run can go on" in page.locator("main").inner_text()
+    assert "the run can continue" in page.locator("main").inner_text()
     result = hcmlang.load(spec).run(run)
     assert result.metrics["arms"] == ["none", "crowd", "miner"]
     assert result.metrics["instances"]["crowd"][0]["kept"] == count
@@ -312,7 +312,7 @@ def test_the_loop_finishes_and_the_report_shows_people_beside_the_miner(
 
 
 def texts_of(tasks: TaskStore) -> Iterator[tuple[dict[str, str], str]]:
-    """What was written, and as what."""
+    """The written texts and their labels."""
     query = "select content, payload from people_answers join people_tasks on key = task where job = 'write'"
     for content, payload in tasks.rows(query):
         yield json.loads(payload)["fields"], json.loads(content)["target"]
@@ -321,7 +321,7 @@ def texts_of(tasks: TaskStore) -> Iterator[tuple[dict[str, str], str]]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("run", ["explaining", "writing", "labelling"], indirect=True)
-def test_pages_can_be_used_by_everybody(run: Path, open_page: Any, width: Any, scheme: str) -> None:
+def test_pages_are_accessible(run: Path, open_page: Any, width: Any, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     page = open_page("Ada", viewport=width, color_scheme=scheme)
@@ -340,11 +340,11 @@ def check(axe: Any, page: Page) -> None:
         one["id"] for one in found.response["violations"] if one["impact"] in ("serious", "critical", "moderate")
     ]
     assert serious == [], found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing sticks out"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing overflows"
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
-def test_an_exported_page_makes_a_file_that_can_be_imported(run: Path, browser: Browser, tmp_path: Path) -> None:
+def test_the_file_of_an_exported_page_can_be_imported(run: Path, browser: Browser, tmp_path: Path) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     from hcmlang.annotate import imports
@@ -366,56 +366,56 @@ def test_an_exported_page_makes_a_file_that_can_be_imported(run: Path, browser: 
         assert dict(done.rows) == {"saved": 1}
         assert tasks.rows("select annotator from people_answers where source = 'import'") == [("p1",)]
         page.goto(f"{file.as_uri()}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
-        assert page.get_by_role("button", name="positive").is_disabled(), "a preview cannot be sent"
+        assert page.get_by_role("button", name="positive").is_disabled(), "a preview cannot be submitted"
         page.close()
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
-def test_a_server_that_is_gone_is_told_and_what_was_typed_stays(run: Path, served: Served, open_page: Any) -> None:
+def test_a_lost_server_is_reported_and_the_draft_is_kept(run: Path, served: Served, open_page: Any) -> None:
     page = open_page("Ada")
     text = f"{content_of(run, page)['hypothesis']['triggers'][0]} and an apple here"
     address = page.url
     served.kill()
     page.get_by_label("Your text").type(text)
-    page.get_by_text("The server does not answer").wait_for()
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_text("The server does not respond").wait_for()
+    page.get_by_role("button", name="Save and continue").click()
     page.wait_for_timeout(300)
     assert page.url == address
     assert page.get_by_label("Your text").input_value() == text
     served.start()
     page.get_by_text("The server is back").wait_for()
     with page.expect_navigation():
-        page.get_by_role("button", name="Save and go on").click()
+        page.get_by_role("button", name="Save and continue").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     assert [text in payload for _, _, payload, _, _ in answers(run)[-1:]] == [True]
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
-def test_when_all_is_answered_the_page_says_what_comes_next(run: Path, served: Served, open_page: Any) -> None:
+def test_the_page_says_how_to_continue_when_all_is_answered(run: Path, served: Served, open_page: Any) -> None:
     page = open_page("Grace")
     while page.locator(".labels").count():
         with page.expect_navigation():
             page.keyboard.press("1")
     for path in ("work", ""):
         page.goto(served.base.rstrip("/") + "/" + path)
-        page.get_by_role("heading", name="Everything is answered").wait_for()
+        page.get_by_role("heading", name="All tasks are done").wait_for()
         assert page.get_by_text(f"hcmlang resume {run}").is_visible()
-        assert page.get_by_role("link", name="Go on").count() == 0
+        assert page.get_by_role("link", name="Continue").count() == 0
     with TaskStore(run / "journal.db") as tasks:
         tasks.retire(["nowhere"])
     page.reload()
-    assert "the run asks for nothing more" in page.locator("main").inner_text()
+    assert "the run needs nothing more" in page.locator("main").inner_text()
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
-def test_a_mistake_is_tied_to_its_field_and_told_in_words(run: Path, open_page: Any) -> None:
+def test_a_problem_is_linked_to_its_field_and_shown_in_words(run: Path, open_page: Any) -> None:
     page = open_page("Ada")
     box = page.get_by_label("Your text")
     box.type("a banana")
     page.locator(".checks .broken").first.wait_for()
     assert "The text contains at least one of" in page.locator("#feedback").inner_text()
     assert box.get_attribute("aria-invalid") == "true"
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("alert").filter(has_text="Not kept").wait_for()
     assert set(box.get_attribute("aria-describedby").split()) == {"rules", "wrong"}
     assert box.get_attribute("aria-invalid") == "true"
@@ -425,9 +425,7 @@ def test_a_mistake_is_tied_to_its_field_and_told_in_words(run: Path, open_page: 
 
 
 @pytest.mark.parametrize("run", ["explaining"], indirect=True)
-def test_an_exported_page_asks_who_answers_and_shows_what_the_page_shows(
-    run: Path, browser: Browser, tmp_path: Path
-) -> None:
+def test_an_exported_page_asks_for_a_name_and_has_the_same_content(run: Path, browser: Browser, tmp_path: Path) -> None:
     from hcmlang.annotate.export import export
 
     with TaskStore(run / "journal.db") as tasks:
@@ -440,7 +438,7 @@ def test_an_exported_page_asks_who_answers_and_shows_what_the_page_shows(
     page.locator("summary").click()
     assert page.locator("details li").count() == len(task.content["right"]) > 0
     page.get_by_role("button", name="They have nothing in common").click()
-    assert "Say who you are" in page.get_by_role("status").inner_text()
+    assert "Enter your name or id first" in page.get_by_role("status").inner_text()
     page.get_by_label("Your name or id").fill("Ada")
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="They have nothing in common").click()
@@ -458,15 +456,15 @@ def test_idle_time_is_not_counted(run: Path, open_page: Any) -> None:
     page.clock.run_for(30_000)
     assert 25 < float(counted.input_value()) < 35
     page.clock.run_for(600_000)
-    assert 55 < float(counted.input_value()) < 65, "nobody was there"
+    assert 55 < float(counted.input_value()) < 65, "idle time does not count"
     page.keyboard.press("Tab")
     page.clock.run_for(10_000)
-    assert 65 < float(counted.input_value()) < 75, "and now again"
+    assert 65 < float(counted.input_value()) < 75, "activity counts again"
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("run", ["explaining", "writing"], indirect=True)
-def test_exported_pages_can_be_used_by_everybody(run: Path, browser: Browser, tmp_path: Path, width: Any) -> None:
+def test_exported_pages_are_accessible(run: Path, browser: Browser, tmp_path: Path, width: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     from hcmlang.annotate import imports

@@ -1,4 +1,4 @@
-"""What a screen reader makes of the pages: Chromium's accessibility tree, where the focus is, and what is announced."""
+"""The pages for screen readers: Chromium's accessibility tree, the focus, and announcements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explaining", "labelling", "open_page", "run", "served", "writing"]
 
-#: Roles of what people use, or ask a screen reader to go to.
+#: Roles that need a name.
 NAMED = {
     "button",
     "link",
@@ -38,7 +38,7 @@ WATCH = """() => {
 
 
 def tree(page: Page) -> list[dict[str, Any]]:
-    """What a screen reader is given, in the order of the page: role, name, description and properties of each node."""
+    """The nodes that a screen reader gets, in page order: role, name, description and properties."""
     nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     by_id = {node["nodeId"]: node for node in nodes}
     found: list[dict[str, Any]] = []
@@ -56,10 +56,10 @@ def tree(page: Page) -> list[dict[str, Any]]:
 
 
 def check(page: Page) -> list[dict[str, Any]]:
-    """What every page has to be: its tree."""
+    """Check what every page needs, and return its tree."""
     nodes = tree(page)
     nameless = [node for node in nodes if node["role"] in NAMED and not node["name"].strip()]
-    # What is behind an unopened summary is a group without a name.
+    # The content of a closed summary is a group without a name.
     assert [node for node in nameless if node["role"] != "group"] == []
     levels = [node["level"] for node in nodes if node["role"] == "heading"]
     assert levels.count(1) == 1
@@ -79,7 +79,7 @@ def focused(page: Page) -> str:
 
 
 @pytest.mark.parametrize("run", ["explaining"], indirect=True)
-def test_explaining_is_read_in_order(run: Path, served: Served, open_page: Any, browser: Browser) -> None:
+def test_the_explaining_page_is_read_in_order(run: Path, served: Served, open_page: Any, browser: Browser) -> None:
     page = browser.new_page()
     page.goto(served.base)
     check(page)
@@ -87,13 +87,13 @@ def test_explaining_is_read_in_order(run: Path, served: Served, open_page: Any, 
     page.close()
     page = open_page("Ada")
     nodes = check(page)
-    assert focused(page) == "h1", "a task is read from its heading on"
+    assert focused(page) == "h1", "reading starts at the heading of the task"
     first = content_of(run, page)["mistakes"][0]
     box = node_of(nodes, "checkbox", first["texts"]["text"])
-    assert "; taken for positive at" in box["name"], "the text, and then what the classifier says"
+    assert "; classified as positive at" in box["name"], "the text, then the prediction"
     assert "20 to 300 characters" in node_of(nodes, "textbox", "Your explanation")["description"]
     page.get_by_label("Your explanation").fill("Praise that a negation turns around is read as praise.")
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("alert").filter(has_text="Tick the texts").wait_for()
     assert page.title().startswith("Not saved. Explain")
     assert "Tick the texts" in node_of(check(page), "group", "Tick the texts")["description"]
@@ -103,16 +103,16 @@ def test_explaining_is_read_in_order(run: Path, served: Served, open_page: Any, 
 
 
 @pytest.mark.parametrize("run", ["writing"], indirect=True)
-def test_what_is_typed_is_spoken_of_in_the_pauses(run: Path, open_page: Any) -> None:
+def test_feedback_is_announced_in_pauses(run: Path, open_page: Any) -> None:
     from playwright.sync_api import expect
 
     page = open_page("Ada")
     nodes = check(page)
     assert focused(page) == "h1"
     assert "The text has 4 to 12 words".lower() in node_of(nodes, "textbox", "Your text")["description"].lower()
-    assert [node["live"] for node in nodes if node.get("live")].count("polite") == 2, "what was done, and the text"
+    assert [node["live"] for node in nodes if node.get("live")].count("polite") == 2, "the message and the feedback"
     page.keyboard.press("Tab")
-    assert focused(page) == "text-text", "nothing is between the task and its field"
+    assert focused(page) == "text-text", "the field follows the task"
     page.evaluate(WATCH)
     page.keyboard.type("a banana", delay=300)
     page.locator(".checks .broken").first.wait_for()
@@ -124,19 +124,19 @@ def test_what_is_typed_is_spoken_of_in_the_pauses(run: Path, open_page: Any) -> 
     assert focused(page) == "text-text", "the focus stays"
     field = node_of(check(page), "textbox", "Your text")
     assert field["invalid"] == "true"
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("alert").filter(has_text="Not kept").wait_for()
     assert page.title().startswith("Not saved. Write a text")
     assert focused(page) == "text-text"
     assert node_of(check(page), "textbox", "Your text")["description"].startswith("Not kept: ")
     page.get_by_label("Your text").fill(f"{content_of(run, page)['hypothesis']['triggers'][0]} and an apple here")
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Save and continue").click()
     page.get_by_text("Saved.", exact=True).wait_for()
     assert page.title().startswith("Saved. Write a text")
 
 
 @pytest.mark.parametrize("run", ["labelling"], indirect=True)
-def test_labels_are_read_with_their_text_and_keys(run: Path, open_page: Any) -> None:
+def test_the_labelling_page_is_read_with_text_and_keys(run: Path, open_page: Any) -> None:
     from playwright.sync_api import expect
 
     page = open_page("Grace")

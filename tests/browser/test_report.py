@@ -64,21 +64,21 @@ def opened(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> 
     context.close()
 
 
-def test_it_opens_without_an_error_and_asks_nobody(opened: tuple[Opened, str]) -> None:
+def test_the_report_opens_without_errors_or_requests(opened: tuple[Opened, str]) -> None:
     page, _ = opened
     assert page.errors == []
     assert len(page.asked) == 1
     assert page.asked[0].startswith("file://")
 
 
-def test_texts_are_shown_and_not_run(opened: tuple[Opened, str]) -> None:
+def test_texts_are_escaped(opened: tuple[Opened, str]) -> None:
     page = opened[0].page
     assert page.title() == "fabricated: hcmlang report"
     assert page.locator("img").count() == 0
     assert page.get_by_text("onerror=alert(1)").count() > 0
 
 
-def test_it_says_its_result_and_fits_its_window(opened: tuple[Opened, str]) -> None:
+def test_the_headline_is_visible_and_the_page_fits_its_window(opened: tuple[Opened, str]) -> None:
     opened_page, result = opened
     page = opened_page.page
     shown = page.locator(".headline").inner_text().replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", " ")
@@ -102,7 +102,7 @@ def test_details_open_from_the_keyboard(opened: tuple[Opened, str]) -> None:
     assert summary.evaluate("element => element.parentElement.open")
 
 
-def test_text_can_be_told_from_its_ground(opened: tuple[Opened, str]) -> None:
+def test_text_has_enough_contrast(opened: tuple[Opened, str]) -> None:
     """Contrast of at least 4.5 (WCAG 2.2, 1.4.3) for headings, paragraphs and table cells."""
     page = opened[0].page
     ratios = page.evaluate(CONTRASTS)

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: help, check, plan, schema, init, and its exit codes."""
+"""The command line: help, check, plan, schema, init, and exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_help_names_every_command(hcmlang: Hcmlang) -> None:
     assert all(f"  {name} " in done.stdout for name in ("init", "check", "plan", "run", "report", "schema"))
 
 
-def test_a_misspelt_command_is_corrected(hcmlang: Hcmlang) -> None:
+def test_a_misspelled_command_gets_a_suggestion(hcmlang: Hcmlang) -> None:
     done = hcmlang("chek", "spec.yaml")
     assert done.returncode == 2
     assert "no command `chek`; did you mean `check`?" in done.stderr
@@ -29,7 +29,7 @@ def test_the_module_is_the_command(hcmlang: Hcmlang) -> None:
 
 
 def test_light_commands_import_no_model_library(quickstart: Path) -> None:
-    """`--help` and `check` answer before torch would even have been imported."""
+    """`--help` and `check` must not import heavy libraries."""
     code = (
         "import sys; from hcmlang.cli.main import cli\n"
         f"for args in (['--help'], ['check', {str(quickstart / 'spec.yaml')!r}]):\n"
@@ -80,7 +80,7 @@ def test_sample_draws_from_a_program(hcmlang: Hcmlang, tmp_path: Path) -> None:
     assert {text["fields"]["text"] for text in json.loads(walked.stdout)["texts"]} == {"so good today"}
 
 
-def test_sample_takes_names_of_its_own_and_a_label(hcmlang: Hcmlang, tmp_path: Path) -> None:
+def test_sample_with_extra_names_and_a_label(hcmlang: Hcmlang, tmp_path: Path) -> None:
     (tmp_path / "a.hcm").write_text('text := "x" when style == "plain" and target == "a" | "y"\n')
     done = hcmlang("sample", "a.hcm", "-n", 30, "--labels", "a,b", "--target", "a", "--value", "style=plain")
     assert set(done.stdout.splitlines()) == {"a\tx", "a\ty"}
@@ -127,9 +127,7 @@ def test_schema_describes_every_key(hcmlang: Hcmlang) -> None:
     assert undescribed(schema) == []
 
 
-def test_init_writes_the_same_project_again_for_the_same_seed(
-    hcmlang: Hcmlang, tmp_path: Path, quickstart: Path
-) -> None:
+def test_init_writes_the_same_project_for_the_same_seed(hcmlang: Hcmlang, tmp_path: Path, quickstart: Path) -> None:
     assert hcmlang("init", "a").returncode == 0
     assert hcmlang("init", "b", "--seed", "1").returncode == 0
 
@@ -146,11 +144,11 @@ def test_init_does_not_touch_a_folder_in_use(hcmlang: Hcmlang, tmp_path: Path) -
     done = hcmlang("init", "mine")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: mine is not an empty folder [folder-in-use]\n  hint: give the name of a folder that does not exist yet\n"
+        "error: mine is not an empty folder [folder-in-use]\n  hint: choose a folder that does not exist yet\n"
     )
 
 
-def test_report_of_something_that_is_no_run(hcmlang: Hcmlang) -> None:
+def test_report_of_a_folder_without_a_run(hcmlang: Hcmlang) -> None:
     done = hcmlang("report", "nowhere")
     assert done.returncode == 1
     assert done.stderr == (

@@ -82,7 +82,7 @@ def test_standard_input() -> None:
     assert _place_of_syntax_error(done) == "<stdin>:1:9"
 
 
-def test_a_syntax_error_leaves_its_file_alone_and_no_other(write: Write) -> None:
+def test_a_file_with_a_syntax_error_is_left_alone(write: Write) -> None:
     broken, untidy = write("broken.hcm", UNTIDY + BROKEN), write("untidy.hcm", UNTIDY)
     done = run(broken, untidy)
     assert done.exit_code == 2
@@ -92,7 +92,7 @@ def test_a_syntax_error_leaves_its_file_alone_and_no_other(write: Write) -> None
     assert run("--check", broken, write("more.hcm", UNTIDY)).exit_code == 2
 
 
-def test_a_mistake_that_is_none_of_syntax_does_not_matter(write: Write) -> None:
+def test_other_mistakes_do_not_prevent_formatting(write: Write) -> None:
     path = write("a.hcm", 'text:=unknown "a" @ 0\nrecrd:=/(?=a)/i\n')
     assert run(path).exit_code == 0
     assert path.read_text() == 'text := unknown "a" @ 0\nrecrd := /(?=a)/i\n'
@@ -109,7 +109,7 @@ def test_a_mistake_that_is_none_of_syntax_does_not_matter(write: Write) -> None:
         ("a.yaml", b" " * 6_000_000, "too-large"),
     ],
 )
-def test_what_cannot_be_read(write: Write, name: str, content: bytes, code: str) -> None:
+def test_unreadable_files(write: Write, name: str, content: bytes, code: str) -> None:
     path = write(name, content)
     done = run(path)
     assert (done.exit_code, done.stdout) == (2, "")
@@ -117,7 +117,7 @@ def test_what_cannot_be_read(write: Write, name: str, content: bytes, code: str)
     assert path.read_bytes() == content
 
 
-def test_no_file_and_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     done = run(tmp_path / "none.hcm", tmp_path)
     assert done.exit_code == 2
     assert "[missing-file]" in done.stderr
@@ -126,13 +126,13 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_line_ends_and_byte_order_mark_stay(write: Write, end: str, mark: bytes) -> None:
+def test_line_ends_and_byte_order_mark_are_kept(write: Write, end: str, mark: bytes) -> None:
     path = write("a.hcm", mark + UNTIDY.replace("\n", end).encode())
     assert run(path).exit_code == 0
     assert path.read_bytes() == mark + TIDY.replace("\n", end).encode()
 
 
-def test_permissions_and_links_stay(write: Write, tmp_path: Path) -> None:
+def test_permissions_and_links_are_kept(write: Write, tmp_path: Path) -> None:
     path, link = write("a.hcm", UNTIDY), tmp_path / "link.hcm"
     path.chmod(0o640)
     link.symlink_to(path)
@@ -167,7 +167,7 @@ FORMATTED = '      text:="a"|b # c\n\n\n      b  :=  "b"\n', '      text := "a" 
 @pytest.mark.parametrize("behind", ["", "\n\n", "  # a comment\n    \n", "    attempts: 3"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_a_program_within_a_spec(write: Write, header: str, behind: str, end: str, mark: bytes) -> None:
+def test_a_program_in_a_spec(write: Write, header: str, behind: str, end: str, mark: bytes) -> None:
     text = SPEC.format(header=header, behind=behind)
     path = write("spec.yaml", mark + text.replace("\n", end).encode())
     assert run(path).exit_code == 0
@@ -212,13 +212,13 @@ def test_programs_by_name(write: Write) -> None:
         'generate:\n  prompt: |\n    text:="a"\n',
     ],
 )
-def test_what_is_left_alone(write: Write, spec: str) -> None:
+def test_programs_that_are_left_alone(write: Write, spec: str) -> None:
     path = write("spec.yaml", spec)
     assert (run(path).exit_code, run(path).output) == (0, "")
     assert path.read_text() == spec
 
 
-def test_a_program_that_is_used_elsewhere_is_not_changed_there(write: Write) -> None:
+def test_an_aliased_program_is_not_changed(write: Write) -> None:
     text = 'generate:\n  program: &x |\n    text:="a"\nnotes: *x\n'
     path = write("spec.yaml", text)
     done = run(path)
@@ -227,7 +227,7 @@ def test_a_program_that_is_used_elsewhere_is_not_changed_there(write: Write) -> 
     assert path.read_text() == text
 
 
-def test_a_syntax_error_is_shown_where_it_stands_in_the_spec(write: Write) -> None:
+def test_a_syntax_error_is_reported_at_its_place_in_the_spec(write: Write) -> None:
     text = 'generate:\n  program:\n    one: |\n      text:="a"\n    two: |\n      text := "a\n'
     path = write("spec.yaml", text)
     done = run(path)
@@ -236,7 +236,7 @@ def test_a_syntax_error_is_shown_where_it_stands_in_the_spec(write: Write) -> No
     assert path.read_text() == text
 
 
-def test_lines_of_a_spec_are_as_wide_as_others(write: Write) -> None:
+def test_programs_in_specs_have_the_same_line_width(write: Write) -> None:
     program = "text := " + " | ".join(f'"word {number}"' for number in range(50))
     path = write("spec.yaml", f"generate:\n        program: |\n          {program}\n")
     assert run(path).exit_code == 0
@@ -251,7 +251,7 @@ def test_lines_of_a_spec_are_as_wide_as_others(write: Write) -> None:
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(["", "\n", "\n  \n\n# end\n", "  per_hypothesis: 60\n", "\narms: [ none,miner ]\n"]),
 )
-def test_any_spec_stays_as_it_is_around_its_program(
+def test_everything_around_a_program_is_kept(
     tmp_path_factory: pytest.TempPathFactory, text: str, indent: int, chomping: str, end: str, behind: str
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.yaml"

@@ -43,14 +43,14 @@ def problems(source: Path | DataSource, of: Task | None = None, role: str = "tra
 
 
 def problem(source: Path | DataSource, of: Task | None = None, role: str = "train") -> str:
-    """The only problem, as a user reads it."""
+    """The only problem, as users see it."""
     (only,) = problems(source, of, role)
     return only.render()
 
 
 @pytest.fixture
 def tsv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Writes train.tsv; it is named as a user in its folder names it."""
+    """Writes train.tsv; messages name it relative to its folder."""
     monkeypatch.chdir(tmp_path)
 
     def write(*lines: str, name: str = "train.tsv", header: str = "text\tlabel") -> Path:
@@ -98,7 +98,7 @@ def _write(kind: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "plain.parquet", "arrow", "plain.arrow", "folder"])
 def test_every_format_gives_the_same_table(kind: str, tmp_path: Path) -> None:
-    """Those that `datasets` wrote hold integers of classes in another order than the task's."""
+    """`datasets` writes integers of classes in another order than the task's."""
     path = _write(kind, tmp_path)
     table = read(path)
     assert table.texts() == TEXTS
@@ -122,13 +122,13 @@ def test_integers_are_positions_unless_the_labels_are_integers(tsv: Callable[...
     assert read(Path("rows.jsonl"), task("1", "0")).y.tolist() == [1, 0]
 
 
-def test_classes_with_names_of_their_own_are_positions(tmp_path: Path) -> None:
+def test_classes_with_other_names_are_positions(tmp_path: Path) -> None:
     path = _write("parquet", tmp_path)
     assert read(path, task("good", "bad")).y.tolist() == [0, 1, 0]
     assert read(path, task("NEGATIVE", "POSITIVE")).y.tolist() == [1, 0, 1]
 
 
-def test_a_class_that_the_task_lacks_is_not_taken_for_one_of_its_labels(tmp_path: Path) -> None:
+def test_an_unknown_class_is_not_read_as_a_label(tmp_path: Path) -> None:
     """By position, `neutral` would pass for `positive`."""
     names = datasets.ClassLabel(names=["negative", "neutral", "positive"])
     features = datasets.Features({"text": datasets.Value("string"), "label": names})
@@ -138,7 +138,7 @@ def test_a_class_that_the_task_lacks_is_not_taken_for_one_of_its_labels(tmp_path
     assert "has the label `neutral`, which is not in `task.labels`" in problem(tmp_path / "rows.parquet")
 
 
-def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_column(tmp_path: Path) -> None:
     for name, text in {"a.tsv": "text\tlabel\ngood\tpositive\n", "a.jsonl": '{"text": "good", "label": 1}\n'}.items():
         path = tmp_path / name
         path.write_text(text, encoding="utf-8-sig")
@@ -180,26 +180,26 @@ def test_an_unknown_label_in_row_1207(tsv: Callable[..., Path]) -> None:
 BAD = {
     "empty text": (
         " \tpositive",
-        "row 2 of train.tsv has an empty `text` [bad-row]\n  hint: remove the row, or give it a text",
+        "row 2 of train.tsv has an empty `text` [bad-row]\n  hint: remove the row or give it a text",
     ),
     "no label": (
         "fine\t",
-        "row 2 of train.tsv has no label [unknown-label]\n  hint: known here: `negative`, `positive`",
+        "row 2 of train.tsv has no label [unknown-label]\n  hint: available: `negative`, `positive`",
     ),
     "label of another task": (
         "fine\tentailment",
         "row 2 of train.tsv has the label `entailment`, which is not in `task.labels` [unknown-label]\n"
-        "  hint: known here: `negative`, `positive`",
+        "  hint: available: `negative`, `positive`",
     ),
     "position past the last label": (
         "fine\t2",
         "row 2 of train.tsv has the label `2`, which is not in `task.labels` [unknown-label]\n"
-        "  hint: known here: `negative`, `positive`",
+        "  hint: available: `negative`, `positive`",
     ),
     "hidden label": (
         "fine\t-1",
         "row 2 of train.tsv has the label `-1`, which is not in `task.labels` [unknown-label]\n"
-        "  hint: hidden labels of a test split are written -1; take a split with labels",
+        "  hint: -1 stands for the hidden labels of a test split; use a split with labels",
     ),
     "a column too many": (
         "fine\t indeed\tpositive",
@@ -211,7 +211,7 @@ BAD = {
     ),
     "a quoted beginning": (
         '"Fine" is what it is\tpositive',
-        f"row 2 of train.tsv is not well quoted: '\t' expected after '\"' [bad-row]\n  hint: {QUOTES}",
+        f"row 2 of train.tsv has a wrong quote: '\t' expected after '\"' [bad-row]\n  hint: {QUOTES}",
     ),
 }
 
@@ -222,11 +222,11 @@ def test_a_bad_row(name: str, tsv: Callable[..., Path]) -> None:
     assert problem(tsv("good\tpositive", line, "bad\tnegative")) == f"train.tsv:3:1: error: {message}"
 
 
-def test_a_quote_that_is_never_closed(tsv: Callable[..., Path]) -> None:
+def test_an_unclosed_quote(tsv: Callable[..., Path]) -> None:
     lines = [f"text {n}\tpositive" for n in range(1, 6)]
     lines[1] = '"text 2\tpositive'
     assert problem(tsv(*lines)) == (
-        "train.tsv:3:1: error: row 2 of train.tsv is not well quoted: unexpected end of data [bad-row]\n"
+        "train.tsv:3:1: error: row 2 of train.tsv has a wrong quote: unexpected end of data [bad-row]\n"
         f"  hint: {QUOTES}"
     )
 
@@ -237,7 +237,7 @@ def test_a_quote_does_not_swallow_rows_and_later_rows_keep_their_numbers(tsv: Ca
     lines[3] = 'text 4"\tpositive'
     lines[5] = "text 6\tnone"
     first, second = problems(tsv(*lines))
-    assert first.message == "row 2 of train.tsv goes on over several lines in `text`"
+    assert first.message == "row 2 of train.tsv spans several lines in `text`"
     assert second.message == "row 6 of train.tsv has the label `none`, which is not in `task.labels`"
     assert (first.span.line, second.span.line) == (3, 7)
 
@@ -246,7 +246,7 @@ def test_quotes_inside_a_text_are_quotes(tsv: Callable[..., Path]) -> None:
     assert read(tsv('she said "no" twice\tnegative')).texts() == [('she said "no" twice',)]
 
 
-def test_blank_lines_are_no_rows(tsv: Callable[..., Path]) -> None:
+def test_blank_lines_are_skipped(tsv: Callable[..., Path]) -> None:
     only = problems(tsv("", "good\tpositive", "", "bad\tnone"))[0]
     assert only.message.startswith("row 2 of train.tsv has the label")
     assert only.span.line == 5
@@ -276,16 +276,20 @@ def test_bad_rows_of_jsonl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
     found = problems(Path("rows.jsonl"))
     assert [(d.span.line, d.message, d.hint) for d in found] == [
-        (2, "row 2 of rows.jsonl is not JSON: expecting ',' delimiter at column 17", "one JSON object on each line"),
+        (
+            2,
+            "row 2 of rows.jsonl is not JSON: expecting ',' delimiter at column 17",
+            "write one JSON object on each line",
+        ),
         (3, "row 3 of rows.jsonl is not a JSON object", 'write it as {"text": ..., "label": ...}'),
         (4, "row 4 of rows.jsonl has no `text`", "did you mean `txt`?"),
-        (5, "row 5 of rows.jsonl has a number as `text`; a text is wanted", None),
-        (6, "row 6 of rows.jsonl has nothing as `text`; a text is wanted", None),
-        (7, "row 7 of rows.jsonl has no label", "known here: `negative`, `positive`"),
+        (5, "row 5 of rows.jsonl has a number as `text` instead of a text", None),
+        (6, "row 6 of rows.jsonl has nothing as `text` instead of a text", None),
+        (7, "row 7 of rows.jsonl has no label", "available: `negative`, `positive`"),
         (
             8,
             "row 8 of rows.jsonl has the label `True`, which is not in `task.labels`",
-            "known here: `negative`, `positive`",
+            "available: `negative`, `positive`",
         ),
         (
             9,
@@ -295,13 +299,13 @@ def test_bad_rows_of_jsonl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (
             10,
             "row 10 of rows.jsonl has the label `-1`, which is not in `task.labels`",
-            "hidden labels of a test split are written -1; take a split with labels",
+            "-1 stands for the hidden labels of a test split; use a split with labels",
         ),
     ]
 
 
 @pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5_000])
-def test_json_that_breaks_the_parser_is_a_bad_row(line: str, tmp_path: Path) -> None:
+def test_json_that_the_parser_cannot_handle_is_a_bad_row(line: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(line, encoding="utf-8")
     assert columns_of(FileData(path=str(path))) is None
@@ -313,7 +317,7 @@ def test_bad_rows_of_parquet_have_no_lines(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     pq.write_table(pa.table({"text": ["good", None], "label": [1, 0]}), "rows.parquet")
     assert problem(Path("rows.parquet")) == (
-        "error: row 2 of rows.parquet has nothing as `text`; a text is wanted [bad-row]"
+        "error: row 2 of rows.parquet has nothing as `text` instead of a text [bad-row]"
     )
 
 
@@ -321,13 +325,13 @@ def test_bad_rows_of_parquet_have_no_lines(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("kind", ["tsv", "plain.parquet", "plain.arrow", "folder"])
-def test_a_column_that_is_not_there_is_one_mistake(kind: str, tmp_path: Path) -> None:
+def test_a_missing_column_is_reported_once(kind: str, tmp_path: Path) -> None:
     path = _write(kind, tmp_path)
     message = f"error: {path} has no column `texts` [missing-column]\n  hint: did you mean `text`?"
     assert problem(path, task(text="texts")) == message
 
 
-def test_two_columns_of_one_name(tsv: Callable[..., Path]) -> None:
+def test_two_columns_with_the_same_name(tsv: Callable[..., Path]) -> None:
     path = tsv("a\tb\tpositive", header="text\ttext\tlabel")
     assert problem(path) == "train.tsv:1:1: error: two columns are named `text` [duplicate-column]"
 
@@ -338,7 +342,7 @@ def test_a_pool_without_rows(text: str, tmp_path: Path, monkeypatch: pytest.Monk
     Path("pool.tsv").write_text(text, encoding="utf-8")
     assert problem(Path("pool.tsv"), role="pool") == (
         "error: pool.tsv (pool) has no rows [no-rows]\n"
-        "  hint: give `task.data.pool` a file with labelled rows; or leave `pool` out"
+        "  hint: set `task.data.pool` to a file with labelled rows, or remove it"
     )
 
 
@@ -360,13 +364,13 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path: Path, monkeypatch: pytes
     )
     Path("train.xlsx").write_bytes(b"PK")
     assert problem(Path("train.xlsx")) == (
-        "error: the ending of train.xlsx names no format [unknown-format]\n"
-        "  hint: name it with `format:`, one of csv, tsv, jsonl, parquet, arrow, datasets"
+        "error: the ending of train.xlsx is not a known format [unknown-format]\n"
+        "  hint: set `format:` to one of csv, tsv, jsonl, parquet, arrow, datasets"
     )
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow", "csv"])
-def test_a_file_that_is_not_what_its_ending_says(ending: str, tmp_path: Path) -> None:
+def test_a_file_with_the_wrong_ending(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"rows.{ending}"
     path.write_bytes(b"" if ending == "arrow" else b"text,label\n" + b"x" * 200_000 + b",1\n")
     found = problems(path)
@@ -382,13 +386,12 @@ def test_splits_of_a_folder(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": part, "test": other}).save_to_disk(folder)
     assert read(FileData(path=str(folder), split="test")).texts() == [("bad",)]
     assert problem(folder) == (
-        f"error: {folder} holds several splits [unknown-split]\n"
-        "  hint: name one with `split:`; known here: `train`, `test`"
+        f"error: {folder} has several splits [unknown-split]\n  hint: set `split:`; available: `train`, `test`"
     )
     assert problem(FileData(path=str(folder), split="tset")) == (
-        f"error: {folder} has no split `tset` [unknown-split]\n  hint: name one with `split:`; did you mean `test`?"
+        f"error: {folder} has no split `tset` [unknown-split]\n  hint: set `split:`; did you mean `test`?"
     )
-    assert "has no split `dev`; it holds a single one" in problem(FileData(path=str(folder / "train"), split="dev"))
+    assert "has no split `dev`; it has a single one" in problem(FileData(path=str(folder / "train"), split="dev"))
 
 
 @pytest.mark.parametrize("damage", ["dataset_info.json", "state.json", "data"])
@@ -399,10 +402,10 @@ def test_a_damaged_folder(damage: str, tmp_path: Path) -> None:
     assert problems(folder)[0].code == "unreadable-file"
 
 
-def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_data_set(tmp_path: Path) -> None:
     assert problem(tmp_path) == (
-        f"error: {tmp_path} is no data set folder [unreadable-file]\n"
-        "  hint: it must be written by `datasets`' save_to_disk; a single file is named with its ending"
+        f"error: {tmp_path} is not a folder that `datasets` saved [unreadable-file]\n"
+        "  hint: `datasets` creates such a folder with save_to_disk; name a single file with its ending"
     )
 
 
@@ -424,7 +427,7 @@ except DiagnosticError as error:
 
 
 def _hub(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What reading from the hub prints where there is no network."""
+    """The output of reading from the hub without network."""
     env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home")}
     command = [sys.executable, "-c", READ, name]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=100, check=False)
@@ -435,13 +438,12 @@ def test_the_hub_without_a_network(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert done.stdout.startswith("error: cannot load stanfordnlp/sst2 from the hub: ")
     assert done.stdout.endswith(
-        "[hub-data]\n  hint: check the name, `config`, `split` and `revision`, and the network; "
-        "or name local files instead\n"
+        "[hub-data]\n  hint: check the name, `config`, `split` and `revision`, and the network; or use local files\n"
     )
 
 
-def test_the_hub_with_a_repository_that_is_here(tmp_path: Path) -> None:
-    """`datasets` loads a folder as it loads a repository of the hub."""
+def test_the_hub_with_a_local_repository(tmp_path: Path) -> None:
+    """`datasets` loads a folder like a repository of the hub."""
     (tmp_path / "repository").mkdir()
     (tmp_path / "repository" / "train.csv").write_text("text,label\ngood,1\nbad,0\nso so,1\n", encoding="utf-8")
     done = _hub("./repository", tmp_path)

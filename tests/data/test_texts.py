@@ -20,7 +20,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.lists(st.lists(TEXT, max_size=4), max_size=5), st.data())
-def test_a_column_is_the_sequence_of_its_texts(chunks: list[list[str]], data: st.DataObject) -> None:
+def test_a_column_equals_the_sequence_of_its_texts(chunks: list[list[str]], data: st.DataObject) -> None:
     whole = [text for chunk in chunks for text in chunk]
     texts = Texts(pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string()))
     bounds = st.none() | st.integers(-10, 25)
@@ -46,7 +46,7 @@ def a_table(rows: int) -> Table:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 16_384, 40_000])
-def test_a_table_comes_back_as_it_was_written(rows: int, tmp_path: Path) -> None:
+def test_a_table_round_trip(rows: int, tmp_path: Path) -> None:
     table = a_table(rows)
     table.write(path := tmp_path / "table.arrow")
     back = Table.read(path, table.fields, table.labels)
@@ -59,7 +59,7 @@ def test_a_table_comes_back_as_it_was_written(rows: int, tmp_path: Path) -> None
     assert (tmp_path / "again.arrow").read_bytes() == path.read_bytes()
 
 
-def test_rows_are_taken_and_joined(tmp_path: Path) -> None:
+def test_rows_are_selected_and_joined(tmp_path: Path) -> None:
     a_table(40_000).write(path := tmp_path / "table.arrow")
     table = Table.read(path, ("label", "b"), ("no", "yes", "maybe"))
     rows = np.array([39_999, 3, 20_000, 3])
@@ -99,6 +99,6 @@ print(-peak(50_000) + peak(400_000))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
-def test_reading_takes_no_more_memory_for_more_rows(tmp_path: Path) -> None:
+def test_reading_takes_constant_memory(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _READ, str(tmp_path)], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 40

@@ -152,7 +152,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(quickstart: Path, tmp_path: 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.endswith("interrupted; finished steps are kept, the same command goes on from here\n")
+    assert errors.endswith("interrupted; run the same command again to resume\n")
 
 
 def test_a_change_runs_only_what_depends_on_it(finished: hcmlang.Run, quickstart: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.data.near_duplicates import NearDuplicates, normalized, shingles
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
@@ -26,7 +26,7 @@ def run(*instances: tuple[str, str], keep: int | None = None, test: Table | None
         Instance({"text": text}, "negative", hypothesis, seed=0, teacher="t") for text, hypothesis in instances
     ]
     train = table("a train row that everyone knows by heart", label=1)
-    rows = HeldOut({"test": test or table("a test row that nobody may see before the end")}, 0.8)
+    rows = EvaluationRows({"test": test or table("a test row that nobody may see before the end")}, 0.8)
     return select(candidates, keep, near_duplicate=0.8, train=train, evaluation=rows, seed=0)
 
 
@@ -58,7 +58,7 @@ def test_duplicates_and_near_duplicates() -> None:
 def test_contradictions() -> None:
     assert reasons(run(("a train row that everyone knows by heart", "h"))) == ["contradicts train"]
     both = [Instance({"text": "same text"}, label, "h", seed=0, teacher="t") for label in LABELS]
-    rows = HeldOut({"test": table("y")}, 0.8)
+    rows = EvaluationRows({"test": table("y")}, 0.8)
     chosen = select(both, None, near_duplicate=0.8, train=table("x"), evaluation=rows, seed=0)
     assert chosen.kept == []
     assert reasons(chosen) == ["contradicts another", "contradicts another"]
@@ -80,7 +80,7 @@ def test_a_pair_that_shares_one_text_is_no_duplicate() -> None:
         {"premise": "a man walks in the park", "hypothesis": "somebody is out of doors"}, "negative", "h", 0
     )
     train = Table.of(fields, LABELS, [["b", "c"]], [0])
-    rows = HeldOut({"test": held_out}, 0.8)
+    rows = EvaluationRows({"test": held_out}, 0.8)
     assert select([pair], None, near_duplicate=0.8, train=train, evaluation=rows, seed=0).kept == [pair]
 
 
@@ -90,7 +90,7 @@ def test_fields_are_compared_in_the_order_of_the_task() -> None:
     rows = [["a man walks in the park", "a man is outdoors today"]]
     pair = Instance({"hypothesis": rows[0][1], "premise": rows[0][0]}, "negative", "h", 0, teacher="t")
     train = Table.of(fields, LABELS, [["b", "c"]], [0])
-    evaluation = HeldOut({"test": Table.of(fields, LABELS, rows, [0])}, 0.8)
+    evaluation = EvaluationRows({"test": Table.of(fields, LABELS, rows, [0])}, 0.8)
     chosen = select([pair], None, near_duplicate=0.8, train=train, evaluation=evaluation, seed=0)
     assert reasons(chosen) == ["repeats test"]
 
@@ -101,7 +101,7 @@ def test_rows_of_train_are_shown_and_a_held_out_set_of_that_name_is_not() -> Non
     texts = ["zero " + train.columns[0][0], train.columns[0][0] + ".", held_out["train"].columns[0][0]]
     candidates = [Instance({"text": text}, "negative", "h", 0, teacher="t") for text in texts]
     rejected = select(
-        candidates, None, near_duplicate=0.8, train=train, evaluation=HeldOut(held_out, 0.8), seed=0
+        candidates, None, near_duplicate=0.8, train=train, evaluation=EvaluationRows(held_out, 0.8), seed=0
     ).rejected
     assert [(r.reason, r.detail) for r in rejected] == [
         ("nearly repeats train", f"train row 0, similarity 0.91: {train.columns[0][0]}"),

@@ -62,7 +62,7 @@ class Marked:
         return definition(self.document, self.offset, self.files)
 
     def completed(self, label: str) -> str:
-        """The text once the item of this label is taken."""
+        """The text after the item with this label is accepted."""
         item = self.items()[label]
         text = self.document.text
         return text[: item.start] + item.insert + text[item.end :]
@@ -73,7 +73,7 @@ Mark = Callable[..., Marked]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the spec and its data, and nothing beside it."""
+    """A folder with the spec and its data, and no sibling folders."""
     folder = real(tmp_path) / "work" / "project"
     folder.mkdir(parents=True)
     for name in ("train.tsv", "test.tsv"):
@@ -84,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mark(folder: Path) -> Mark:
-    """Open a document with the cursor where `‸` stands."""
+    """Open a document with the cursor at `‸`."""
 
     def mark(text: str, name: str = "spec.yaml", workspace: Workspace | None = None) -> Marked:
         offset = text.index(CURSOR)
@@ -97,6 +97,6 @@ def mark(folder: Path) -> Mark:
 
 
 def in_spec(old: str, new: str, spec: str = SPEC) -> str:
-    """The spec with one thing changed."""
+    """The spec with one change."""
     assert spec.count(old) == 1
     return spec.replace(old, new)

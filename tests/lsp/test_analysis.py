@@ -14,7 +14,7 @@ from tests.lsp.conftest import SPEC, in_spec
 
 
 def opened(workspace: Workspace, path: Path, text: str | None = None) -> Path:
-    """Open a document, or change it."""
+    """Open or change a document."""
     workspace.open(Document(path, path.read_text() if text is None else text))
     workspace.refresh([path])
     return path
@@ -35,7 +35,7 @@ def codes(workspace: Workspace, path: Path) -> list[str]:
         ("hypothesis.triggers", "hypothesis.trigers"),
     ],
 )
-def test_a_spec_is_told_what_check_tells(folder: Path, old: str, new: str) -> None:
+def test_a_spec_gets_the_diagnostics_of_check(folder: Path, old: str, new: str) -> None:
     workspace, path = Workspace(), folder / "spec.yaml"
     assert codes(workspace, opened(workspace, path)) == []
     broken = in_spec(old, new)
@@ -46,7 +46,7 @@ def test_a_spec_is_told_what_check_tells(folder: Path, old: str, new: str) -> No
     assert found
 
 
-def test_a_program_of_a_spec_is_told_in_its_file(folder: Path) -> None:
+def test_diagnostics_of_a_program_are_in_its_file(folder: Path) -> None:
     spec, program = folder / "spec.yaml", folder / "reviews.hcm"
     head, _, tail = SPEC.partition("  program: |\n")
     spec.write_text(head + "  program: reviews.hcm\n" + tail[tail.index("arms:") :])
@@ -64,7 +64,7 @@ def test_a_program_of_a_spec_is_told_in_its_file(folder: Path) -> None:
     assert codes(workspace, program) == ["undefined-rule"]
 
 
-def test_a_program_is_checked_with_the_labels_of_the_spec_that_names_it(folder: Path) -> None:
+def test_a_program_is_checked_with_the_labels_of_its_spec(folder: Path) -> None:
     (folder / "specs").mkdir()
     (folder / "prompts").mkdir()
     program = folder / "prompts" / "reviews.hcm"
@@ -80,7 +80,7 @@ def test_a_program_is_checked_with_the_labels_of_the_spec_that_names_it(folder: 
     assert codes(workspace, opened(workspace, program, 'text := "a" | gone\n')) == ["undefined-rule"]
 
 
-def test_an_imported_file_is_read_as_it_is_open(folder: Path) -> None:
+def test_an_open_imported_file_is_read_from_the_editor(folder: Path) -> None:
     main, other = folder / "main.hcm", folder / "other.hcm"
     main.write_text('import "other.hcm"\ntext := "the" noun\n')
     other.write_text('noun := "plot"\nspare := "cast"\n')
@@ -95,7 +95,7 @@ def test_an_imported_file_is_read_as_it_is_open(folder: Path) -> None:
     assert (codes(workspace, main), codes(workspace, other)) == ([], [])
 
 
-def test_a_base_is_read_as_it_is_open(folder: Path) -> None:
+def test_an_open_base_spec_is_read_from_the_editor(folder: Path) -> None:
     base, spec = folder / "base.yaml", folder / "derived.yaml"
     base.write_text(SPEC)
     spec.write_text("extends: base.yaml\nname: derived\narms: [none, miner]\n")
@@ -108,7 +108,7 @@ def test_a_base_is_read_as_it_is_open(folder: Path) -> None:
     assert codes(workspace, spec) == []
 
 
-def test_only_what_depends_on_a_change_is_checked_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_dependents_of_a_change_are_checked_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = Workspace()
     first, second = folder / "first.hcm", folder / "second.hcm"
     for path in (first, second):
@@ -121,7 +121,7 @@ def test_only_what_depends_on_a_change_is_checked_again(folder: Path, monkeypatc
     assert (codes(workspace, first), codes(workspace, second)) == (["undefined-rule"], [])
 
 
-def test_a_mistake_in_the_checks_costs_one_document(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_check_affects_one_document(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, errors = Workspace(), []
     first, second = folder / "first.hcm", folder / "second.hcm"
     opened(workspace, first, 'text := "a" | gone\n')
@@ -153,7 +153,7 @@ def test_a_mistake_in_the_checks_costs_one_document(folder: Path, monkeypatch: p
         ("a.txt", "hcmlang: 1\n", None),
     ],
 )
-def test_what_is_served(name: str, text: str, kind: str | None) -> None:
+def test_kinds_of_documents(name: str, text: str, kind: str | None) -> None:
     assert Document(Path(name), text).kind == kind
 
 

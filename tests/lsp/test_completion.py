@@ -46,7 +46,7 @@ def test_specs(mark: Mark, old: str, new: str, offered: list[str], refused: list
     assert items.keys() if offered else not items
 
 
-def test_a_key_brings_its_documentation(mark: Mark) -> None:
+def test_keys_have_documentation(mark: Mark) -> None:
     item = mark(in_spec("name: reviews\n", "name: reviews\nde‸\n")).items()["detect"]
     assert "What counts as a confident mistake" in item.documentation
     assert "default" in item.documentation
@@ -68,11 +68,11 @@ def test_required_keys_come_first(mark: Mark) -> None:
         ("[none, miner]", "[none, mi‸]", "miner", "arms: [none, miner]"),
     ],
 )
-def test_what_is_typed_is_replaced(mark: Mark, old: str, new: str, label: str, line: str) -> None:
+def test_the_typed_word_is_replaced(mark: Mark, old: str, new: str, label: str, line: str) -> None:
     assert line in mark(in_spec(old, new)).completed(label).split("\n")
 
 
-def test_teachers_and_labels_of_a_base(mark: Mark, folder: Path) -> None:
+def test_teachers_and_labels_from_a_base_spec(mark: Mark, folder: Path) -> None:
     text = "extends: spec.yaml\nhcmlang: 1\nname: x\narms: [‸]\n"
     assert {"miner", "none"} <= mark(text, "derived.yaml").items().keys()
     text = text.replace("‸", "") + 'generate:\n  program: |\n    text := "a" when target == ‸\n'
@@ -172,7 +172,7 @@ def test_programs(mark: Mark, folder: Path, line: str, offered: list[str], refus
         ("require wo‸rds(text)", "words", "require words((text)"),
     ],
 )
-def test_a_word_of_a_program_is_replaced_as_a_whole(mark: Mark, line: str, label: str, done: str) -> None:
+def test_a_whole_word_of_a_program_is_replaced(mark: Mark, line: str, label: str, done: str) -> None:
     assert done in mark(in_spec("    require", f"    {line}\n    require")).completed(label).replace("    ", "").split(
         "\n"
     )
@@ -189,7 +189,7 @@ def test_fields_of_a_record(mark: Mark) -> None:
     assert "pair" not in items
 
 
-def test_a_value_says_what_it_means(mark: Mark) -> None:
+def test_values_have_documentation(mark: Mark) -> None:
     items = mark(in_spec("hypothesis.triggers", "‸")).items()
     assert "words and phrases that make a text fit" in items["hypothesis.triggers"].documentation.lower()
     assert "One of" not in items["hypothesis.triggers"].documentation
@@ -201,7 +201,7 @@ def test_an_empty_program(mark: Mark) -> None:
     assert {"require", "import"} <= marked.items().keys()
 
 
-def test_behind_a_program_stand_keys_again(mark: Mark) -> None:
+def test_keys_are_completed_after_a_program(mark: Mark) -> None:
     items = mark(SPEC.replace("arms: [none, miner]\n", "‸\n")).items()
     assert "arms" in items
     assert "require" not in items

@@ -42,7 +42,7 @@ def test_hover(mark: Mark, old: str, new: str, shown: str | None, about: str | N
     assert marked.document.text[found.start : found.end] == about
 
 
-def test_hover_over_what_is_imported(mark: Mark, folder: Path) -> None:
+def test_hover_over_imported_names(mark: Mark, folder: Path) -> None:
     (folder / "negators.txt").write_text("# a comment\nnot\nhardly\n")
     (folder / "nouns.hcm").write_text('noun := "cast"\n')
     head = 'import "nouns.hcm"\nimport "negators.txt" as negators\n'
@@ -76,7 +76,7 @@ def test_every_word_of_the_language_is_explained() -> None:
         ("[none, miner]", "[none, mi‸ner]", "  miner: {kind: miner}"),
     ],
 )
-def test_definition_within_a_spec(mark: Mark, old: str, new: str, line: str) -> None:
+def test_definition_in_a_spec(mark: Mark, old: str, new: str, line: str) -> None:
     marked = mark(in_spec(old, new))
     place = marked.definition()
     assert place is not None
@@ -112,7 +112,7 @@ def test_definition_in_another_file(mark: Mark, folder: Path) -> None:
     assert mark("extends: now‸here.yaml\nhcmlang: 1\n", "derived.yaml").definition() is None
 
 
-def test_the_teacher_of_a_base(mark: Mark, folder: Path) -> None:
+def test_the_teacher_of_a_base_spec(mark: Mark, folder: Path) -> None:
     place = mark("hcmlang: 1\nextends: spec.yaml\narms: [mi‸ner]\n", "derived.yaml").definition()
     assert place is not None
     assert place.path == folder / "spec.yaml"
@@ -127,12 +127,12 @@ def test_references_and_renaming(mark: Mark) -> None:
     for place in reversed(rename(marked.document, marked.offset, "thing")):
         text = text[: place.start] + "thing" + text[place.end :]
     assert text == 'text := "a" thing {thing} # noun\nthing := "noun" noun2\nnoun2 := text_of(words: 3..4)\n'
-    for new, why in [("1a", "no name"), ("words", "word of the language"), ("noun2", "already")]:
+    for new, why in [("1a", "not a valid name"), ("words", "word of the language"), ("noun2", "already")]:
         with pytest.raises(CannotRename, match=why):
             rename(marked.document, marked.offset, new)
 
 
-def test_what_cannot_be_renamed(mark: Mark) -> None:
+def test_names_that_cannot_be_renamed(mark: Mark) -> None:
     marked = mark('text := "a" when tar‸get == "b"\n', "main.hcm")
     with pytest.raises(CannotRename, match="not defined"):
         renamable(marked.document, marked.offset)
@@ -141,7 +141,7 @@ def test_what_cannot_be_renamed(mark: Mark) -> None:
         assert (renamable(marked.document, marked.offset) is not None) == text.startswith("te‸")
 
 
-def test_a_word_that_is_a_rule_and_an_option(mark: Mark) -> None:
+def test_a_name_that_is_a_rule_and_an_option(mark: Mark) -> None:
     marked = mark('text := until text_of(until: "x")\nun‸til := "b"\n', "main.hcm")
     assert len(references(marked.document, marked.offset)) == 2
 

@@ -16,13 +16,13 @@ TEXT = "a😀b\né𝒳\n"
 
 
 @pytest.mark.parametrize(("units", "position"), [("utf-16", (0, 3)), ("utf-8", (0, 5)), ("utf-32", (0, 2))])
-def test_a_character_beyond_the_basic_plane_counts_as_its_units(units: str, position: tuple[int, int]) -> None:
+def test_a_character_outside_the_basic_plane_counts_its_units(units: str, position: tuple[int, int]) -> None:
     lines = Lines(TEXT, units)
     assert lines.position(TEXT.index("b")) == position
     assert lines.offset(*position) == TEXT.index("b")
 
 
-def test_places_outside_are_the_nearest_inside() -> None:
+def test_positions_outside_the_text_become_the_nearest_inside() -> None:
     lines = Lines(TEXT)
     assert lines.offset(0, 99) == TEXT.index("\n")
     assert lines.offset(9, 9) == len(TEXT)
@@ -37,7 +37,7 @@ def test_a_span_counts_characters() -> None:
     assert [lines.position(offset) for offset in lines.offsets(span)] == [(1, 1), (1, 3)]
 
 
-def test_an_empty_span_shows_a_character() -> None:
+def test_an_empty_span_covers_a_character() -> None:
     lines = Lines("ab\ncd")
     assert lines.offsets(Span(Source("a"), 1, 1, 1, 1)) == (0, 1)
     assert lines.offsets(Span(Source("a"), 1, 3, 1, 4)) == (1, 2)
@@ -45,7 +45,7 @@ def test_an_empty_span_shows_a_character() -> None:
     assert Lines("").offsets(Span(Source("a"), 1, 1, 1, 2)) == (0, 0)
 
 
-def test_lines_of_yaml_end_where_libyaml_ends_them() -> None:
+def test_yaml_lines_end_like_in_libyaml() -> None:
     text = "# a\u2028# b\nname: x\n"
     span = Span(Source("a", text), 3, 1, 3, 5)
     lines = Lines(text, yaml=True)
@@ -53,19 +53,19 @@ def test_lines_of_yaml_end_where_libyaml_ends_them() -> None:
     assert lines.position(text.index("name")) == (1, 0)
 
 
-def test_line_ends_become_plain() -> None:
+def test_line_ends_are_converted() -> None:
     assert with_plain_line_ends("a\r\nb\rc\n") == "a\nb\nc\n"
 
 
 @given(st.text(alphabet="ab\n😀é"), st.sampled_from(["utf-8", "utf-16", "utf-32"]))
-def test_there_and_back(text: str, units: str) -> None:
+def test_positions_round_trip(text: str, units: str) -> None:
     lines = Lines(text, units)
     for offset in range(len(text) + 1):
         assert lines.offset(*lines.position(offset)) == offset
 
 
 @given(st.lists(st.sampled_from(["a := b", "", "  x 😀", " "]), min_size=1), st.integers(1, 6))
-def test_places_in_a_block_are_places_in_the_file(rows: list[str], indent: int) -> None:
+def test_block_positions_convert_to_file_positions(rows: list[str], indent: int) -> None:
     pad = " " * indent
     text = "program: |\n" + "".join(f"{pad}{row}\n" if row else "\n" for row in [*rows, "end"]) + "next: 1\n"
     outline = Outline(text)
@@ -80,7 +80,7 @@ def test_places_in_a_block_are_places_in_the_file(rows: list[str], indent: int) 
 
 
 def test_outline_of_the_specs(quickstart: Path) -> None:
-    """What is read while typing agrees with what is read in the end."""
+    """The outline agrees with the parsed tree."""
     from hcmlang.spec.tree import MappingNode, Node, SequenceNode, parse_tree
 
     def places(node: Node, path: tuple = ()) -> dict[tuple, tuple[int, int] | None]:

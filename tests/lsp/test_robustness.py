@@ -28,7 +28,7 @@ PIECES = [
 
 
 def mutations(text: str, seed: int, count: int) -> list[str]:
-    """The text as it is while someone edits it at random; now and then it begins anew."""
+    """The text during random edits, with occasional restarts."""
     random_ = random.Random(seed)
     found, now = [], text
     for number in range(count):
@@ -69,8 +69,8 @@ def test_random_edits(folder: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.yaml", SPEC), ("a.hcm", RULES), ("a.prompty", PROMPT)])
-def test_every_beginning(folder: Path, name: str, text: str) -> None:
-    """A document as it is typed from begin to end, with the cursor behind what is typed."""
+def test_every_prefix(folder: Path, name: str, text: str) -> None:
+    """A document as it is typed from start to end, with the cursor at the end."""
     workspace = Workspace()
     for end in range(len(text) + 1):
         document = Document(folder / name, text[:end])
@@ -93,7 +93,7 @@ def test_every_beginning(folder: Path, name: str, text: str) -> None:
         "hcmlang: 1\n" + "k:\n" * 3000,
     ],
 )
-def test_what_is_deep_or_long_takes_no_time(folder: Path, text: str, timed: Callable[[], float]) -> None:
+def test_deep_and_long_documents_are_fast(folder: Path, text: str, timed: Callable[[], float]) -> None:
     document = Document(folder / "a.yaml", text)
     workspace = Workspace()
     workspace.open(document)
@@ -106,7 +106,7 @@ def test_what_is_deep_or_long_takes_no_time(folder: Path, text: str, timed: Call
 
 @pytest.fixture
 def timed() -> Callable[[], float]:
-    """Seconds since the test began."""
+    """Seconds since the start of the test."""
     import time
 
     begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The server as an editor meets it: a process, spoken to over its standard input and output."""
+"""The server as a process that talks over standard input and output."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ WAIT = 30
 
 
 class Editor(BaseLanguageClient):
-    """What an editor does, and what it was told."""
+    """An editor that records what the server publishes."""
 
     def __init__(self) -> None:
         super().__init__("editor", "1")
         self.found: dict[str, types.PublishDiagnosticsParams] = {}
         self.history: list[types.PublishDiagnosticsParams] = []
-        self.told = asyncio.Event()
+        self.published = asyncio.Event()
         self.log: list[str] = []
 
         @self.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         def publish(params: types.PublishDiagnosticsParams) -> None:
             self.found[params.uri] = params
             self.history.append(params)
-            self.told.set()
+            self.published.set()
 
         @self.feature(types.WINDOW_LOG_MESSAGE)
         def log(params: types.LogMessageParams) -> None:
@@ -79,8 +79,8 @@ class Editor(BaseLanguageClient):
                 told = None if found is None else sorted(str(one.code) for one in found.diagnostics)
                 if found is not None and version in (None, found.version) and told == sorted(wanted):
                     return list(found.diagnostics)
-                self.told.clear()
-                await self.told.wait()
+                self.published.clear()
+                await self.published.wait()
 
         return await asyncio.wait_for(wait(), WAIT)
 
@@ -92,7 +92,7 @@ def position(text: str, at: int) -> types.Position:
 
 
 def place(uri: str, text: str, part: str) -> dict:
-    """The place within a part of the text, where the editor's cursor is."""
+    """The position of the cursor at the end of a part of the text."""
     assert text.count(part) == 1
     return {
         "text_document": types.TextDocumentIdentifier(uri),
@@ -171,7 +171,7 @@ def test_a_session(folder: Path) -> None:
     session(story, folder)
 
 
-def test_a_file_that_is_named_is_told_and_cleared(folder: Path) -> None:
+def test_diagnostics_of_a_used_file_are_published_and_cleared(folder: Path) -> None:
     head, _, tail = SPEC.partition("  program: |\n")
     spec = head + "  program: reviews.hcm\n" + tail[tail.index("arms:") :]
     program = folder / "reviews.hcm"
@@ -193,7 +193,7 @@ def test_a_file_that_is_named_is_told_and_cleared(folder: Path) -> None:
     session(story, folder)
 
 
-def test_while_typing_only_the_last_text_is_told(folder: Path) -> None:
+def test_while_typing_only_the_last_text_is_checked(folder: Path) -> None:
     async def story(editor: Editor) -> None:
         uri = editor.open(folder / "main.hcm", 'text := "a" | gone\n', "hcm")
         for version in range(2, 60):
@@ -202,8 +202,8 @@ def test_while_typing_only_the_last_text_is_told(folder: Path) -> None:
         editor.change(uri, 60, 'text := "a"\n')
         seen: list[int | None] = []
         while not seen or seen[-1] != 60:
-            editor.told.clear()
-            await asyncio.wait_for(editor.told.wait(), WAIT)
+            editor.published.clear()
+            await asyncio.wait_for(editor.published.wait(), WAIT)
             seen.append(editor.found[uri].version)
         assert not editor.found[uri].diagnostics
         assert len(seen) < 20
@@ -212,7 +212,7 @@ def test_while_typing_only_the_last_text_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 12), ("utf-16", 10), ("utf-32", 9)])
-def test_the_encoding_that_the_editor_prefers(folder: Path, encoding: str, column: int) -> None:
+def test_the_preferred_encoding_of_the_editor(folder: Path, encoding: str, column: int) -> None:
     async def story(editor: Editor) -> None:
         uri = editor.open(folder / "main.hcm", 'a := "😀"\nb := "😀" gone\n', "hcm")
         found = await editor.codes(uri, "undefined-rule")
@@ -238,7 +238,7 @@ def test_other_documents_are_left_alone(folder: Path) -> None:
 
 
 def changed_session(changes: str, story: Callable[[Editor], Awaitable[None]], folder: Path) -> None:
-    """A session with a server of which some parts do something else."""
+    """A session with a server in which some functions are replaced."""
     script = folder / "changed.py"
     script.write_text(f"from hcmlang.lsp import analysis, hover, server\n{changes}\nserver.start()\n")
 
@@ -261,7 +261,7 @@ analysis.analyse = lambda document, *rest: fails() if "planted" in document.text
 """
 
 
-def test_a_mistake_of_the_server_is_logged_and_it_goes_on(folder: Path) -> None:
+def test_an_internal_error_is_logged_and_the_server_continues(folder: Path) -> None:
     async def story(editor: Editor) -> None:
         uri = editor.open(folder / "main.hcm", 'text := "a" | gone\n', "hcm")
         await editor.codes(uri, "undefined-rule")
@@ -290,7 +290,7 @@ analysis.analyse = slow
 """
 
 
-def test_what_is_stale_is_not_told(folder: Path) -> None:
+def test_stale_diagnostics_are_not_published(folder: Path) -> None:
     async def story(editor: Editor) -> None:
         uri = editor.open(folder / "main.hcm", 'text := "a" | gone # slow\n', "hcm")
         while not editor.log:
@@ -303,7 +303,7 @@ def test_what_is_stale_is_not_told(folder: Path) -> None:
     changed_session(SLOW, story, folder)
 
 
-def test_it_ends_when_the_editor_is_gone(folder: Path) -> None:
+def test_the_server_exits_with_the_editor(folder: Path) -> None:
     done = subprocess.run(
         [*PROGRAM, "lsp", "--stdio"], input=b"", capture_output=True, timeout=WAIT, check=False, cwd=folder
     )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 import hcmlang
-from hcmlang.diagnostics import EXIT_BUDGET, DiagnosticError
+from hcmlang.diagnostics import BudgetExceeded, DiagnosticError
 from hcmlang.run.costs import costs_of
 from tests.servers import hosted, scripted
 
@@ -102,7 +102,7 @@ def test_a_budget_holds_for_all_workers_together(server: str, tmp_path: Path) ->
     path = spec(tmp_path, server, budget={"calls": 8})
     with pytest.raises(DiagnosticError, match="the budget of 8 calls is used up") as caught:
         hcmlang.load(path).run(tmp_path / "run", workers=3)
-    assert caught.value.exit_code == EXIT_BUDGET
+    assert isinstance(caught.value, BudgetExceeded)
     assert Counting.answers == 8
     with pytest.raises(DiagnosticError, match="the budget of 8 calls is used up"):
         hcmlang.load(path).run(tmp_path / "run", workers=2)

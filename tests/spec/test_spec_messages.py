@@ -139,7 +139,7 @@ spec.yaml:7:20: error: `classifier.kind` cannot be `liner` [wrong-value]
 spec.yaml:7:28: error: unknown key `epochs` [unknown-key]
   7 | classifier: {kind: linear, epochs: 3}
     |                            ^^^^^^
-  hint: known here: `kind`, `regularization`""",
+  hint: available: `kind`, `regularization`""",
     ),
     "a misspelt required key is said once": (
         GOOD.replace("test: test.tsv", "tets: test.tsv"),
@@ -172,7 +172,7 @@ spec.yaml:9:8: error: `seeds` must be a list [wrong-value]
 spec.yaml:10:18: error: `mitigate.from` cannot be `nothing` [wrong-value]
   10 | mitigate: {from: nothing}
      |                  ^^^^^^^
-  hint: known here: `scratch`, `checkpoint`""",
+  hint: available: `scratch`, `checkpoint`""",
     ),
 }
 

@@ -1,22 +1,22 @@
-// Counts the seconds of work (idle ones left out), keeps a task alive while somebody works on it, answers to single keys, and
-// says when the server does not answer.
+// Counts working time without idle time, keeps the lease of a task while the annotator works on it, handles single-key
+// shortcuts, and reports when the server does not respond.
 "use strict";
 
-// A form that was refused is shown again at its own address; a reload must not send it a second time. And what was just done is
-// said once: whoever reloads, or comes back, has not done it again.
+// A rejected form is shown at /answer; a reload must not send it again. And a message appears once: after a reload it would be
+// wrong.
 const { pathname, search } = window.location;
 if (pathname === "/answer") window.history.replaceState(null, "", "/work");
 else if (search) window.history.replaceState(null, "", pathname);
 
-const IDLE = 60; // seconds without a sign of somebody
-const BEAT = 60; // seconds between two signs to the server
+const IDLE = 60; // seconds without activity that count as idle
+const BEAT = 60; // seconds between two messages to the server
 
 const trouble = document.getElementById("trouble");
 const say = text => { if (trouble.textContent !== text) trouble.textContent = text; };
-const GONE = "The server does not answer. What you typed is still here: leave this page open, and send it when the server is back.";
+const GONE = "The server does not respond. Your text is still here: keep this page open and send it when the server is back.";
 let watching = 0;
 
-// Whether the server is there; where not, that is said until it is.
+// Check whether the server responds. If not, say so until it does.
 const reach = async () => {
   let there = false;
   try {
@@ -28,24 +28,24 @@ const reach = async () => {
   } else if (watching) {
     clearInterval(watching);
     watching = 0;
-    say("The server is back. Send what you have now.");
+    say("The server is back. You can send your answer now.");
   }
   return there;
 };
 
-// What is heard of a text: a summary, once nothing has been typed for a second, and only where it says something new.
+// Announce feedback to screen readers: a summary, one second after the last key, and only if it changed.
 let pause = 0;
-const tell = () => {
-  const told = document.querySelector("#feedback [data-heard]");
+const announce = () => {
+  const summary = document.querySelector("#feedback [data-heard]");
   const heard = document.getElementById("heard");
-  const text = told ? told.dataset.heard : "";
+  const text = summary ? summary.dataset.heard : "";
   if (heard.textContent !== text) heard.textContent = text;
 };
 document.addEventListener("input", () => clearTimeout(pause));
 
 for (const event of ["htmx:sendError", "htmx:timeout"]) document.body.addEventListener(event, reach);
 document.body.addEventListener("htmx:responseError", event =>
-  say("What you typed could not be kept on the server (" + event.detail.xhr.status + "): it is still here. Reload the page, or tell whoever runs the server."));
+  say("The server could not keep your draft (" + event.detail.xhr.status + "), but it is still here. Reload the page, or tell the person who runs the server."));
 document.body.addEventListener("htmx:afterSwap", () => {
   if (!watching) say("");
   const broken = document.querySelector("#feedback .broken");
@@ -54,21 +54,21 @@ document.body.addEventListener("htmx:afterSwap", () => {
     else text.removeAttribute("aria-invalid");
   }
   clearTimeout(pause);
-  pause = setTimeout(tell, 1000);
+  pause = setTimeout(announce, 1000);
 });
 
-// A form is sent only to a server that is there: a browser's own page about one that is not would take the place of this one.
-let asking = false;
+// Send a form only if the server responds. Otherwise the browser's own error page would replace this one.
+let sending = false;
 const send = async event => {
   event.preventDefault();
-  if (asking) return;
-  asking = true;
+  if (sending) return;
+  sending = true;
   const { target, submitter } = event;
   if (await reach()) {
     document.removeEventListener("submit", send);
     target.requestSubmit(submitter);
   }
-  asking = false;
+  sending = false;
 };
 document.addEventListener("submit", send);
 
@@ -78,7 +78,7 @@ if (counter) {
   let seconds = Number(counter.dataset.seconds) || 0;
   let seen = performance.now();
   let last = seen;
-  let told = seen;
+  let sent = seen;
   let worked = false;
   const tick = () => {
     const now = performance.now();
@@ -86,14 +86,14 @@ if (counter) {
     if (awake) seconds += Math.min(now - last, 5000) / 1000;
     last = now;
     counter.value = seconds.toFixed(1);
-    if (awake && worked && now - told > BEAT * 1000 && form.hasAttribute("hx-post")) {
-      told = now;
+    if (awake && worked && now - sent > BEAT * 1000 && form.hasAttribute("hx-post")) {
+      sent = now;
       worked = false;
       window.htmx.trigger(form, "beat");
     }
   };
-  for (const sign of ["keydown", "pointerdown", "pointermove", "scroll", "focus"]) {
-    window.addEventListener(sign, () => { tick(); seen = performance.now(); worked = true; }, { passive: true });
+  for (const activity of ["keydown", "pointerdown", "pointermove", "scroll", "focus"]) {
+    window.addEventListener(activity, () => { tick(); seen = performance.now(); worked = true; }, { passive: true });
   }
   setInterval(tick, 1000);
   form.addEventListener("submit", tick);
@@ -108,8 +108,8 @@ if (keys) {
   document.addEventListener("keydown", event => {
     if (!keys.checked || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const others = { u: "#undo button", s: "#skip button" };
-    const wanted = others[event.key.toLowerCase()] || (/^[1-9]$/.test(event.key) ? `button[data-key="${event.key}"]` : "");
-    const button = wanted && document.querySelector(wanted);
+    const selector = others[event.key.toLowerCase()] || (/^[1-9]$/.test(event.key) ? `button[data-key="${event.key}"]` : "");
+    const button = selector && document.querySelector(selector);
     if (button && !button.disabled) {
       event.preventDefault();
       button.click();

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.database import open_read_only
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Source, Span, SpecError
 from hcmlang.engines.hosted.journal import NANO
 from hcmlang.engines.hosted.wire import ChatRequest, ChatResponse, Usage
 from hcmlang.files import atomic_file, reported
@@ -37,7 +37,7 @@ def load(path: Path) -> dict[str, dict[str, Any]]:
     """
     if not path.is_file():
         hint = "`hcmlang record export RUN` writes one; you can also name the journal.db of a run"
-        raise DiagnosticError(Diagnostic("missing-file", f"there is no recording {path}", hint=hint), EXIT_SPEC)
+        raise SpecError(Diagnostic("missing-file", f"there is no recording {path}", hint=hint))
     calls = _of_journal(path) if path.suffix == ".db" else _of_file(path)
     return {call["key"]: call for call in calls}
 
@@ -117,5 +117,5 @@ def _of_file(path: Path) -> Iterator[dict[str, Any]]:
                 span = Span.point(Source(str(path), "\n" * (number - 1) + line), number, 1, max(1, len(line.rstrip())))
                 hint = "`hcmlang record export RUN` writes a recording"
                 problem = Diagnostic("bad-recording", "this is not a recorded call", span, hint)
-                raise DiagnosticError(problem, EXIT_SPEC) from error
+                raise SpecError(problem) from error
             yield found

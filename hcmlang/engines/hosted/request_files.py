@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hcmlang.database import connect, written
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Source, Span
+from hcmlang.diagnostics import Diagnostic, Source, Span, SpecError
 from hcmlang.engines.hosted.base import Price
 from hcmlang.engines.hosted.journal import NANO
 from hcmlang.engines.hosted.spending import PricedAccount, nano_usd
@@ -205,9 +205,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         hint = "name the files that the batch endpoint, or `vllm run-batch`, wrote"
-        raise DiagnosticError(
-            Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint), EXIT_SPEC
-        ) from error
+        raise SpecError(Diagnostic("unreadable-file", f"cannot read {path}: {error}", hint=hint)) from error
 
 
 def _answer(path: Path, number: int, line: str) -> tuple[str, ChatResponse | None, str]:
@@ -222,9 +220,7 @@ def _answer(path: Path, number: int, line: str) -> tuple[str, ChatResponse | Non
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         span = Span.point(Source(str(path), line if number == 1 else "\n" * (number - 1) + line), number, 1, 1)
         hint = "each line is a JSON object with `custom_id` and `response`, as the Batch API writes them"
-        raise DiagnosticError(
-            Diagnostic("bad-answer", "this is not an answer of a batch", span, hint), EXIT_SPEC
-        ) from problem
+        raise SpecError(Diagnostic("bad-answer", "this is not an answer of a batch", span, hint)) from problem
     if error or status != 200 or not (body or {}).get("choices"):
         return key, None, _reason(error, status, body)
     assert body is not None

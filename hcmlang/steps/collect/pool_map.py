@@ -56,7 +56,7 @@ class PoolMap(Step):
         is_hcm = [_hcm(scores, pool.y, tau)[rows] if scores is not None else None for scores in (before, after)]
         texts = pool.texts()
         evaluation = self.evaluation.rows(context, (texts[row] for row in shown))
-        with_text = {int(row) for row in shown if evaluation.within(texts[row]) is None}
+        with_text = {int(row) for row in shown if evaluation.revealed_by(texts[row]) is None}
         labels = np.array(pool.labels, dtype=object)
         columns = {
             name: pa.array([column[row] if row in with_text else None for row in rows], pa.string())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from hcmlang.data.leakage import HeldOut
+from hcmlang.data.leakage import EvaluationRows
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Call, Completion, Engine, Message
 from hcmlang.lang import Dialect
 
 #: Loads the evaluation rows that can resemble some texts.
-LoadRows: TypeAlias = Callable[[Iterable[Sequence[str]]], HeldOut]
+LoadRows: TypeAlias = Callable[[Iterable[Sequence[str]]], EvaluationRows]
 
 
 def check_leakage(conversations: Iterable[Sequence[Message]], load_rows: LoadRows) -> None:
@@ -23,7 +23,7 @@ def check_leakage(conversations: Iterable[Sequence[Message]], load_rows: LoadRow
     lines = {line for messages in conversations for message in messages for line in message.content.splitlines()}
     rows = load_rows((line,) for line in lines)
     for messages in conversations:
-        leak = rows.told(message.content for message in messages)
+        leak = rows.found_in(message.content for message in messages)
         if leak is not None:
             # Only the row's number is shown: somebody may paste the message into a prompt.
             message = f"a prompt for the teacher holds a row that is kept for evaluation: {leak}"
