@@ -18,6 +18,7 @@ from hcmlang.data.near_duplicates import normalized
 from hcmlang.data.sources import read_table
 from hcmlang.data.table import Table
 from hcmlang.database import has_table, open_read_only
+from hcmlang.diagnostics import DiagnosticError
 from hcmlang.evaluation.comparison import Settings, compare, headline_figures, pairs_of
 from hcmlang.evaluation.measures import MEASURES
 from hcmlang.evaluation.results import Results
@@ -79,7 +80,7 @@ def checked(name: str, check: Callable[[], _Finding]) -> Check:
     """Run a check; it fails where a file cannot be read."""
     try:
         wrong, seen = check()
-    except (OSError, ValueError, LookupError, sqlite3.DatabaseError) as error:
+    except (OSError, ValueError, LookupError, sqlite3.DatabaseError, DiagnosticError) as error:
         wrong, seen = [f"this could not be checked: {type(error).__name__}: {error}"], "nothing was read"
     return Check(name, tuple(wrong), seen)
 

@@ -19,7 +19,7 @@ PROMPTS, STEPS = "prompts hold no evaluated row", "files are what the steps made
 
 @pytest.fixture(scope="module")
 def finished(quickstart: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    fast = ["classifier={kind: linear}", "seeds=1", "arms=[none, miner]", "evaluate.resamples=50"]
+    fast = ["classifier={kind: linear}", "seeds=1", "arms=[none, miner]", "evaluate.resamples=100"]
     return hcmlang.load(quickstart / "spec.yaml", fast).run(tmp_path_factory.mktemp("finished") / "run").folder
 
 
@@ -36,11 +36,13 @@ def test_a_prompt_with_an_evaluated_row_is_reported(run: Path, quickstart: Path)
     assert failed(run) == {}
     row = (quickstart / "data" / "test.tsv").read_text(encoding="utf-8").splitlines()[8].split("\t")[0]
     request = json.dumps({"messages": [{"role": "user", "content": f"Explain:\n{row}\n"}]})
+    columns = "key, purpose, arm, request, response, input_tokens, output_tokens, nano_usd, attempts, seconds"
+    values = ("abc", "characterize", "miner", request, "{}", 1, 1, 1, 1, 1.0)
     with closing(sqlite3.connect(run / "journal.db")) as journal:
-        journal.execute("create table if not exists calls (key text, purpose text, request text)")
-        journal.execute("insert into calls (key, purpose, request) values ('abc', 'characterize', ?)", (request,))
+        journal.execute(f"create table calls ({columns})")
+        journal.execute("insert into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         journal.commit()
-    assert failed(run) == {PROMPTS: ("the prompt of call abc holds test row 7",)}
+    assert failed(run)[PROMPTS] == ("the prompt of call abc holds test row 7",)
     assert [path.name for path in run.parent.parent.iterdir()] == ["C#"], "no database appears beside the folder"
 
 
