@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from hcmlang.run.step import Needs
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep
+from hcmlang.steps.base import ModelStep, accelerators
 from hcmlang.steps.select import Criterion
 
 
@@ -26,3 +27,17 @@ class CriterionKind(Criterion):
     def of(cls, spec: Spec, model: ModelStep) -> Self:
         """The criterion in a round of a spec. `model` is the classifier whose mistakes the round looks at."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ClassifierCriterion(CriterionKind):
+    """A criterion that asks the classifier."""
+
+    model: ModelStep
+
+    @classmethod
+    def of(cls, spec: Spec, model: ModelStep) -> Self:
+        return cls(model)
+
+    def needs(self) -> Needs:
+        return Needs(accelerators(self.model.classifier))

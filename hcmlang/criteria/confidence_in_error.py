@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
-from hcmlang.criteria.base import CriterionKind
+from hcmlang.criteria.base import ClassifierCriterion
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
-from hcmlang.run.step import Needs, StepContext
-from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep
+from hcmlang.run.step import StepContext
 from hcmlang.steps.select import Scorer
 
 
 @dataclass(frozen=True)
-class ConfidenceInError(CriterionKind):
+class ConfidenceInError(ClassifierCriterion):
     """The probability that the classifier, which has not seen the instance, gives to other labels than its own."""
 
     summary: ClassVar[str] = "instances that the classifier is most confidently wrong about"
-
-    model: ModelStep
-
-    @classmethod
-    def of(cls, spec: Spec, model: ModelStep) -> Self:
-        return cls(model)
-
-    def needs(self) -> Needs:
-        return Needs(self.model.classifier.accelerators(training=False))
 
     def scorer(self, context: StepContext, instances: Sequence[Instance], table: Table) -> Scorer:
         probabilities = self.model.load(context).predict_proba(table, context.progress)

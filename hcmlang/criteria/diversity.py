@@ -4,34 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
-from hcmlang.criteria.base import CriterionKind
+from hcmlang.criteria.base import ClassifierCriterion
 from hcmlang.data.records import Instance
 from hcmlang.data.table import Table
-from hcmlang.run.step import Needs, StepContext
-from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep
+from hcmlang.run.step import StepContext
 from hcmlang.steps.select import Scorer
 
 
 @dataclass(frozen=True)
-class Diversity(CriterionKind):
+class Diversity(ClassifierCriterion):
     """The distance to the nearest instance taken before, in the classifier's embedding (greedy k-center: Sener and Savarese
     2018), relative to the largest distance to the centre of all. At first, the distance to the centre."""
 
     summary: ClassVar[str] = "instances that differ most from each other"
-
-    model: ModelStep
-
-    @classmethod
-    def of(cls, spec: Spec, model: ModelStep) -> Self:
-        return cls(model)
-
-    def needs(self) -> Needs:
-        return Needs(self.model.classifier.accelerators(training=False))
 
     def scorer(self, context: StepContext, instances: Sequence[Instance], table: Table) -> Scorer:
         return distances(self.model.load(context).embed(table, context.progress))

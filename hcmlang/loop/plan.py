@@ -140,6 +140,7 @@ class Loop:
         self.source = cache(self._source)
         self.selected = cache(self._select)
         self.model = cache(self._model)
+        self.arm_plan = cache(self._arm_plan)
 
     def steps(self) -> SeedSteps:
         """The steps whose results are collected."""
@@ -263,7 +264,7 @@ class Loop:
         if arm == "none" or not after:
             return self.trained
         model: ModelStep = self.trained
-        plan = self._arm_plan(arm, after)
+        plan = self.arm_plan(arm, after)
         for kind in mitigations_of(self.spec.method_of(arm)):
             model = kind().model(plan, model)
         return model
@@ -278,7 +279,7 @@ class Loop:
             calibration=self.calibration,
             trained=self.trained,
             instances=self.selected(at, sources) if sources else None,
-            previous=self._arm_plan(arm, number - 1) if number > 1 else None,
+            previous=self.arm_plan(arm, number - 1) if number > 1 else None,
         )
 
     def _arm(self, arm: str) -> ArmSteps:

@@ -16,16 +16,4 @@ class Append(Mitigation):
     retrains: ClassVar[bool] = True
 
     def model(self, plan: ArmPlan, model: ModelStep) -> Retrain:
-        assert plan.instances is not None, "the check of the spec asks for them"
-        return Retrain(
-            label=plan.label("retrain", by="append"),
-            classifier=model.classifier,
-            schema=model.schema,
-            rows=plan.train,
-            model=self.model(plan.previous, model) if plan.previous is not None else model,
-            instances=plan.instances,
-            earlier=plan.previous.instances if plan.previous is not None else None,
-            seed=plan.at.seed,
-            start=plan.spec.mitigate.start,
-            weight=plan.spec.mitigate.weight,
-        )
+        return plan.retrained(Retrain, "append", model, weight=plan.spec.mitigate.weight)

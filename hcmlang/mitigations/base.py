@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 from hcmlang.run.step import Label
 from hcmlang.spec.model import Spec
 from hcmlang.steps.base import InstancesStep, ModelStep, Round, TableStep
+from hcmlang.steps.retrain import Retrain
+
+Made = TypeVar("Made", bound=Retrain)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArmPlan:
     """What a method can build an arm's model from, in a round."""
 
@@ -26,10 +29,32 @@ class ArmPlan:
     """The selected instances, those of earlier rounds among them."""
     previous: ArmPlan | None
     """The same in the round before."""
+    _retrained: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def label(self, what: str, **where: str | int) -> Label:
         """The label of a step that makes the arm's model."""
         return self.at.label(what, **{"from": "+".join(self.sources) or "none"}, **where)
+
+    def retrained(self, kind: type[Made], by: str, model: ModelStep, **settings: Any) -> Made:
+        """A step of this kind that retrains a model; in further rounds, the model that it has made in the round before. `by` is
+        the name of the method, and `settings` are further fields of the step."""
+        if by not in self._retrained:
+            assert self.instances is not None, "the check of the spec asks for instances"
+            before = self.previous
+            self._retrained[by] = kind(
+                label=self.label("retrain", by=by),
+                classifier=model.classifier,
+                schema=model.schema,
+                rows=self.train,
+                model=before.retrained(kind, by, model, **settings) if before is not None else model,
+                instances=self.instances,
+                earlier=before.instances if before is not None else None,
+                seed=self.at.seed,
+                start=self.spec.mitigate.start,
+                **settings,
+            )
+        made: Made = self._retrained[by]
+        return made
 
 
 class Mitigation:

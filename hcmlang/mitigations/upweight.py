@@ -24,20 +24,8 @@ class Upweight(Mitigation):
     needs_calibration: ClassVar[bool] = True
 
     def model(self, plan: ArmPlan, model: ModelStep) -> RetrainWeighted:
-        assert plan.instances is not None, "the check of the spec asks for them"
-        assert plan.calibration is not None, "the check of the spec asks for them"
-        return RetrainWeighted(
-            label=plan.label("retrain", by="upweight"),
-            classifier=model.classifier,
-            schema=model.schema,
-            rows=plan.train,
-            model=self.model(plan.previous, model) if plan.previous is not None else model,
-            instances=plan.instances,
-            earlier=plan.previous.instances if plan.previous is not None else None,
-            calibration=plan.calibration,
-            seed=plan.at.seed,
-            start=plan.spec.mitigate.start,
-        )
+        assert plan.calibration is not None, "the check of the spec asks for calibration rows"
+        return plan.retrained(RetrainWeighted, "upweight", model, calibration=plan.calibration)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

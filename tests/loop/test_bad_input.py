@@ -15,7 +15,7 @@ import pytest
 
 import hcmlang
 from hcmlang import classifiers
-from hcmlang.diagnostics import DiagnosticError
+from hcmlang.diagnostics import DiagnosticError, SpecError
 from hcmlang.loop import estimate
 from hcmlang.steps import read
 from tests.conftest import Hcmlang

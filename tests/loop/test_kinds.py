@@ -35,19 +35,7 @@ class Twice(Mitigation):
     retrains: ClassVar[bool] = True
 
     def model(self, plan: ArmPlan, model: ModelStep) -> Retrain:
-        assert plan.instances is not None
-        return Retrain(
-            label=plan.label("retrain", by="twice"),
-            classifier=model.classifier,
-            schema=model.schema,
-            rows=plan.train,
-            model=model,
-            instances=plan.instances,
-            earlier=None,
-            seed=plan.at.seed,
-            start="scratch",
-            weight=2.0,
-        )
+        return plan.retrained(Retrain, "twice", model, weight=2.0)
 
 
 class FirstRows(Source):
