@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from hcmlang.run.step import Needs
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import ModelStep, accelerators
+from hcmlang.steps.base import ModelStep
 from hcmlang.steps.select import Criterion
 
 
@@ -40,4 +40,4 @@ class ClassifierCriterion(CriterionKind):
         return cls(model)
 
     def needs(self) -> Needs:
-        return Needs(accelerators(self.model.classifier))
+        return Needs(self.model.classifier.accelerators(training=False))
