@@ -9,10 +9,9 @@ import numpy as np
 
 from hcmlang.classifiers import Classifier
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span
 from hcmlang.engines.base import Judge
-from hcmlang.lang.evaluate import words_of
-from hcmlang.lang.syntax import Asked, Confidence, Novelty, Predicts
+from hcmlang.lang.predicates.similarity import words_of
 from hcmlang.loop.prompt import judge_prompt
 from hcmlang.prompts import Prompt
 
@@ -47,7 +46,7 @@ class Corpus:
 
 
 class Asker:
-    """Answers for the instances of one arm and seed.
+    """Answers for the instances of one arm and seed: the :class:`hcmlang.lang.Context` of predicates.
 
     `fields` are the program's field names in the order of the task's text columns, `columns`. `train` and `errors` are the rows
     that `novelty` compares with; `batch` grows with :meth:`accept`. `classifier` is called only where a program asks for
@@ -93,11 +92,11 @@ class Asker:
         self.prepare([fields])
         return self._scores[self._row(fields)]
 
-    def prepare_judge(self, rows: Sequence[Mapping[str, str]], predicate: Predicts) -> None:
+    def prepare_judge(self, rows: Sequence[Mapping[str, str]], span: Span) -> None:
         """Have texts judged in one batch. Raises :class:`DiagnosticError` where nobody can."""
         if self._judge is None:
             message = "no engine of this arm can judge a text"
-            raise DiagnosticError(Diagnostic("no-judge", message, predicate.span))
+            raise DiagnosticError(Diagnostic("no-judge", message, span))
         new = list(dict.fromkeys(row for fields in rows if (row := self._row(fields)) not in self._judged))
         texts = [dict(zip(self._columns, row, strict=True)) for row in new]
         asked = [judge_prompt(self._labels, fields, self._prompt) for fields in texts]
@@ -109,22 +108,18 @@ class Asker:
         for position, name in enumerate(self._fields):
             self._corpus("batch", position).add(fields[name])
 
-    def __call__(self, predicate: Asked, fields: Mapping[str, str]) -> bool:
-        if isinstance(predicate, Novelty):
-            corpus = self._corpus(predicate.corpus, self._fields.index(predicate.subject))
-            return predicate.low <= corpus.novelty(fields[predicate.subject]) <= predicate.high
-        if isinstance(predicate, Predicts) and predicate.judge:
-            self.prepare_judge([fields], predicate)
-            return self._judged[self._row(fields)] in _named(predicate.texts.name, predicate.texts.texts, fields)
-        scores = self.scores(fields)
-        if isinstance(predicate, Predicts):
-            return self._labels[int(scores.argmax())] in _named(predicate.texts.name, predicate.texts.texts, fields)
-        (label,) = _named(predicate.label.name, predicate.label.texts, fields)
-        if label not in self._labels:
-            message = f"there is no label `{label}`"
-            raise DiagnosticError(Diagnostic("unknown-label", message, predicate.label.span))
-        assert isinstance(predicate, Confidence)
-        return predicate.low <= float(scores[self._labels.index(label)]) <= predicate.high
+    @property
+    def labels(self) -> Sequence[str]:
+        return self._labels
+
+    def novelty(self, corpus: str, field: str, text: str) -> float:
+        """The novelty of a field's text; see :meth:`Corpus.novelty`."""
+        return self._corpus(corpus, self._fields.index(field)).novelty(text)
+
+    def judge(self, fields: Mapping[str, str], span: Span) -> str:
+        """The label that the judge gives. Raises :class:`DiagnosticError` where there is no judge."""
+        self.prepare_judge([fields], span)
+        return self._judged[self._row(fields)]
 
     def _row(self, fields: Mapping[str, str]) -> Row:
         return tuple(fields[name] for name in self._fields)
@@ -134,7 +129,3 @@ class Asker:
             texts = self._tables[name]().columns[position] if name in self._tables else ()
             self._corpora[name, position] = Corpus(texts)
         return self._corpora[name, position]
-
-
-def _named(name: str | None, texts: Sequence[str], fields: Mapping[str, str]) -> Sequence[str]:
-    return texts if name is None else (fields[name],)

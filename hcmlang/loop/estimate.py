@@ -16,7 +16,6 @@ from hcmlang import lang
 from hcmlang.data.sources import count_rows
 from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines import dialects_of
-from hcmlang.lang.syntax import Confidence, Predicts
 from hcmlang.loop.graph import further_sources, last_round
 from hcmlang.loop.group import MOST
 from hcmlang.loop.plan import prompts_of
@@ -258,11 +257,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _asks(program: lang.Program) -> int:
-    return any(isinstance(one, Confidence) or (isinstance(one, Predicts) and not one.judge) for one in program.asked)
+    return "classifier" in program.needs
 
 
 def _judges(program: lang.Program) -> int:
-    return any(isinstance(one, Predicts) and one.judge for one in program.asked)
+    return "judge" in program.needs
 
 
 def _chars(programs: Mapping[str, lang.Program]) -> float:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from hcmlang.data.records import Group, Hypothesis, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
-from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.loop.history import of_round, tested_after
 from hcmlang.loop.metrics import kept_instances, metrics, not_used, taught
 from hcmlang.loop.pool_map import MAP

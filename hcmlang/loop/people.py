@@ -14,11 +14,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from hcmlang import lang, prompts
+from hcmlang.diagnostics import Span
 from hcmlang.engines.base import Message
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
-from hcmlang.lang.evaluate import compile_predicate
-from hcmlang.lang.syntax import Asked, Constant, Predicate, Predicts
+from hcmlang.lang.evaluate import compile_formula
+from hcmlang.lang.predicates.formula import Constant, Formula
 from hcmlang.loop.ask import Asker
 from hcmlang.loop.orders import Order, in_order_of
 from hcmlang.loop.vet import KeptFor, vet
@@ -47,24 +48,13 @@ def checked(
     """Every constraint on these texts, the rules first. `ask` answers what takes a corpus or the classifier (without it that is
     open), `label` is what people say that the text is, once they have."""
 
-    def answer(predicate: Asked, texts: Mapping[str, str]) -> bool:
-        if isinstance(predicate, Predicts) and predicate.judge:
-            if label is None:
-                raise _OpenError
-            named = predicate.texts
-            return label in (named.texts if named.name is None else (texts[named.name],))
-        if ask is None:
-            raise _OpenError
-        return ask(predicate, texts)
-
+    context = _PeoplesContext(ask, label)
     found: dict[str, Check] = {FORM: Check(FORM, False, program.conforms(fields))}
     for residual in program.residuals:
-        if isinstance(residual.predicate, Constant):
+        if isinstance(residual.formula, Constant):
             continue  # the values in scope decide it
         before = found.get(residual.source, Check(residual.source, residual.preferred, True))
-        holds = (
-            before.holds if before.holds is False else _both(before.holds, _test(residual.predicate, fields, answer))
-        )
+        holds = False if before.holds is False else _both(before.holds, _test(residual.formula, fields, context))
         found[residual.source] = Check(residual.source, residual.preferred, holds)
     return list(found.values())
 
@@ -73,9 +63,37 @@ class _OpenError(Exception):
     """Nobody can tell yet."""
 
 
-def _test(predicate: Predicate, fields: Mapping[str, str], answer: lang.Ask) -> bool | None:
+class _PeoplesContext:
+    """The label that people give in place of a judge; the rest from `context`, open where there is none."""
+
+    def __init__(self, context: lang.Context | None, label: str | None) -> None:
+        self._context, self._label = context, label
+
+    @property
+    def _known(self) -> lang.Context:
+        if self._context is None:
+            raise _OpenError
+        return self._context
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return self._known.labels
+
+    def novelty(self, corpus: str, field: str, text: str) -> float:
+        return self._known.novelty(corpus, field, text)
+
+    def scores(self, fields: Mapping[str, str]) -> Sequence[float]:
+        return self._known.scores(fields)
+
+    def judge(self, fields: Mapping[str, str], span: Span) -> str:
+        if self._label is None:
+            raise _OpenError
+        return self._label
+
+
+def _test(formula: Formula, fields: Mapping[str, str], context: lang.Context) -> bool | None:
     try:
-        return compile_predicate(predicate, answer)(fields)
+        return compile_formula(formula, context)(fields)
     except _OpenError:
         return None
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from hcmlang import lang, prompts
 from hcmlang.data.sources import source_digest, text_digest
-from hcmlang.lang.syntax import Confidence, Novelty, Predicts
 from hcmlang.loop.arms import evaluated, model_after, model_steps, pool_after, tested
 from hcmlang.loop.graph import (
     POOL,
@@ -272,7 +271,7 @@ def prompts_of(spec: Spec, teacher: str, programs: Mapping[str, lang.Program]) -
         files["characterize"] = spec.characterize.prompt
     if spec.generate is not None and not isinstance(spec.engine_of(teacher), SamplerEngine | None):
         files["instances"] = spec.generate.prompt
-        if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
+        if any("judge" in program.needs for program in programs.values()):
             files["judge"] = spec.generate.judge_prompt
     return {purpose: prompts.load(purpose, file) for purpose, file in files.items()}
 
@@ -281,13 +280,12 @@ def _asked(programs: Mapping[str, lang.Program], found: Mapping[str, str]) -> di
     """What the programs need besides hypotheses: rows to compare with or to take examples from, the classifier."""
     inputs: dict[str, str] = {}
     for program in programs.values():
-        for one in program.asked:
-            if isinstance(one, Novelty) and one.corpus == "train":
-                inputs["train"] = "read/train"
-            elif isinstance(one, Novelty) and one.corpus == "errors":
-                inputs["pool"] = found["pool"]
-            elif isinstance(one, Predicts | Confidence):
-                inputs["model"] = found["model"]
+        needed = {
+            "train": ("train", "read/train"),
+            "errors": ("pool", found["pool"]),
+            "classifier": ("model", found["model"]),
+        }
+        inputs |= dict(needed[need] for need in sorted(program.needs) if need in needed)
         if any(name.startswith("example.") for name in program.names):
             inputs["pool"] = found["pool"]
     return inputs

@@ -16,7 +16,7 @@ from hcmlang import classifiers
 from hcmlang.data.records import Group, Hypothesis, Instance, Probe, read_records, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.hashing import derive_seed
-from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.loop.detect import confident_errors
 from hcmlang.loop.learn import instances_table
 from hcmlang.loop.orders import Order, instance_of

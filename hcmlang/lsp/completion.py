@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Literal
 
+from hcmlang.lang import predicates
+from hcmlang.lang.predicates import functions
+from hcmlang.lang.predicates.base import Function, Predicate
 from hcmlang.lang.scope import Kind
+from hcmlang.lang.words import OPTIONS, STATEMENTS
 from hcmlang.lsp import prompty, schema, words
 from hcmlang.lsp.documents import Document, Files
 from hcmlang.lsp.hover import meaning, rule_text
@@ -168,7 +172,8 @@ def _name(name: str, kind: Kind, start: int, end: int) -> Item:
 
 # ------------------------------------------------------------------------------------------------------------ programs
 
-_OPERATORS = ("contains", "starts with", "ends with", "matches", "uses only", "==", "!=", "in")
+#: What a predicate begins after; also an open group.
+_BEFORE_SUBJECT = ("require", "forbid", "prefer", "when", "and", "or", "not")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
@@ -217,7 +222,7 @@ class _Program:
         head = self.statement[0].text if self.statement else ""
         line = self.text[self.text.rfind("\n", 0, self.start) + 1 : self.start]
         if not line.strip():
-            yield from self._words(words.STATEMENTS, rank=0 if not line else 200)
+            yield from self._words(STATEMENTS, rank=0 if not line else 200)
         if head in ("require", "forbid", "prefer"):
             yield from self._predicate(self.statement, guard=False)
         elif head == "import":
@@ -241,7 +246,7 @@ class _Program:
         elif bracket == "text_of":
             if not inner or inner[-1].text == ",":
                 used = {token.text for token in inner}
-                options = (name for name in words.OPTIONS if name not in used)
+                options = (name for name in OPTIONS if name not in used)
                 yield from (self._item(name, "keyword", f"{name}: ", words.explain(name, True)) for name in options)
         elif bracket == "{" and last == "{":
             yield from self._values()
@@ -264,7 +269,7 @@ class _Program:
             yield from self._words(("when",), rank=40)
 
     def _first(self) -> Token | None:
-        rules = [n for n in self.index.statements if self.index.code[n].text not in words.STATEMENTS]
+        rules = [n for n in self.index.statements if self.index.code[n].text not in STATEMENTS]
         return self.index.code[rules[0]] if rules else None
 
     @property
@@ -294,7 +299,7 @@ class _Program:
     def _in_condition(self, number: int) -> bool:
         """Whether an open bracket is one of a condition: a group, a list or the arguments of a predicate."""
         before = self.statement[number - 1].text if number else ""
-        return before in ("when", "and", "or", "not", "in", "any", "all", "(", *words.FUNCTIONS)
+        return before in ("when", "and", "or", "not", "in", "any", "all", "(", *functions())
 
     def _bracket(self) -> tuple[str, list[Token]]:
         """The innermost open bracket (the function it belongs to, or itself) with the tokens in it."""
@@ -304,76 +309,71 @@ class _Program:
 
     def _predicate(self, tokens: list[Token], guard: bool) -> Iterator[Item]:
         bracket, inner = _bracket(tokens)
-        if bracket in words.FUNCTIONS:
-            yield from self._argument(bracket, inner)
-            return
-        if bracket == "[":
-            yield from self._literals(tokens)
-            return
-        last, before = tokens[-1], tokens[-2].text if len(tokens) > 1 else ""
-        text = last.text
-        subject = self._subject(tokens)
-        if text in ("require", "forbid", "prefer", "when", "and", "or", "not", "("):
-            yield from self._subjects(guard)
-        elif text == "contains":
-            yield from self._words(("any", "all"))
-            yield from self._literals(tokens)
-            yield from self._texts()
-        elif text in ("any", "all"):
-            yield from self._lists()
-        elif text in ("starts", "ends"):
-            yield from self._words(("with",))
-        elif text == "uses":
-            yield from self._words(("only",))
-        elif text == "with" or (text in ("==", "!=") and subject not in words.MEASURES):
-            yield from self._literals(tokens)
-            yield from self._texts()
-        elif text == "in" and subject not in words.MEASURES:
-            yield from self._lists()
-        elif text == ")" and (function := _called(tokens)):
-            signs = ("==", "!=", "in") if function in words.ANSWERS else ("in", "<=", ">=", "==")
-            yield from self._words(signs)
-        elif last.kind == "name" and before in ("require", "forbid", "prefer", "when", "and", "or", "not", "("):
-            is_list = text in self.names and self.names[text].is_list
-            operators = ("contains",) if is_list else _OPERATORS
-            yield from (self._item(one, "keyword", f"{one} ", words.explain(one.split()[0])) for one in operators)
-        elif last.kind in ("string", "regex", "number", "name") or text in (")", "]"):
-            yield from self._words(("and", "or"), rank=20)
+        subject, rest = _current(tokens)
+        if bracket in functions():
+            yield from self._argument(functions()[bracket][1], inner)
+        elif bracket == "[":
+            yield from self._literals(subject)
+        elif not subject:
+            yield from self._words(("and", "or"), rank=20) if rest else self._subjects(guard)
+        elif subject in functions() and rest:
+            yield from self._result(subject, rest[1:])
+        else:
+            parts = [_next_part(syntax, rest) for kind, syntax in self._forms(subject)]
+            for part in dict.fromkeys(part for part in parts if part is not None):
+                yield from self._part(part, subject)
 
-    def _subject(self, tokens: list[Token]) -> str:
-        """What stands on the left of the last sign: a function, or a name."""
-        left = tokens[:-1]
-        if left and left[-1].text == ")":
-            return _called(left)
-        return left[-1].text if left else ""
+    def _forms(self, subject: str) -> Iterator[tuple[type[Predicate], tuple[str, ...]]]:
+        is_list = subject in self.names and self.names[subject].is_list
+        return (form for form in predicates.forms().values() if form[0].takes_lists or not is_list)
+
+    def _part(self, part: str, subject: str) -> Iterator[Item]:
+        """What a part of a form can be: a keyword, a slot, or "" after the whole form."""
+        if part == "TEXT":
+            yield from self._literals(subject)
+            yield from self._texts()
+        elif part == "LIST":
+            yield from self._lists()
+        elif not part:
+            yield from self._words(("and", "or"), rank=20)
+        elif part not in predicates.SLOTS:
+            yield from self._words(part.split("|"))
+
+    def _result(self, function: str, rest: list[Token]) -> Iterator[Item]:
+        """After a function: the sign, and what it is compared with."""
+        label = functions()[function][1].gives == "label"
+        if not rest:
+            yield from self._words(("==", "!=", "in") if label else ("in", "<=", ">=", "=="))
+        elif len(rest) > 1:
+            yield from self._words(("and", "or"), rank=20)
+        elif label:
+            yield from self._part("LIST" if rest[0].text == "in" else "TEXT", function)
 
     def _subjects(self, guard: bool) -> Iterator[Item]:
         if not guard:
             yield from self._fields()
         yield from (self._name(name, kind, 10) for name, kind in self.names.items())
-        functions = ("words", "chars", "sentences", "similarity") if guard else words.FUNCTIONS
-        yield from (self._item(one, "function", f"{one}(", words.explain(one), rank=20) for one in functions)
+        names = (name for name, (kind, _) in functions().items() if not (guard and kind.needs))
+        yield from (self._item(name, "function", f"{name}(", words.explain(name), rank=20) for name in names)
         yield from self._words(("not",), rank=30)
 
-    def _argument(self, function: str, inner: list[Token]) -> Iterator[Item]:
+    def _argument(self, function: Function, inner: list[Token]) -> Iterator[Item]:
         commas = sum(token.text == "," for token in inner)
-        if inner and inner[-1].text not in (",", function):
+        if inner and inner[-1].text != ",":
             return
-        if function == "novelty" and commas:
-            yield from self._words(words.CORPORA)
-        elif function == "confidence" and commas:
+        if commas and isinstance(function.argument, tuple):
+            yield from self._words(function.argument)
+        elif commas and function.argument == "label":
             yield from self._labels()
             yield from self._texts(fields=False)
-        elif function in (*words.ANSWERS, "novelty", "confidence"):
+        elif function.subjects is None or isinstance(function.argument, tuple):
             yield from self._fields()
         else:
             yield from self._texts()
 
-    def _literals(self, tokens: list[Token]) -> Iterator[Item]:
-        """Texts in quotes that the subject of the last predicate can be."""
-        signs = [n for n, token in enumerate(tokens) if token.text in ("==", "!=", "in", "contains")]
-        subject = self._subject(tokens[: signs[-1] + 1]) if signs else ""
-        if subject in words.ANSWERS:
+    def _literals(self, subject: str) -> Iterator[Item]:
+        """Texts in quotes that the subject of a predicate can be."""
+        if subject in functions() and functions()[subject][1].gives == "label":
             yield from self._labels()
         elif subject in self.names:
             for value in (self.names[subject].values or ())[:_MOST_FILES]:
@@ -398,9 +398,11 @@ class _Program:
             for name in _names_of_files(self.path.parent, (".hcm", ".txt")):
                 yield self._item(f'"{name}"', "file", f'"{name}"')
             return
-        found = [self._labels()] if _bracket(self.statement)[0] == "confidence" else []
+        bracket = _bracket(self.statement)[0]
+        label = bracket in functions() and functions()[bracket][1].argument == "label"
+        found = [self._labels()] if label else []
         guard = self._guard() if self.statement[0].text not in ("require", "forbid", "prefer") else self.statement
-        yield from chain(*found, self._literals(guard) if guard else ())
+        yield from chain(*found, self._literals(_current(guard)[0]) if guard else ())
 
     # ----------------------------------------------------------------------------------------------------------- items
 
@@ -449,17 +451,39 @@ def _bracket(tokens: list[Token]) -> tuple[str, list[Token]]:
             depth -= 1
             if depth < 0:
                 owner = tokens[number - 1].text if number else ""
-                called = text == "(" and owner in (*words.FUNCTIONS, "one_of", "text_of")
+                called = text == "(" and owner in (*functions(), "one_of", "text_of")
                 return (owner if called else text), tokens[number + 1 :]
     return "", tokens
 
 
-def _called(tokens: list[Token]) -> str:
-    """The function whose arguments end with the last token."""
-    depth = 0
+def _current(tokens: list[Token]) -> tuple[str, list[Token]]:
+    """The subject of the predicate at the end of the tokens (a name, or a function), and the tokens after the subject; of a
+    function, beginning with its closing bracket. No subject before a predicate begins, and after a group."""
+    depth, start = 0, 0
     for number in range(len(tokens) - 1, -1, -1):
-        depth += (tokens[number].text == ")") - (tokens[number].text == "(")
-        if depth == 0:
-            name = tokens[number - 1].text if number else ""
-            return name if name in words.FUNCTIONS else ""
-    return ""
+        text = tokens[number].text if tokens[number].kind in ("sign", "name") else ""
+        if depth == 0 and (text in _BEFORE_SUBJECT or (text == "(" and tokens[number - 1].text not in functions())):
+            start = number + 1
+            break
+        depth = max(0, depth + (text in (")", "]")) - (text in ("(", "[")))
+    segment = tokens[start:]
+    if not segment or segment[0].kind != "name":
+        return "", segment
+    closing = next((number for number, token in enumerate(segment) if token.text == ")"), 0)
+    return segment[0].text, segment[closing if segment[0].text in functions() and closing else 1 :]
+
+
+def _next_part(syntax: tuple[str, ...], rest: list[Token]) -> str | None:
+    """The part of a form that comes after these tokens: at first its keywords up to a choice or a slot, "" after the whole
+    form; None where the tokens are not of this form."""
+    if not rest:
+        return " ".join(takewhile(lambda part: part not in predicates.SLOTS and "|" not in part, syntax))
+    at = 0
+    for part in syntax:
+        if at == len(rest):
+            return part
+        closing = next((n for n, token in enumerate(rest) if token.text == "]"), at) if rest[at].text == "[" else at
+        if part not in predicates.SLOTS and rest[at].text not in part.split("|"):
+            return None
+        at = closing + 1
+    return "" if at == len(rest) else None

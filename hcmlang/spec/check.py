@@ -9,7 +9,6 @@ from pathlib import Path
 from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, Origin, Source, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
-from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.load import SpecFile, absolute
 from hcmlang.spec.model import (
     CONTROLS,
@@ -87,11 +86,11 @@ def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
         hint = f"write it as rules, or give the teacher a model: {other}"
         message = f"free text takes a language model, and the engine of the teacher `{teacher}` has none"
         yield Diagnostic("no-model", message, place, hint)
-    for asked in program.asked:
-        if isinstance(asked, Predicts) and asked.judge:
+    for predicate in program.context_predicates:
+        if "judge" in predicate.needed:
             hint = f"`predicts(...)` asks the classifier under repair; or give the teacher a model: {other}"
             message = f"`judge` takes a language model, and the engine of the teacher `{teacher}` has none"
-            yield Diagnostic("no-judge", message, asked.span, hint)
+            yield Diagnostic("no-judge", message, predicate.span, hint)
 
 
 def _fits(fields: tuple[str, ...], columns: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hcmlang import lang, prompts
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.hashing import content_key
-from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.spec.model import Characterize, HumanTeacher
 from hcmlang.teachers.asked import Answer, PeopleWanted, Task
 from hcmlang.teachers.base import Case

@@ -15,7 +15,7 @@ from hcmlang.data.table import Table
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Call, Completion
 from hcmlang.engines.sampler import Sampler
-from hcmlang.lang import DIALECTS, Dialect, Row
+from hcmlang.lang import Dialect, Row, dialects
 from hcmlang.spec.model import Characterize, LLMTeacher, SamplerEngine, TransformersEngine
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.llm import ATTEMPTS, RIGHT, SHOWN, LanguageModel, answer_program, merged
@@ -290,7 +290,7 @@ def test_what_an_engine_cannot_use_at_all_is_told() -> None:
 # --------------------------------------------------------------------------------------------------------- real parts
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", dialects())
 def test_the_program_of_the_answers_suits_every_engine(dialect: Dialect) -> None:
     bound = answer_program().bind(
         {"group.gold": "negative", "group.predicted": "positive", "group.numbers": ["1", "2", "3"]}
