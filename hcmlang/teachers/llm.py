@@ -18,8 +18,8 @@ from hcmlang.data.records import Group, Hypothesis
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Source, has_errors
 from hcmlang.engines.base import Call, Completion, Engine, Message
 from hcmlang.hashing import content_key, derive_seed
-from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.lang.imports import read_file
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.spec.model import Characterize
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
