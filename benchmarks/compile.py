@@ -203,7 +203,7 @@ def intersected(phrases: list[str]) -> list[str]:
     made = program(FREE)
     definitions = made.known.bind(SCOPE).compile(lang.Row(0), "lark").definitions("text")
     span = made.tree.constraints[0].span
-    contains = Contains("text", "any", Names(None, tuple(phrases), span), span)
+    contains = Contains("text", "any", Names(None, tuple(phrases), span), span=span)
     return [to_lark(definitions, [mask(contains, alphabet(definitions))]).text] * TEXTS
 
 

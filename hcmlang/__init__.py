@@ -1,6 +1,7 @@
 """hcmlang: find, explain and repair the confident mistakes of text classifiers.
 
-From Python: ``hcmlang.load("spec.yaml").run()``, and ``hcmlang.program("reviews.hcm").guidance()`` for your own guidance code. From the command line: ``hcmlang run spec.yaml``.
+From Python: ``hcmlang.load("spec.yaml").run()``. From the command line: ``hcmlang run spec.yaml``. A program for your own
+guidance code: ``hcmlang.program("reviews.hcm").guidance()``.
 """
 
 from __future__ import annotations

@@ -52,7 +52,6 @@ class GuidanceProgram:
             return to_guidance(compiled, first)
         from guidance import guidance
 
-        @guidance(dedent=False)
         def fields(model: Any) -> Any:
             given: dict[str, str] = {}
             for name in compiled.fields:
@@ -60,7 +59,7 @@ class GuidanceProgram:
                 given[name] = model[name]
             return model
 
-        return fields()
+        return guidance(fields, dedent=False)()
 
     def violated(
         self, texts: Mapping[str, str], values: Mapping[str, lang.Value] | None = None, seed: int = 0

@@ -53,7 +53,7 @@ _REGEX_ADVICE = (
     ("unterminated character set", "a `[` is never closed", "add `]`; a bracket that is meant is written `\\[`"),
     ("unterminated subpattern", "a `(` is never closed", "add `)`; a bracket that is meant is written `\\(`"),
     ("unbalanced parenthesis", "no `(` is open here", "remove the `)`; a bracket that is meant is written `\\)`"),
-    ("nothing to repeat", "there is nothing to repeat", "`*`, `+`, `?` and `{2,5}` stand after what they repeat"),
+    ("nothing to repeat", "there is nothing to repeat", "`*`, `+`, `?` and `{2,5}` go after what they repeat"),
     ("multiple repeat", "a repetition is repeated", "put the first repetition in brackets: `(a+)*`"),
     ("bad escape", "this backslash has no meaning", "remove it; a backslash that is meant is written `\\\\`"),
     ("bad character range", "a range of characters runs backwards", "write `a-z`"),
@@ -175,8 +175,8 @@ class Builder:
             else:
                 items.append(self.item(child))
         if items[0].glued:
-            hint = "`~` stands between two parts that are written without a space"
-            self.report("nothing-to-join", "there is nothing before this `~`", node.children[0], hint)
+            hint = "write `~` between two parts that have no space between them"
+            self.report("nothing-to-join", "nothing comes before this `~`", node.children[0], hint)
         if len(items) == 1:
             return syntax.Choice(items[0].pattern, weight, guard)
         return syntax.Choice(syntax.Sequence(tuple(items)), weight, guard)
@@ -199,13 +199,13 @@ class Builder:
             bounds = (numbers[0], numbers[-1])
         low, high = bounds
         if high == 0:
-            hint = "remove it; what may be left out is written with `?`"
-            self.report("empty-range", "what is repeated 0 times is never written", node, hint)
+            hint = "remove it; write `?` after an optional part"
+            self.report("empty-range", "a pattern repeated 0 times writes nothing", node, hint)
         elif low > high:
             hint = f"did you mean `{{{high},{low}}}`?"
             self.report("empty-range", f"nothing is repeated {low} to {high} times", node, hint)
         elif high > 1000:
-            self.report("too-large", "more than 1,000 repetitions", node, "a text that long is no instance")
+            self.report("too-large", "more than 1,000 repetitions", node, "shorten it; an instance is a short text")
         return syntax.Repeat(pattern, low, high)
 
     def primary(self, node: Any) -> syntax.Pattern:
@@ -268,7 +268,7 @@ class Builder:
             else:
                 found[str(name)] = self._option(str(name), values, option)
         if not found.keys() & {"words", "chars", "sentences"}:
-            hint = "give it a length of your own: `text_of(words: 6..30)`"
+            hint = "give it a length: `text_of(words: 6..30)`"
             low, high = DEFAULT_WORDS
             message = f"free text without a bound: {low} to {high} words are written"
             self.report("unbounded-text", message, node, hint, "note")
@@ -305,7 +305,7 @@ class Builder:
             if len(values) > 1 or not 0 <= temperature <= 2:
                 self.report("wrong-type", "`temperature` is a number from 0 to 2", node)
             elif self.temperature not in (None, temperature):
-                hint = "it holds for the whole program; give it once"
+                hint = "the whole program has one temperature; give it once"
                 self.report("two-temperatures", f"the temperature is {self.temperature:g} already", node, hint)
             return temperature
         low, high = self.whole(values[0]), self.whole(values[-1])
@@ -315,7 +315,7 @@ class Builder:
             self.report("empty-range", f"a free text cannot have {has} {name}", node, hint)
             return None
         if high > _MOST[name]:
-            self.report("too-large", f"more than {_MOST[name]:,} {name}", node, "a text that long is no instance")
+            self.report("too-large", f"more than {_MOST[name]:,} {name}", node, "shorten it; an instance is a short text")
             return None
         return max(low, 1), high
 

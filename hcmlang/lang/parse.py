@@ -208,6 +208,6 @@ def _too_nested(text: str, origin: Origin) -> Diagnostic | None:
         if depth > MAX_DEPTH:
             line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
             span = origin.span(line, column, line, column + 1)
-            hint = "give the inner parts rules of their own"
+            hint = "make the inner parts separate rules"
             return Diagnostic("too-deep", f"more than {MAX_DEPTH} open brackets", span, hint)
     return None

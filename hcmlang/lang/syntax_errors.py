@@ -20,7 +20,7 @@ from hcmlang.lang.words import STATEMENTS, functions_giving
 _NEAR = 400
 #: Stands for each character in quotes and regexes.
 MASK = "\N{MIDDLE DOT}"
-_STRAIGHT_QUOTES = 'a text stands in straight double quotes: "..."'
+_STRAIGHT_QUOTES = 'write a text in straight double quotes: "..."'
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _keyword(statement: Statement) -> Wrong | None:
     word, close = statement.first_word, misspelt_keyword(statement.masked)
     if word is None or close is None:
         return None
-    return Wrong(*word.span(1), f"`{word[1]}` is no word of the language", f"did you mean `{close}`?")
+    return Wrong(*word.span(1), f"`{word[1]}` is not a word of the language", f"did you mean `{close}`?")
 
 
 def _misspelt(statement: Statement) -> Wrong | None:
@@ -212,7 +212,7 @@ def _misspelt(statement: Statement) -> Wrong | None:
             one for one in (*predicates.keywords(), "and", "or", "not", "when") if one.upper() in statement.expected
         ]
         if (close := closest(word[0], known)) is not None:
-            return Wrong(*word.span(), f"`{word[0]}` is no word of the language", f"did you mean `{close}`?")
+            return Wrong(*word.span(), f"`{word[0]}` is not a word of the language", f"did you mean `{close}`?")
     called = re.search(r"([A-Za-z_]\w*)\s*\Z", statement.masked[:at])
     if called is not None and statement.in_condition and statement.masked[at : at + 1] == "(":
         known = list(functions_giving())
@@ -226,17 +226,17 @@ def _misspelt(statement: Statement) -> Wrong | None:
 
 #: What could stand there: for a token that is expected, unless another one is. The first row that applies is used.
 _EXPECTED = (
-    ("VBAR", "", "a rule goes on with a text, a name or `|`; a text stands in quotes"),
-    ("ONE_OF", "VBAR", 'a text in quotes or the name of a rule stands here, such as `"a"` or `part`'),
-    ("NOT", "", 'a condition stands here, such as `text contains "a"` or `words(text) in 5..30`'),
-    ("CONTAINS", "", 'say what holds of it: `== "a"`, `contains "a"`, `starts with "a"`, `matches /a/`'),
+    ("VBAR", "", "a rule continues with a text, a name or `|`; write a text in quotes"),
+    ("ONE_OF", "VBAR", 'a text in quotes or the name of a rule is expected here, such as `"a"` or `part`'),
+    ("NOT", "", 'a condition is expected here, such as `text contains "a"` or `words(text) in 5..30`'),
+    ("CONTAINS", "", 'write a comparison: `== "a"`, `contains "a"`, `starts with "a"`, `matches /a/`'),
     ("AND", "", "the condition is complete before this; add `and` or `or`, or begin a new line"),
     ("KIND", "", 'a rule is written `text := "a" | "b"`, a constraint `require words(text) in 5..30`'),
-    ("NUMBER", "", "a number stands here"),
-    ("REGEX", "", "a regex stands here, such as `/[a-z]+/`"),
-    ("STRING", "", 'a text in quotes stands here, such as `"a"`'),
-    ("RULE_NAME", "", 'a field stands here, such as `premise := "a"`'),
-    ("NAME", "", "a name stands here"),
+    ("NUMBER", "", "a number is expected here"),
+    ("REGEX", "", "a regex is expected here, such as `/[a-z]+/`"),
+    ("STRING", "", 'a text in quotes is expected here, such as `"a"`'),
+    ("RULE_NAME", "", 'a field is expected here, such as `premise := "a"`'),
+    ("NAME", "", "a name is expected here"),
     ("IN", "", "write `in 5..30`, `== 5`, `<= 30` or `>= 5`"),
 )
 _SIGNS = {
@@ -254,11 +254,11 @@ _SIGNS = {
 def _unexpected(statement: Statement) -> Wrong:
     begin = statement.at
     if begin >= len(statement.masked):
-        return Wrong(begin, begin + 1, "something is missing here", _expectation(statement.expected))
+        return Wrong(begin, begin + 1, "the statement is incomplete", _expectation(statement.expected))
     word = re.compile(r'[A-Za-z_][\w.]*|\d[\w.]*|"[^"\n]*"|[<>=!:]+|.', re.DOTALL).match(statement.masked, begin)
     end = word.end() if word is not None else begin + 1
     shown = statement.text[begin:end]
-    message = f"`{shown}` cannot stand here" if shown.isprintable() else "this invisible character cannot stand here"
+    message = f"`{shown}` is not allowed here" if shown.isprintable() else "this invisible character is not allowed here"
     return Wrong(begin, end, message, _expectation(statement.expected) if shown.isprintable() else "remove it")
 
 
@@ -270,6 +270,6 @@ def _expectation(expected: frozenset[str]) -> str | None:
         for part in syntax:
             if (predicates.choice_terminal(part) if "|" in part else part.upper()) in expected:
                 choices = " or ".join(f"`{word}`" for word in part.split("|"))
-                return f"{choices} stands here" if "|" in part else f"write {choices}"
+                return f"{choices} is expected here" if "|" in part else f"write {choices}"
     signs = [f"`{sign}`" for token, sign in _SIGNS.items() if token in expected]
     return f"expected here: {' or '.join(signs)}" if signs else None

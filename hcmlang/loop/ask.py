@@ -108,9 +108,9 @@ class Asker:
         for position, name in enumerate(self._fields):
             self._corpus("batch", position).add(fields[name])
 
-    @property
-    def labels(self) -> Sequence[str]:
-        return self._labels
+    def probabilities(self, fields: Mapping[str, str]) -> dict[str, float]:
+        """The classifier's probability of each label."""
+        return dict(zip(self._labels, map(float, self.scores(fields)), strict=True))
 
     def novelty(self, corpus: str, field: str, text: str) -> float:
         """The novelty of a field's text; see :meth:`Corpus.novelty`."""

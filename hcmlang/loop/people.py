@@ -75,15 +75,11 @@ class _PeoplesContext:
             raise _OpenError
         return self._context
 
-    @property
-    def labels(self) -> Sequence[str]:
-        return self._known.labels
-
     def novelty(self, corpus: str, field: str, text: str) -> float:
         return self._known.novelty(corpus, field, text)
 
-    def scores(self, fields: Mapping[str, str]) -> Sequence[float]:
-        return self._known.scores(fields)
+    def probabilities(self, fields: Mapping[str, str]) -> Mapping[str, float]:
+        return self._known.probabilities(fields)
 
     def judge(self, fields: Mapping[str, str], span: Span) -> str:
         if self._label is None:

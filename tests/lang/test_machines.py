@@ -104,23 +104,23 @@ def valid(regex: str) -> bool:
 
 
 counts = st.builds(
-    lambda measure, ends: Length(measure, "text", ends[0], ends[1], SPAN),
+    lambda measure, ends: Length(measure, "text", ends[0], ends[1], span=SPAN),
     st.sampled_from(["words", "chars", "sentences"]),
     ranges,
 )
 searches = st.builds(
-    lambda quantity, found: Contains("text", quantity, names(found), SPAN),
+    lambda quantity, found: Contains("text", quantity, names(found), span=SPAN),
     st.sampled_from(["any", "any", "all"]),
     st.lists(phrases, min_size=1, max_size=3),
 )
 edges = st.builds(
-    lambda side, phrase: Affix("text", side, names([phrase], True), SPAN),
+    lambda side, phrase: Affix("text", side, names([phrase], True), span=SPAN),
     st.sampled_from(["starts", "ends"]),
     phrases,
 )
-matches = st.builds(lambda regex, ignore: Matches("text", regex, ignore, SPAN), regexes.filter(valid), st.booleans())
-members = st.lists(texts, max_size=3).map(lambda found: Equals("text", names(found), SPAN))
-only = sets.map(lambda found: UsesOnly("text", found, SPAN))
+matches = st.builds(lambda regex, ignore: Matches("text", regex, ignore, span=SPAN), regexes.filter(valid), st.booleans())
+members = st.lists(texts, max_size=3).map(lambda found: Equals("text", names(found), span=SPAN))
+only = sets.map(lambda found: UsesOnly("text", found, span=SPAN))
 constants = st.booleans().map(Constant)
 simple = st.one_of(counts, searches, edges, members, only, constants)
 predicates: st.SearchStrategy[Formula] = st.recursive(
@@ -141,11 +141,11 @@ def run(made: Machine, text: str) -> bool:
 
 
 def contains(phrase: str) -> Formula:
-    return Contains("text", "any", names([phrase]), SPAN)
+    return Contains("text", "any", names([phrase]), span=SPAN)
 
 
 def matching(regex: str, ignore: bool = False) -> Formula:
-    return Matches("text", regex, ignore, SPAN)
+    return Matches("text", regex, ignore, span=SPAN)
 
 
 @many
@@ -237,7 +237,7 @@ def test_every_spelling_is_known() -> None:
 
 @pytest.mark.parametrize("charset", ["a1 .,!?", "a-z", "a1", " "])
 def test_unknown_text_is_never_proven_to_use_only_some_characters(charset: str) -> None:
-    made = machine(Not(UsesOnly("text", charset, SPAN)), "text")
+    made = machine(Not(UsesOnly("text", charset, span=SPAN)), "text")
     assert made is not None
     anything = automaton(Definitions(Unknown(), {}, frozenset()))
     assert search(anything, [made], 1_000, Effort()) is not None

@@ -97,7 +97,7 @@ def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
 #: Words of the language that a user may take for something to write in a rule.
 _WORDS = {
     "or": "alternatives are separated by `|`",
-    "and": 'parts stand one after the other: `"a" "b"`',
+    "and": 'write parts one after the other: `"a" "b"`',
     "one_of": 'write `one_of("a", "b")`',
     "text_of": "write `text_of(words: 6..30)`",
     "record": "write `record { ... }`, as the first rule",
@@ -116,7 +116,7 @@ def _undefined(
         return Diagnostic("undefined-rule", message, span, hint)
     if part.name in reserved() and part.name not in fields:
         hint = _WORDS.get(part.name, f'if this is a text, put it in quotes: "{part.name}"')
-        return Diagnostic("undefined-rule", f"`{part.name}` cannot stand here", part.span, hint)
+        return Diagnostic("undefined-rule", f"`{part.name}` is not allowed here", part.span, hint)
     if part.name in names:
         written = f"one_of({part.name})" if names[part.name].is_list else "{" + part.name + "}"
         message = f"`{part.name}` is a value, not a rule"

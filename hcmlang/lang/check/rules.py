@@ -31,7 +31,7 @@ def _named(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         if rule.name in first:
             before = first[rule.name].span
             other = f" of {before.source.name}" if before.source != rule.span.source else ""
-            hint = f"it is defined in line {before.line}{other} already; join the two with `|`"
+            hint = f"it is already defined in line {before.line}{other} already; join the two with `|`"
             yield Diagnostic("duplicate-rule", f"the rule `{rule.name}` is defined twice", rule.span, hint)
         elif rule.name in reserved():
             message = f"`{rule.name}` is a word of the language"
@@ -78,7 +78,7 @@ def _endless(tree: Tree) -> Iterator[Diagnostic]:
     for circle in _circles({name: used - ending for name, used in uses.items() if name not in ending}, list(places)):
         shown = _listed(circle)
         verb = (
-            f"the rule {shown} never comes to an end" if len(circle) == 1 else f"the rules {shown} never come to an end"
+            f"the rule {shown} never ends" if len(circle) == 1 else f"the rules {shown} never end"
         )
         hint = "give it an alternative that does not lead back to itself"
         if len(circle) > 1:
@@ -88,7 +88,7 @@ def _endless(tree: Tree) -> Iterator[Diagnostic]:
         if rule.name not in ending:
             continue
         if rule.shared and rule.name in graph.reachable(rule.name, uses):
-            hint = f"a choice that is made once cannot depend on itself; write `{rule.name} := ...`"
+            hint = f"a choice made once cannot depend on itself; write `{rule.name} := ...`"
             yield Diagnostic("endless-rule", f"the rule `{rule.name}` leads back to itself", rule.span, hint)
         elif rule.name in left:
             hint = 'write a repetition, `"a" ("b")*`, or put what recurs last'
@@ -133,12 +133,12 @@ def _free_text(tree: Tree) -> Iterator[Diagnostic]:
                 continue
             lengths = [part.chars is not None, part.words != (0, 0)]
             if all(lengths) and id(part) not in whole:
-                hint = "give one of them, and say the other of the whole text: `require chars(text) in 20..200`"
+                hint = "give one of them, and bound the other for the whole text: `require chars(text) in 20..200`"
                 message = "a part of a text cannot be bounded by words and by characters"
                 yield Diagnostic("two-lengths", message, part.span, hint)
             if part.sentences and not sentence_words(part):
-                message = "no such number of words can be shared by so many sentences"
-                yield Diagnostic("empty-range", message, part.span, "give each sentence a word at least")
+                message = "this number of words does not fit this number of sentences"
+                yield Diagnostic("empty-range", message, part.span, "give each sentence at least one word")
     for rule in tree.rules:
         if rule.shared:
             inside = [rule.pattern, *(rules[name] for name in graph.reached(rule.pattern, rules))]

@@ -52,7 +52,7 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     used = [part for body in graph.bodies(tree) for part in graph.parts(body) if isinstance(part, OneOf)]
     if (words := sum(len(lists.get(one.name, ())) for one in used)) > MAX_LISTED:
         message = f"the rules use lists with {words:,} words in all, each time counted; {MAX_LISTED:,} are allowed"
-        hint = "give `one_of(...)` a rule of its own, and use that"
+        hint = "make `one_of(...)` a separate rule, and use that"
         yield Diagnostic("too-large", message, used[-1].span, hint)
     for field in tree.fields:
         size = _size(field.pattern, sizes)

@@ -22,7 +22,7 @@ def run(draft: Draft) -> Draft:
     for name, pattern in draft.fields.items():
         if isinstance(pattern, FreeText) and pattern.chars is not None and pattern.words != (0, 0):
             low, high = pattern.chars
-            length = Length("chars", name, low, high, pattern.span)
+            length = Length("chars", name, low, high, span=pattern.span)
             source = f"{name} := text_of(chars: {low}..{high})"
             clauses.append(Clause(length, len(constraints)))
             constraints.append(Constraint("require", length, source, pattern.span))

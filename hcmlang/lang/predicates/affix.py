@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Word, Wording
 from hcmlang.lang.predicates.contains import refuse_empty
 from hcmlang.lang.predicates.formula import Names
@@ -20,7 +18,6 @@ class Affix(Predicate):
     subject: str
     side: Literal["starts", "ends"]
     phrase: Names
-    span: Span = dataclasses.field(compare=False)
 
     forms: ClassVar = {"starts": "starts with TEXT", "ends": "ends with TEXT"}
     words: ClassVar = {
@@ -36,7 +33,7 @@ class Affix(Predicate):
     def read(cls, use: Use) -> Affix:
         side: Any = use.form
         refuse_empty(use.arguments[0], use)
-        return cls(use.subjects[0], side, use.arguments[0], use.span)
+        return cls(use.subjects[0], side, use.arguments[0], span=use.span)
 
     def test(self, context: Context | None) -> Test:
         name, side = self.subject, self.side

@@ -30,14 +30,11 @@ State: TypeAlias = Hashable
 class Context(Protocol):
     """What a run knows besides the text: other texts, the classifier, a judging model."""
 
-    @property
-    def labels(self) -> Sequence[str]: ...
-
     def novelty(self, corpus: str, field: str, text: str) -> float:
         """One minus the greatest similarity (Jaccard) of the text to a text of the corpus in that field."""
 
-    def scores(self, fields: Mapping[str, str]) -> Sequence[float]:
-        """The classifier's probabilities, in the order of :attr:`labels`."""
+    def probabilities(self, fields: Mapping[str, str]) -> Mapping[str, float]:
+        """The classifier's probability of each label."""
 
     def judge(self, fields: Mapping[str, str], span: Span) -> str:
         """The label that a language model gives. Raises :class:`DiagnosticError` at `span` where there is no model."""
@@ -127,6 +124,7 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class _Located:
+    span: Span = dataclasses.field(compare=False, repr=False)
     source: str = dataclasses.field(default="", compare=False, repr=False)
     """The predicate as written."""
 
@@ -135,7 +133,7 @@ class _Located:
 class Predicate(_Located, ABC):
     """A statement about fields, or about values in scope, that is true or false for an instance.
 
-    Subclasses have the fields `subject` (or `subjects`) and `span`; what they compare with is a field of type :class:`Names`,
+    Subclasses have a field `subject`, or override :attr:`subjects`. What they compare with is a field of type :class:`Names`,
     whose name is :attr:`operand_field`.
     """
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word
 from hcmlang.lang.predicates.formula import Names
 from hcmlang.lang.predicates.predicts import texts_of
@@ -21,7 +20,6 @@ class Confidence(Predicate):
     label: Names
     low: float
     high: float
-    span: Span = dataclasses.field(compare=False)
 
     functions: ClassVar = {
         "confidence": Function(
@@ -38,7 +36,7 @@ class Confidence(Predicate):
 
     @classmethod
     def read(cls, use: Use) -> Confidence:
-        return cls(use.subjects, use.arguments[0], *use.bounds, use.span)
+        return cls(use.subjects, use.arguments[0], *use.bounds, span=use.span)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -49,8 +47,9 @@ class Confidence(Predicate):
 
         def test(fields: Mapping[str, str]) -> bool:
             (label,) = texts_of(self.label, fields)
-            if label not in context.labels:
+            probabilities = context.probabilities(fields)
+            if label not in probabilities:
                 raise DiagnosticError(Diagnostic("unknown-label", f"there is no label `{label}`", self.label.span))
-            return self.low <= float(context.scores(fields)[list(context.labels).index(label)]) <= self.high
+            return self.low <= probabilities[label] <= self.high
 
         return test

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from hcmlang.diagnostics import Diagnostic, Span
+from hcmlang.diagnostics import Diagnostic
 from hcmlang.lang.machines import Together
 from hcmlang.lang.patterns.bounds import always_contains
 from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Prune, Test, Use, Word, Wording
@@ -29,7 +28,6 @@ class Contains(Predicate):
     subject: str
     quantity: Literal["any", "all"]
     phrases: Names
-    span: Span = dataclasses.field(compare=False)
 
     forms: ClassVar = {"contains": "contains TEXT", "contains_list": "contains any|all LIST"}
     words: ClassVar = {
@@ -59,7 +57,7 @@ class Contains(Predicate):
     def read(cls, use: Use) -> Contains:
         *quantity, phrases = use.arguments
         refuse_empty(phrases, use)
-        return cls(use.subjects[0], quantity[0] if quantity else "any", phrases, use.span)
+        return cls(use.subjects[0], quantity[0] if quantity else "any", phrases, span=use.span)
 
     def respelled(self, name: str, single: bool) -> str:
         return f"{self.subject} contains {'' if single else 'any '}{name}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.emit.classes import rust, text
 from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, State, Test, Use, Wording
 from hcmlang.lang.predicates.formula import Formula, Names, Not
@@ -18,7 +16,6 @@ class Equals(Predicate):
 
     subject: str
     texts: Names
-    span: Span = dataclasses.field(compare=False)
 
     forms: ClassVar = {"equals": "== TEXT", "differs": "!= TEXT", "member": "in LIST"}
     table = (
@@ -33,7 +30,7 @@ class Equals(Predicate):
 
     @classmethod
     def read(cls, use: Use) -> Formula:
-        predicate = cls(use.subjects[0], use.arguments[0], use.span)
+        predicate = cls(use.subjects[0], use.arguments[0], span=use.span)
         return Not(predicate) if use.form == "differs" else predicate
 
     def respelled(self, name: str, single: bool) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar, Literal
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.emit.classes import rust_class, space_chars
 from hcmlang.lang.patterns import bounds
 from hcmlang.lang.predicates.base import Context, Function, Machine, Predicate, State, Test, Use, Word, Wording
@@ -38,7 +36,6 @@ class Length(Predicate):
     subject: str
     low: int
     high: float
-    span: Span = dataclasses.field(compare=False)
 
     functions: ClassVar = {
         "words": Function("count", "one text", "words(text) in 5..30"),
@@ -71,7 +68,7 @@ class Length(Predicate):
     @classmethod
     def read(cls, use: Use) -> Length:
         measure: Any = use.form
-        return cls(measure, use.subjects[0], int(use.bounds[0]), use.bounds[1], use.span)
+        return cls(measure, use.subjects[0], int(use.bounds[0]), use.bounds[1], span=use.span)
 
     def test(self, context: Context | None) -> Test:
         measure, name, low, high = MEASURES[self.measure], self.subject, self.low, self.high
@@ -147,7 +144,7 @@ class _Counter:
 
     def accepts(self, state: State) -> bool:
         assert isinstance(state, tuple)
-        return self._low <= state[0] <= self._high
+        return self._low <= int(state[0]) <= self._high
 
 
 class _Chars(_Counter):

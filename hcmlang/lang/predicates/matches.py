@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 
 import regex as library
 
-from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang.characters import spellings
 from hcmlang.lang.emit.classes import rust_class
 from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Word, Wording
@@ -31,7 +30,6 @@ class Matches(Predicate):
     subject: str
     regex: str
     ignore_case: bool
-    span: Span = dataclasses.field(compare=False)
 
     forms: ClassVar = {"matches": "matches REGEX"}
     words: ClassVar = {
@@ -53,7 +51,7 @@ class Matches(Predicate):
     @classmethod
     def read(cls, use: Use) -> Matches:
         (regex,) = use.arguments
-        return cls(use.subjects[0], regex.pattern, regex.ignore_case, use.span)
+        return cls(use.subjects[0], regex.pattern, regex.ignore_case, span=use.span)
 
     def test(self, context: Context | None) -> Test:
         pattern = library.compile(_as_python(self.regex), library.IGNORECASE if self.ignore_case else 0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.diagnostics import Diagnostic, Span, did_you_mean
+from hcmlang.diagnostics import Diagnostic, did_you_mean
 from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word, Wording
 
 CORPORA = ("train", "errors", "batch")
@@ -20,7 +19,6 @@ class Novelty(Predicate):
     corpus: str
     low: float
     high: float
-    span: Span = dataclasses.field(compare=False)
 
     functions: ClassVar = {
         "novelty": Function(
@@ -51,10 +49,10 @@ class Novelty(Predicate):
         (names,) = use.arguments
         corpus = names.name or ""
         if corpus not in CORPORA:
-            message = f"`{corpus or names.texts[0]}` is no set of texts"
+            message = f"`{corpus or names.texts[0]}` is not a set of texts"
             hint = did_you_mean(corpus, CORPORA)
             use.diagnostics.append(Diagnostic("unknown-corpus", message, names.span, hint))
-        return cls(use.subjects[0], corpus, *use.bounds, use.span)
+        return cls(use.subjects[0], corpus, *use.bounds, span=use.span)
 
     @property
     def needed(self) -> frozenset[str]:

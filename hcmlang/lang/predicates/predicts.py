@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word
 from hcmlang.lang.predicates.formula import Names
 
@@ -18,7 +16,6 @@ class Predicts(Predicate):
 
     fields: tuple[str, ...]
     labels: Names
-    span: Span = dataclasses.field(compare=False)
 
     functions: ClassVar = {"predicts": Function("label", "what is written", "predicts(text) != target", subjects=None)}
     words: ClassVar = {
@@ -39,7 +36,7 @@ class Predicts(Predicate):
 
     @classmethod
     def read(cls, use: Use) -> Predicts:
-        return cls(use.subjects, use.arguments[0], use.span)
+        return cls(use.subjects, use.arguments[0], span=use.span)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -53,8 +50,8 @@ class Predicts(Predicate):
         assert context is not None
 
         def test(fields: Mapping[str, str]) -> bool:
-            scores = list(context.scores(fields))
-            return context.labels[scores.index(max(scores))] in texts_of(self.labels, fields)
+            probabilities = context.probabilities(fields)
+            return max(probabilities, key=lambda label: probabilities[label]) in texts_of(self.labels, fields)
 
         return test
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word, Wording
 from hcmlang.lang.predicates.formula import Names
 
@@ -31,7 +29,6 @@ class Similarity(Predicate):
     other: Names
     low: float
     high: float
-    span: Span = dataclasses.field(compare=False)
 
     functions: ClassVar = {
         "similarity": Function("share", "two texts", "similarity(premise, hypothesis) in 0.2..0.9", argument="text")
@@ -53,7 +50,7 @@ class Similarity(Predicate):
 
     @classmethod
     def read(cls, use: Use) -> Similarity:
-        return cls(use.subjects[0], use.arguments[0], *use.bounds, use.span)
+        return cls(use.subjects[0], use.arguments[0], *use.bounds, span=use.span)
 
     def test(self, context: Context | None) -> Test:
         name, low, high, other = self.subject, self.low, self.high, self.other

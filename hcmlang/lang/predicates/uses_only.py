@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.emit.classes import rust_class
 from hcmlang.lang.patterns.free_text import STOPS, stops
 from hcmlang.lang.predicates.base import Context, Machine, Predicate, Prune, State, Test, Use, Word, Wording
@@ -20,7 +18,6 @@ class UsesOnly(Predicate):
 
     subject: str
     charset: str
-    span: Span = dataclasses.field(compare=False)
 
     forms: ClassVar = {"uses_only": "uses only CHARS"}
     words: ClassVar = {
@@ -32,7 +29,7 @@ class UsesOnly(Predicate):
 
     @classmethod
     def read(cls, use: Use) -> UsesOnly:
-        return cls(use.subjects[0], use.arguments[0], use.span)
+        return cls(use.subjects[0], use.arguments[0], span=use.span)
 
     def test(self, context: Context | None) -> Test:
         name, allowed = self.subject, frozenset(self.charset)

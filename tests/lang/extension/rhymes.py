@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.diagnostics import Span
 from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word, Wording
 from hcmlang.lang.predicates.formula import Names
 
@@ -17,7 +15,6 @@ class Rhymes(Predicate):
 
     subject: str
     word: Names
-    span: Span = dataclasses.field(compare=False)
 
     forms: ClassVar = {"rhymes": "rhymes with TEXT"}
     words: ClassVar = {"rhymes": Word("The text ends as the word does.", 'require text rhymes with "plot"')}
@@ -26,7 +23,7 @@ class Rhymes(Predicate):
 
     @classmethod
     def read(cls, use: Use) -> Rhymes:
-        return cls(use.subjects[0], use.arguments[0], use.span)
+        return cls(use.subjects[0], use.arguments[0], span=use.span)
 
     def test(self, context: Context | None) -> Test:
         name, word = self.subject, self.word
@@ -59,14 +56,13 @@ class Vowels(Predicate):
     subject: str
     low: int
     high: float
-    span: Span = dataclasses.field(compare=False)
 
     functions: ClassVar = {"vowels": Function("count", "one text", "vowels(text) in 2..9")}
     words: ClassVar = {"vowels": Word("How many vowels a text has.", "require vowels(text) in 2..9")}
 
     @classmethod
     def read(cls, use: Use) -> Vowels:
-        return cls(use.subjects[0], int(use.bounds[0]), use.bounds[1], use.span)
+        return cls(use.subjects[0], int(use.bounds[0]), use.bounds[1], span=use.span)
 
     def test(self, context: Context | None) -> Test:
         return lambda fields: self.low <= sum(char in "aeiou" for char in fields[self.subject]) <= self.high
