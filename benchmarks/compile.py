@@ -29,9 +29,9 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from hcmlang import lang
 from hcmlang.diagnostics import Origin, Source
 from hcmlang.lang.emit.classes import alphabet
-from hcmlang.lang.emit.lark import to_lark
-from hcmlang.lang.emit.masks import mask
-from hcmlang.lang.syntax import Contains, Names
+from hcmlang.lang.emit.lark import mask, to_lark
+from hcmlang.lang.predicates.contains import Contains
+from hcmlang.lang.predicates.formula import Names
 
 RUNS = 11
 VOCABULARY = 32_000
@@ -113,7 +113,7 @@ def check() -> None:
 def compile_rows() -> None:
     bound = program(TYPICAL).bind(SCOPE | {"hypothesis.triggers": ["not", "hardly", "anything but"]})
     print("compile a typical program for a row (three rules, five constraints), ms:")
-    for dialect in lang.DIALECTS:
+    for dialect in lang.dialects():
         started = time.perf_counter()
         emit(bound.compile(lang.Row(0, 0), dialect))
         first = (time.perf_counter() - started) * 1000
@@ -203,7 +203,7 @@ def intersected(phrases: list[str]) -> list[str]:
     made = program(FREE)
     definitions = made.known.bind(SCOPE).compile(lang.Row(0), "lark").definitions("text")
     span = made.tree.constraints[0].span
-    contains = Contains("text", "any", Names(None, tuple(phrases), span), span)
+    contains = Contains("text", "any", Names(None, tuple(phrases), span), span=span)
     return [to_lark(definitions, [mask(contains, alphabet(definitions))]).text] * TEXTS
 
 

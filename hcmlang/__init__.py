@@ -1,6 +1,7 @@
 """hcmlang: find, explain and repair the confident mistakes of text classifiers.
 
-From Python: ``hcmlang.load("spec.yaml").run()``. From the command line: ``hcmlang run spec.yaml``.
+From Python: ``hcmlang.load("spec.yaml").run()``. From the command line: ``hcmlang run spec.yaml``. A program for your own
+guidance code: ``hcmlang.program("reviews.hcm").guidance()``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hcmlang.version import __version__ as __version__
-
-if TYPE_CHECKING:
-    from hcmlang.api import Experiment, Run, load, open_run
-    from hcmlang.diagnostics import BudgetExceeded, Diagnostic, DiagnosticError, SpecError, WaitingForAnswers
 
 __all__ = [
     "BudgetExceeded",
@@ -25,9 +22,17 @@ __all__ = [
     "WaitingForAnswers",
     "load",
     "open_run",
+    "program",
 ]
 
-_MODULES = dict.fromkeys(("Experiment", "Run", "load", "open_run"), "hcmlang.api")
+if TYPE_CHECKING:
+    from hcmlang.api import Experiment, Run, load, open_run
+    from hcmlang.diagnostics import BudgetExceeded, Diagnostic, DiagnosticError, SpecError, WaitingForAnswers
+    from hcmlang.engines.guide import program
+
+_MODULES = dict.fromkeys(("Experiment", "Run", "load", "open_run"), "hcmlang.api") | {
+    "program": "hcmlang.engines.guide"
+}
 
 # OpenMP threads that spin while they wait slow every other job on the machine down several times. OpenMP reads these once,
 # when torch loads it. A value that the user has set takes precedence.

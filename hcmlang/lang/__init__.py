@@ -1,8 +1,9 @@
 """The constraint language: what may be written (rules) and what must hold (constraints). Reference: docs/language.md."""
 
 from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee, Reading
-from hcmlang.lang.draft import DIALECTS, Dialect, Row
-from hcmlang.lang.evaluate import Ask
+from hcmlang.lang.draft import Dialect, Row
+from hcmlang.lang.emit import dialects
+from hcmlang.lang.predicates.base import Context
 from hcmlang.lang.program import (
     BoundProgram,
     Program,
@@ -13,13 +14,12 @@ from hcmlang.lang.program import (
 from hcmlang.lang.scope import LIST, TEXT, Kind, Value, default_names
 
 __all__ = [
-    "DIALECTS",
     "LEVELS",
     "LIST",
     "TEXT",
-    "Ask",
     "BoundProgram",
     "CompiledProgram",
+    "Context",
     "Dialect",
     "Guarantee",
     "Kind",
@@ -29,6 +29,7 @@ __all__ = [
     "Value",
     "analyse",
     "default_names",
+    "dialects",
     "read_tree",
     "rows",
 ]

@@ -6,13 +6,18 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 from lark import Token
 
 from hcmlang.diagnostics import Diagnostic, Origin, Severity, Span, did_you_mean
-from hcmlang.lang import syntax
-from hcmlang.lang.regex import UNBOUNDED, UnsupportedRegex, characters, to_pattern
+from hcmlang.lang import predicates, syntax
+from hcmlang.lang.patterns.from_regex import UNBOUNDED, UnsupportedRegex, characters, to_pattern
+from hcmlang.lang.predicates.base import Predicate, Regex, Use
+from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not, map_predicates
+from hcmlang.lang.words import OPTIONS
 
 #: A literal that begins with one of these stands close to what is before it.
 ATTACHED = (",", ".", ";", ":", "!", "?", ")", "]", "'", "’", "%")
@@ -26,39 +31,8 @@ FREE_CHARS = "".join(
     for char in map(chr, (*range(33, 127), *range(0xC0, 0x250), 0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D))
     if char not in "×÷"
 )
-#: The sets of texts that `novelty` looks into.
-CORPORA = ("train", "errors", "batch")
-
-_EXAMPLES = {
-    "words": "words: 6..30",
-    "sentences": "sentences: 1..2",
-    "chars": "chars: 20..200",
-    "charset": 'charset: "a-z ,.\'"',
-    "until": 'until: "."',
-    "temperature": "temperature: 0.7",
-}
-_OPTIONS = tuple(_EXAMPLES)
 _MOST = {"words": 1000, "sentences": 100, "chars": 10_000}
-_COUNTS = ("words", "chars", "sentences")
-_USES = {
-    "words": "words(text) in 5..30",
-    "chars": "chars(text) in 20..200",
-    "sentences": "sentences(text) in 1..2",
-    "novelty": "novelty(text, train) >= 0.3",
-    "similarity": "similarity(premise, hypothesis) in 0.2..0.9",
-    "predicts": "predicts(text) != target",
-    "confidence": "confidence(text, target) >= 0.8",
-    "judge": "judge(text) == target",
-}
-
 _ONCE = {"weight": ("weight", "keep one of the two"), "guard": ("condition", "join the two with `and`")}
-_TAKES = {
-    **dict.fromkeys(_COUNTS, "one text"),
-    "novelty": "a text and a set of texts to compare it with",
-    "similarity": "two texts",
-    "confidence": "what is written, and a label",
-}
-
 _ESCAPES = {"n": "\n", "t": "\t"}
 
 
@@ -79,7 +53,7 @@ _REGEX_ADVICE = (
     ("unterminated character set", "a `[` is never closed", "add `]`; a bracket that is meant is written `\\[`"),
     ("unterminated subpattern", "a `(` is never closed", "add `)`; a bracket that is meant is written `\\(`"),
     ("unbalanced parenthesis", "no `(` is open here", "remove the `)`; a bracket that is meant is written `\\)`"),
-    ("nothing to repeat", "there is nothing to repeat", "`*`, `+`, `?` and `{2,5}` stand after what they repeat"),
+    ("nothing to repeat", "there is nothing to repeat", "`*`, `+`, `?` and `{2,5}` go after what they repeat"),
     ("multiple repeat", "a repetition is repeated", "put the first repetition in brackets: `(a+)*`"),
     ("bad escape", "this backslash has no meaning", "remove it; a backslash that is meant is written `\\\\`"),
     ("bad character range", "a range of characters runs backwards", "write `a-z`"),
@@ -197,12 +171,12 @@ class Builder:
                     hint = "only how weights compare with each other matters"
                     self.report("bad-weight", "a weight must not be greater than 1,000,000", child, hint)
             elif child.data == "guard":
-                guard = self.predicate(child.children[0])
+                guard = self.formula(child.children[0])
             else:
                 items.append(self.item(child))
         if items[0].glued:
-            hint = "`~` stands between two parts that are written without a space"
-            self.report("nothing-to-join", "there is nothing before this `~`", node.children[0], hint)
+            hint = "write `~` between two parts that have no space between them"
+            self.report("nothing-to-join", "nothing comes before this `~`", node.children[0], hint)
         if len(items) == 1:
             return syntax.Choice(items[0].pattern, weight, guard)
         return syntax.Choice(syntax.Sequence(tuple(items)), weight, guard)
@@ -225,13 +199,13 @@ class Builder:
             bounds = (numbers[0], numbers[-1])
         low, high = bounds
         if high == 0:
-            hint = "remove it; what may be left out is written with `?`"
-            self.report("empty-range", "what is repeated 0 times is never written", node, hint)
+            hint = "remove it; write `?` after an optional part"
+            self.report("empty-range", "a pattern repeated 0 times writes nothing", node, hint)
         elif low > high:
             hint = f"did you mean `{{{high},{low}}}`?"
             self.report("empty-range", f"nothing is repeated {low} to {high} times", node, hint)
         elif high > 1000:
-            self.report("too-large", "more than 1,000 repetitions", node, "a text that long is no instance")
+            self.report("too-large", "more than 1,000 repetitions", node, "shorten it; an instance is a short text")
         return syntax.Repeat(pattern, low, high)
 
     def primary(self, node: Any) -> syntax.Pattern:
@@ -287,14 +261,14 @@ class Builder:
         found: dict[str, Any] = {}
         for option in node.children[1:]:
             name, *values = option.children
-            if name not in _OPTIONS:
-                self.report("unknown-option", f"`text_of` has no option `{name}`", name, did_you_mean(name, _OPTIONS))
+            if name not in OPTIONS:
+                self.report("unknown-option", f"`text_of` has no option `{name}`", name, did_you_mean(name, OPTIONS))
             elif name in found:
                 self.report("duplicate-key", f"`{name}` is given twice", name, "keep one of the two")
             else:
                 found[str(name)] = self._option(str(name), values, option)
         if not found.keys() & {"words", "chars", "sentences"}:
-            hint = "give it a length of your own: `text_of(words: 6..30)`"
+            hint = "give it a length: `text_of(words: 6..30)`"
             low, high = DEFAULT_WORDS
             message = f"free text without a bound: {low} to {high} words are written"
             self.report("unbounded-text", message, node, hint, "note")
@@ -316,7 +290,7 @@ class Builder:
         text = values[0].type == "STRING"
         if text != (name in ("charset", "until")):
             wanted = "a number" if text else "a text in quotes"
-            self.report("wrong-type", f"`{name}` is {wanted}", values[0], f"write `{_EXAMPLES[name]}`")
+            self.report("wrong-type", f"`{name}` is {wanted}", values[0], f"write `{OPTIONS[name].example}`")
             return None
         if name == "charset":
             return self.charset(values[0])
@@ -331,7 +305,7 @@ class Builder:
             if len(values) > 1 or not 0 <= temperature <= 2:
                 self.report("wrong-type", "`temperature` is a number from 0 to 2", node)
             elif self.temperature not in (None, temperature):
-                hint = "it holds for the whole program; give it once"
+                hint = "the whole program has one temperature; give it once"
                 self.report("two-temperatures", f"the temperature is {self.temperature:g} already", node, hint)
             return temperature
         low, high = self.whole(values[0]), self.whole(values[-1])
@@ -341,7 +315,9 @@ class Builder:
             self.report("empty-range", f"a free text cannot have {has} {name}", node, hint)
             return None
         if high > _MOST[name]:
-            self.report("too-large", f"more than {_MOST[name]:,} {name}", node, "a text that long is no instance")
+            self.report(
+                "too-large", f"more than {_MOST[name]:,} {name}", node, "shorten it; an instance is a short text"
+            )
             return None
         return max(low, 1), high
 
@@ -358,50 +334,49 @@ class Builder:
 
     def constraint(self, node: Any) -> syntax.Constraint:
         kind, expression = node.children
-        source = " ".join(self.text[node.meta.start_pos : node.meta.end_pos].split())
         word: Any = str(kind)
-        return syntax.Constraint(word, self.predicate(expression), source, self.span(node))
+        return syntax.Constraint(word, self.formula(expression), self._source(node), self.span(node))
 
-    def predicate(self, node: Any) -> syntax.Predicate:
-        kind, children, span = node.data, node.children, self.span(node)
+    def _source(self, node: Any) -> str:
+        return " ".join(self.text[node.meta.start_pos : node.meta.end_pos].split())
+
+    def formula(self, node: Any) -> Formula:
+        kind, children = node.data, node.children
         if kind == "group":
-            return self.predicate(children[0])
+            return self.formula(children[0])
         if kind == "negated":
-            return syntax.Not(self.predicate(children[0]))
+            return Not(self.formula(children[0]))
         if kind in ("any_of", "all_of"):
-            parts = tuple(self.predicate(child) for child in children)
-            return parts[0] if len(parts) == 1 else syntax.Combined(kind == "all_of", parts)
-        if kind in ("measured", "answered", "answered_not", "answered_member"):
-            return self._function(node)
-        subject = str(children[0])
-        if kind in ("equals", "differs", "member"):
-            member = syntax.Member(subject, self.names(children[1]), span)
-            return syntax.Not(member) if kind == "differs" else member
-        if kind in ("contains", "contains_list"):
-            quantity: Any = str(children[1]) if kind == "contains_list" else "any"
-            return self._filled(syntax.Contains(subject, quantity, self.names(children[-1]), span), children[-1])
-        if kind in ("starts", "ends"):
-            side: Any = kind
-            return self._filled(syntax.Edge(subject, side, self.names(children[1]), span), children[1])
-        if kind == "uses_only":
-            return syntax.UsesOnly(subject, self.charset(children[1]), span)
-        return self._matches(subject, children[1], span)
+            parts = tuple(self.formula(child) for child in children)
+            return parts[0] if len(parts) == 1 else Combined(kind == "all_of", parts)
+        if kind in predicates.forms():
+            predicate, _ = predicates.forms()[kind]
+            arguments = tuple(self.argument(child) for child in children[1:])
+            return self._read(predicate, Use(kind, (str(children[0]),), arguments, (0, inf), self.span(node)), node)
+        return self._function(node)
 
-    def names(self, node: Any) -> syntax.Names:
+    def _read(self, predicate: type[Predicate], use: Use, node: Any) -> Formula:
+        formula = predicate.read(use)
+        self.diagnostics += use.diagnostics
+        return map_predicates(formula, lambda one: replace(one, source=self._source(node)))
+
+    def names(self, node: Any) -> Names:
         """A list, or one text, written out or named."""
         tokens, span = node.children, self.span(node)
         single = node.data == "text"
         if tokens[0].type == "NAME":
-            return syntax.Names(str(tokens[0]), (), span, single)
-        return syntax.Names(None, tuple(_unquote(token) for token in tokens), span, single)
+            return Names(str(tokens[0]), (), span, single)
+        return Names(None, tuple(_unquote(token) for token in tokens), span, single)
 
-    def _filled(self, predicate: syntax.Contains | syntax.Edge, node: Any) -> syntax.Predicate:
-        names = predicate.phrases if isinstance(predicate, syntax.Contains) else predicate.phrase
-        if any(not text.strip() for text in names.texts):
-            self.report("empty-text", "every text contains the empty text", node, "write a word or a phrase")
-        return predicate
+    def argument(self, node: Any) -> Any:
+        """What a slot of a form holds."""
+        if not isinstance(node, Token):
+            return self.names(node)
+        if node.type == "STRING":
+            return self.charset(node)
+        return self._regex(node) if node.type == "REGEX" else str(node)
 
-    def _matches(self, name: str, token: Token, span: Span) -> syntax.Matches:
+    def _regex(self, token: Token) -> Regex:
         body, _, flag = str(token)[1:].rpartition("/")
         body = body.replace("\\/", "/")
         try:
@@ -410,47 +385,37 @@ class Builder:
         except (re.error, RecursionError, OverflowError) as error:
             self._bad_regex(error, token)
             body = ""
-        return syntax.Matches(name, body, flag == "i", span)
+        return Regex(body, flag == "i")
 
-    def _function(self, node: Any) -> syntax.Predicate:
-        """`words(text) in 5..30`, `judge(text) == target` and the like: a function of texts, and what it must give."""
+    def _function(self, node: Any) -> Formula:
+        """`words(text) in 5..30`, `judge(text) == target`: a function of texts, and the result that it is compared with."""
         token, *arguments, result = node.children
-        function, names, span = str(token), [self.names(argument) for argument in arguments], self.span(node)
-        gives_number = function not in ("predicts", "judge")
-        if gives_number != (node.data == "measured"):
-            wanted = "a number" if gives_number else "a label"
-            message = f"`{function}` is compared with {wanted}"
-            self.report("wrong-type", message, result, f"write `{_USES[function]}`")
-            return syntax.Constant(True)
-        subjects = names[:-1] if function in ("novelty", "confidence", "similarity") else names
-        wrong = len(names) != 2 if function in ("novelty", "similarity") else function in _COUNTS and len(names) != 1
-        if wrong or not subjects:
-            message = f"`{function}` is about {_TAKES[function]}"
-            self.report("wrong-arguments", message, node, f"write `{_USES[function]}`")
-            return syntax.Constant(True)
+        predicate, function = predicates.functions()[str(token)]
+        names = [self.names(argument) for argument in arguments]
+
+        def refuse(code: str, message: str, at: Any) -> Formula:
+            self.report(code, f"`{token}` {message}", at, f"write `{function.example}`")
+            return Constant(True)
+
+        if (function.gives != "label") != (node.data == "measured"):
+            wanted = "a label" if function.gives == "label" else "a number"
+            return refuse("wrong-type", f"is compared with {wanted}", result)
+        extra = 1 if function.argument else 0
+        subjects = names[: len(names) - extra]
+        if not subjects or len(subjects) != (function.subjects or len(subjects)):
+            return refuse("wrong-arguments", f"takes {function.takes}", node)
         for name, argument in zip(subjects, arguments, strict=False):
             if name.name is None:
-                message = f"`{function}` is about what is written, not about a text in quotes"
-                self.report("wrong-arguments", message, argument, f"write `{_USES[function]}`")
-                return syntax.Constant(True)
-        written = tuple(str(name.name) for name in subjects)
-        if not gives_number:
-            answer = syntax.Predicts(written, function == "judge", self.names(result), span)
-            return syntax.Not(answer) if node.data == "answered_not" else answer
-        if function in _COUNTS:
-            measure: Any = function
-            low, high = self.range(result)
-            return syntax.Count(measure, written[0], low, high, span)
-        least, most = self.share(result)
-        if function == "similarity":
-            return syntax.Similarity(written[0], names[1], least, most, span)
-        if function == "confidence":
-            return syntax.Confidence(written, names[-1], least, most, span)
-        corpus = names[1].name or ""
-        if corpus not in CORPORA:
-            hint = did_you_mean(corpus, CORPORA)
-            self.report("unknown-corpus", f"`{corpus or names[1].texts[0]}` is no set of texts", arguments[1], hint)
-        return syntax.Novelty(written[0], corpus, least, most, span)
+                return refuse("wrong-arguments", "is about what is written, not about a text in quotes", argument)
+        rest: tuple[Names, ...] = tuple(names[len(subjects) :])
+        bounds: tuple[float, float] = (0, inf)
+        if function.gives == "label":
+            rest += (self.names(result),)
+        else:
+            bounds = self.range(result) if function.gives == "count" else self.share(result)
+        use = Use(str(token), tuple(str(name.name) for name in subjects), rest, bounds, self.span(node))
+        formula = self._read(predicate, use, node)
+        return Not(formula) if node.data == "answered_not" else formula
 
     def range(self, node: Any) -> tuple[int, float]:
         numbers = [self.whole(child) for child in node.children]

@@ -1,23 +1,25 @@
-"""A program on its way through the compiler: what the passes hand on to each other."""
+"""A program between two passes of the compiler."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TypeAlias
 
 from hcmlang.diagnostics import Span
-from hcmlang.lang.syntax import Constraint, Pattern, Predicate
+from hcmlang.lang.patterns.graph import parts, reached
+from hcmlang.lang.predicates.formula import Formula
+from hcmlang.lang.syntax import Constraint, Pattern, Value
 
-#: What the program is compiled to: drawn from directly, or a grammar for an engine that masks tokens; `none` is for an
-#: engine that keeps nothing, whose texts are tested against all of it.
-Dialect = Literal["sampler", "lark", "gbnf", "regex", "json", "none"]
-DIALECTS: tuple[Dialect, ...] = ("sampler", "lark", "gbnf", "regex", "json", "none")
+#: What a program is compiled to: the name of an emitter (:data:`hcmlang.lang.emit.EMITTERS`), which writes a grammar for an
+#: engine; `sampler`, which draws texts from the rules; or `none`, for an engine that takes no grammar, so that every rule and
+#: constraint is tested.
+Dialect: TypeAlias = str
 
 
 @dataclass(frozen=True)
 class Row:
-    """The instance that is compiled for: its random stream, and its number among those of one hypothesis."""
+    """The instance to compile for: its random stream, and its number among the instances of a hypothesis."""
 
     seed: int
     index: int = 0
@@ -25,10 +27,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Clause:
-    """A part of a constraint that must hold by itself. `settled` says why the rules keep it, once they do; `why` says
-    why they do not."""
+    """A part of a constraint that must hold by itself. `settled` says why the grammar keeps it, once it does; `why` says why
+    it does not."""
 
-    predicate: Predicate
+    formula: Formula
     constraint: int
     """Position in :attr:`Draft.constraints`."""
     settled: str = ""
@@ -52,17 +54,22 @@ class Draft:
     clauses: tuple[Clause, ...]
     dialect: Dialect = "sampler"
     row: Row | None = None
-    masks: Mapping[str, tuple[Predicate, ...]] = field(default_factory=dict)
-    """For each field, predicates that its grammar is intersected with."""
+    masks: Mapping[str, tuple[Formula, ...]] = field(default_factory=dict)
+    """For each field, the formulas that its grammar is intersected with."""
 
     places: Mapping[str, Span] = field(default_factory=dict)
     """Where rules and fields stand in the program."""
 
-    refused: frozenset[Predicate] = frozenset()
-    """Predicates that the engine's lexer does not bear in a mask, as a trial has shown."""
+    refused: frozenset[Formula] = frozenset()
+    """Formulas that llguidance refused in a token mask during a trial."""
 
     def with_clauses(self, clauses: list[Clause]) -> Draft:
         return replace(self, clauses=tuple(clauses))
+
+    def repeats_earlier(self, name: str) -> bool:
+        """Whether a field repeats the text of an earlier one, so that its grammar is known only once that is written."""
+        bodies = [self.fields[name], *(self.rules[rule] for rule in reached(self.fields[name], self.rules))]
+        return any(isinstance(part, Value) for body in bodies for part in parts(body))
 
     def required(self, clause: Clause) -> bool:
         """Whether the clause must hold; a preference only should."""

@@ -152,7 +152,7 @@ _Statement = tuple[list[_Piece], list[_Comment]]
 def _read(text: str) -> tuple[list[_Statement], list[_Comment]]:
     """The statements of a program, and the comments at its end."""
     reader = _Reader(text)
-    parser = parse._parser().parse_interactive(text)
+    parser = parse.parser().parse_interactive(text)
     for token in parser.iter_parse():
         reader.take(token)
     parser.feed_eof()  # type: ignore[no-untyped-call]

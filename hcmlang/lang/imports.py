@@ -53,17 +53,19 @@ def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found
             found.diagnostics.append(_unreadable(one, error))
             continue
         if pack is not None and not path.is_relative_to(pack):
-            message = f"{one.path} lies outside the pack of this program"
-            hint = "a pack brings all that it needs: copy the file into its folder"
+            message = f"{one.path} is outside the pack of this program"
+            hint = "a pack contains every file it needs: copy the file into its folder"
             found.diagnostics.append(Diagnostic("outside-pack", message, one.span, hint))
         elif one.name is not None and path.suffix == ".hcm":
-            hint = f'write `import "{one.path}"`: its rules have names of their own'
-            found.diagnostics.append(Diagnostic("wrong-type", f"{one.path} is a program, no word list", one.span, hint))
+            hint = f'write `import "{one.path}"`: its rules already have names'
+            found.diagnostics.append(
+                Diagnostic("wrong-type", f"{one.path} is a program, not a word list", one.span, hint)
+            )
         elif one.name is not None:
             _word_list(one, path, read, found)
         elif path.suffix != ".hcm":
-            hint = f'a program ends with .hcm; a word list is given a name: `import "{one.path}" as my_words`'
-            found.diagnostics.append(Diagnostic("not-a-program", f"{one.path} is no program", one.span, hint))
+            hint = f'a program ends with .hcm; give a word list a name: `import "{one.path}" as my_words`'
+            found.diagnostics.append(Diagnostic("not-a-program", f"{one.path} is not a program", one.span, hint))
         elif path not in seen:
             seen.add(path)
             _program(one, path, read, found, seen)
@@ -73,7 +75,7 @@ def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
     try:
         # A pipe that nobody writes to would never end.
         if path.exists() and not path.is_file() and not path.is_dir():
-            found.diagnostics.append(Diagnostic("unreadable-file", f"{one.path} is no plain file", one.span))
+            found.diagnostics.append(Diagnostic("unreadable-file", f"{one.path} is not a regular file", one.span))
             return None
         return read(path)
     except FileNotFoundError:
@@ -86,7 +88,7 @@ def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
 
 def _unreadable(one: Import, error: Exception) -> Diagnostic:
     if isinstance(error, UnicodeDecodeError):
-        return Diagnostic("unreadable-file", f"{one.path} is no text in UTF-8", one.span, "save the file as UTF-8")
+        return Diagnostic("unreadable-file", f"{one.path} is not UTF-8 text", one.span, "save the file as UTF-8")
     if isinstance(error, IsADirectoryError):
         return Diagnostic("unreadable-file", f"{one.path} is a folder", one.span, "name a file in it")
     why = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
@@ -103,11 +105,11 @@ def _word_list(one: Import, path: Path, read: Reader, found: _Found) -> None:
     phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     if text is not None and not phrases:
         hint = "one word or phrase on each line; lines that begin with # are comments"
-        found.diagnostics.append(Diagnostic("empty-list", f"{one.path} holds no words", one.span, hint))
+        found.diagnostics.append(Diagnostic("empty-list", f"{one.path} has no words", one.span, hint))
     words = len(phrases) + sum(map(len, found.lists.values()))
     if words > MAX_WORDS:
         message = f"with {one.path} the word lists of this program have {words:,} words; {MAX_WORDS:,} are allowed"
-        hint = "keep the words that matter; a few hundred are enough for texts that differ"
+        hint = "keep the words that matter; a few hundred are enough for varied texts"
         found.diagnostics.append(Diagnostic("too-large", message, one.span, hint))
         phrases = ()
     found.lists[name] = phrases
@@ -129,7 +131,7 @@ def _program(one: Import, path: Path, read: Reader, found: _Found, seen: set[Pat
         found.diagnostics.append(Diagnostic("imported-constraint", message, one.span, hint))
     if tree.fields and not _is_rule(tree):
         message = f"{one.path} begins with a record; a file that is imported holds rules only"
-        hint = "move the rules that both need into a file of their own"
+        hint = "move the rules that both need into a separate file"
         found.diagnostics.append(Diagnostic("imported-record", message, one.span, hint))
     found.keys.append(key)
     found.rules += tree.rules

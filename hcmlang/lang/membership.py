@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from hcmlang.lang.compiled import CompiledProgram
-from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Unknown, Use
+from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Unknown, Use
 
 #: What the rules that are chosen once have written so far, sorted by their names.
 Chosen = tuple[tuple[str, str], ...]

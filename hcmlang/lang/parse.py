@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -14,24 +14,42 @@ from lark.exceptions import UnexpectedEOF, UnexpectedInput
 
 from hcmlang.diagnostics import Diagnostic, Origin
 from hcmlang.hashing import content_key
-from hcmlang.lang import syntax
+from hcmlang.lang import predicates, syntax
 from hcmlang.lang.build import Builder
-from hcmlang.lang.scope import RESERVED
 from hcmlang.lang.syntax_errors import Statement, Wrong, explain, mask, misspelt_keyword
+from hcmlang.lang.words import reserved
 
 MAX_CHARS = 100_000
 MAX_DEPTH = 60
 
 
-@lru_cache(maxsize=1)
-def _parser() -> Lark:
-    text = resources.files("hcmlang.lang").joinpath("grammar.lark").read_text("utf-8")
-    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=False, cache=_cache())
+#: How the slots of a predicate's form are written.
+_SLOTS = {"TEXT": "text", "LIST": "list", "REGEX": "REGEX", "CHARS": "STRING"}
+
+
+@cache
+def parser() -> Lark:
+    """The parser of the grammar with all registered predicates."""
+    return Lark(_grammar(), parser="lalr", propagate_positions=True, maybe_placeholders=False, cache=_cache())
+
+
+def _grammar() -> str:
+    lines = [resources.files("hcmlang.lang").joinpath("grammar.lark").read_text("utf-8")]
+    choices = set()
+    for form, (_, parts) in predicates.forms().items():
+        choices |= {part for part in parts if "|" in part}
+        written = (
+            _SLOTS.get(part) or (predicates.choice_terminal(part) if "|" in part else f'"{part}"') for part in parts
+        )
+        lines.append(f"%extend factor: NAME {' '.join(written)} -> {form}")
+    lines += [f"{predicates.choice_terminal(part)}.3: /({part})\\b/" for part in sorted(choices)]
+    lines.append(f"FUNCTION.3: /({'|'.join(predicates.functions())})\\b(?=\\s*\\()/")
+    return "\n".join(lines)
 
 
 def _cache() -> str | bool:
-    """A file in the user's cache for the parser's tables, which take a tenth of a second to compute; lark computes them
-    anew when the grammar or its own version changes."""
+    """A file in the user's cache folder for the parser's tables, which take a tenth of a second to compute. lark computes
+    them again when the grammar or lark itself changes."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hcmlang"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -57,14 +75,14 @@ def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diag
     error: UnexpectedInput | None = None
     try:
         try:
-            parsed = _parser().parse(text)
+            parsed = parser().parse(text)
         except UnexpectedInput as failed:
             error = failed
         if error is not None or _misspelt(text):
             found, text = _misread(text, origin, error)
             if error is not None and not found:
                 return None, "", [_diagnostic(text, origin, explain(_statement(text, mask(text), error)), 0)]
-            parsed = _parser().parse(text)
+            parsed = parser().parse(text)
         builder = Builder(text, origin)
         tree = builder.program(parsed)
     except UnexpectedInput:
@@ -105,7 +123,7 @@ def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[
 def _failure(text: str) -> UnexpectedInput | None:
     """Why a statement cannot be read; None where it can."""
     try:
-        _parser().parse(text)
+        parser().parse(text)
     except UnexpectedInput as error:
         return error
     return None
@@ -134,8 +152,13 @@ _BEGIN = re.compile(
     r"^(?:(?P<sure>[ \t]*(?:[A-Za-z_]\w*[ \t]*:?=(?!=)|(?:require|forbid|prefer|import)\b))|(?P<word>[A-Za-z_]\w*))",
     re.MULTILINE,
 )
-#: How the text before ends where a line goes on with it.
-_GOES_ON = re.compile(r"(?:[|,(\[{~=]|\b(?:and|or|not|when|any|all|in|contains|with|only|as|matches))\s*\Z")
+
+
+@cache
+def _continues() -> re.Pattern[str]:
+    """How a line ends that continues on the next one."""
+    words = "|".join(("and", "or", "not", "when", "in", "as", *predicates.keywords()))
+    return re.compile(rf"(?:[|,(\[{{~=]|\b(?:{words}))\s*\Z")
 
 
 def _statements(masked: str) -> Iterator[tuple[int, int]]:
@@ -145,10 +168,10 @@ def _statements(masked: str) -> Iterator[tuple[int, int]]:
         at, before = found.start(), masked[max(0, found.start() - 200) : found.start()]
         depth += masked.count("{", seen, at) - masked.count("}", seen, at)
         seen = at
-        goes_on = _GOES_ON.search(before) is not None
-        if depth > 0 and (goes_on or masked[at] in " \t"):
+        continues = _continues().search(before) is not None
+        if depth > 0 and (continues or masked[at] in " \t"):
             continue
-        if found["word"] and (goes_on or found["word"] in RESERVED):
+        if found["word"] and (continues or found["word"] in reserved()):
             continue
         if at > begin:
             yield begin, at
@@ -164,7 +187,7 @@ def _stand_in(statement: str) -> str:
     if head is None:
         return lines
     fields = dict.fromkeys(re.findall(r"[{,]\s*([A-Za-z_]\w*)\s*:?=(?!=)", statement))
-    texts = ", ".join(f'{name} := ""' for name in fields if name not in RESERVED)
+    texts = ", ".join(f'{name} := ""' for name in fields if name not in reserved())
     body = f"record {{ {texts} }}" if texts and "record" in statement else '""'
     return head[0] + body + "\n" * (statement.count("\n") - head[0].count("\n"))
 
@@ -185,6 +208,6 @@ def _too_nested(text: str, origin: Origin) -> Diagnostic | None:
         if depth > MAX_DEPTH:
             line, column = text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
             span = origin.span(line, column, line, column + 1)
-            hint = "give the inner parts rules of their own"
+            hint = "make the inner parts separate rules"
             return Diagnostic("too-deep", f"more than {MAX_DEPTH} open brackets", span, hint)
     return None

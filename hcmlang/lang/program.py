@@ -1,4 +1,4 @@
-"""Programs: analysed once for a spec, bound to the values of each hypothesis, compiled for each instance."""
+"""Programs: analyzed once for a spec, bound to the values of each hypothesis, compiled for each instance."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from random import Random
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Span, has_errors
 from hcmlang.hashing import content_key, derive_seed
-from hcmlang.lang import bounds, check, graph, parse
+from hcmlang.lang import check, parse
 from hcmlang.lang.compiled import LEVELS, CompiledProgram, Guarantee
 from hcmlang.lang.draft import Dialect, Draft, Row
-from hcmlang.lang.emit.masks import weight
+from hcmlang.lang.emit import EMITTERS
+from hcmlang.lang.emit.base import Emitter
 from hcmlang.lang.imports import Reader, read_file, read_imports
 from hcmlang.lang.membership import writes
 from hcmlang.lang.passes import BINDING, PLACING
 from hcmlang.lang.passes.fill import draft_of
-from hcmlang.lang.predicates import operand, simple_predicates, subjects
+from hcmlang.lang.patterns import bounds, graph
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.formula import Formula, predicates_in
 from hcmlang.lang.scope import Kind, Value
-from hcmlang.lang.syntax import Confidence, FreeText, Literal, Novelty, Predicate, Predicts, Tree
+from hcmlang.lang.syntax import FreeText, Literal, Tree
 
 
 def read_tree(
@@ -80,7 +83,7 @@ class Program:
     def names(self) -> frozenset[str]:
         """The names in scope that it speaks of."""
         found: set[str] = set()
-        predicates: list[Predicate] = [constraint.predicate for constraint in self.tree.constraints]
+        predicates: list[Formula] = [constraint.predicate for constraint in self.tree.constraints]
         for body in graph.bodies(self.tree):
             for part in graph.parts(body):
                 found.add(getattr(part, "name", ""))
@@ -88,10 +91,15 @@ class Program:
         return frozenset(found.union(*map(_names_in, predicates)))
 
     @cached_property
-    def asked(self) -> tuple[Novelty | Predicts | Confidence, ...]:
-        """Its predicates that take a corpus, the classifier or a judge."""
-        simple = [one for c in self.tree.constraints for one in simple_predicates(c.predicate)]
-        return tuple(one for one in simple if isinstance(one, Novelty | Predicts | Confidence))
+    def context_predicates(self) -> tuple[Predicate, ...]:
+        """Its predicates that need more than a text: a corpus, the classifier or a judge."""
+        found = [predicate for c in self.tree.constraints for predicate in predicates_in(c.predicate)]
+        return tuple(predicate for predicate in found if predicate.needed)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What testing its constraints needs: `train`, `errors`, `batch`, `classifier`, `judge`."""
+        return frozenset[str]().union(*(predicate.needed for predicate in self.context_predicates))
 
     @cached_property
     def free_text(self) -> tuple[Span, ...]:
@@ -158,12 +166,9 @@ def _before_binding(guarantee: Guarantee, tree: Tree) -> Guarantee:
     if constraint is None or guarantee.level != "checked":
         return guarantee
     lists = dict(tree.lists)
-    for simple in simple_predicates(constraint.predicate):
-        other = operand(simple)
-        if other is not None and other.name is not None and "." in other.name and other.name not in lists:
-            why = (
-                f"by construction for each hypothesis whose `{other.name}` the rules can write as a whole, else tested"
-            )
+    for name in (operand.name for one in predicates_in(constraint.predicate) if (operand := one.operand)):
+        if name is not None and "." in name and name not in lists:
+            why = f"by construction for each hypothesis whose `{name}` the rules can write as a whole, else tested"
             return replace(guarantee, why=why)
     return guarantee
 
@@ -180,7 +185,8 @@ class BoundProgram:
         """What all instances have in common, as the passes of `BINDING` leave it."""
         if dialect not in self._drafts:
             draft = replace(self._bound, dialect=dialect)
-            self._drafts[dialect] = self._tried(draft) if dialect == "lark" else draft
+            emitter = EMITTERS[dialect]() if dialect in EMITTERS else None
+            self._drafts[dialect] = self._tried(draft, emitter) if emitter and emitter.needs_trial else draft
         return self._drafts[dialect]
 
     @cached_property
@@ -190,17 +196,16 @@ class BoundProgram:
             draft = one(draft)
         return draft
 
-    def _tried(self, draft: Draft) -> Draft:
-        """The draft with the predicates marked that llguidance does not bear in a mask, the dearest first."""
+    def _tried(self, draft: Draft, emitter: Emitter) -> Draft:
+        """The draft with the formulas marked that the engine refuses in a mask, the heaviest first."""
         while True:
             compiled = self._compiled(draft, Row(0))
-            found = next(
-                (name for name in draft.fields if compiled.draft.masks.get(name) and compiled.unbearable(name)), None
-            )
-            if found is None:
+            masks = compiled.draft.masks
+            field = next((name for name in draft.fields if masks.get(name) and emitter.refuses(compiled, name)), None)
+            if field is None:
                 return draft
-            dearest = max(compiled.draft.masks[found], key=weight)
-            draft = replace(draft, refused=draft.refused | {dearest})
+            heaviest = max(masks[field], key=lambda formula: sum(one.mask_weight for one in predicates_in(formula)))
+            draft = replace(draft, refused=draft.refused | {heaviest})
 
     def compile(self, row: Row, dialect: Dialect = "sampler") -> CompiledProgram:
         """The program for one instance: phrases placed, choices that hold for all of it made."""
@@ -227,12 +232,12 @@ class BoundProgram:
         return self.compile(Row(seed, seed)).draw(Random(seed))
 
 
-def _names_in(predicate: Predicate) -> set[str]:
-    """The names that a predicate speaks of: fields, and values in scope."""
+def _names_in(formula: Formula) -> set[str]:
+    """The names that a formula speaks of: fields, and values in scope."""
     found: set[str] = set()
-    for simple in simple_predicates(predicate):
-        other = operand(simple)
-        found |= {*subjects(simple), *([other.name] if other and other.name else [])}
+    for predicate in predicates_in(formula):
+        operand = predicate.operand
+        found |= {*predicate.subjects, *([operand.name] if operand and operand.name else [])}
     return found
 
 

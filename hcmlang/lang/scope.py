@@ -1,4 +1,4 @@
-"""What a program can speak of besides its own rules: the values in scope."""
+"""The values in scope: what a program can use besides its own rules."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from dataclasses import dataclass
 
 #: A value in scope: a text, or a list of texts.
 Value = str | list[str]
-
-#: Words of the language; they name no rule.
-RESERVED = frozenset(
-    ("words", "chars", "sentences", "novelty", "similarity", "predicts", "confidence", "judge")
-    + ("record", "one_of", "text_of", "when", "import", "as", "require", "forbid", "prefer")
-    + ("contains", "matches", "starts", "ends", "with", "uses", "only", "any", "all", "in", "and", "or", "not")
-)
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ def default_names(labels: Sequence[str], columns: Sequence[str] = ("text",)) -> 
     columns."""
     label = tuple(labels)
     names = {
-        "target": Kind(False, label, "the label that the instance gets: the hypothesis's gold label"),
+        "target": Kind(False, label, "the label of the instance: the hypothesis's gold label"),
         "wrong": Kind(False, label, "the label that the classifier confidently gives to such rows"),
         "labels": Kind(True, label, "all labels"),
         "task.name": Kind(False, None, "the name of the run"),

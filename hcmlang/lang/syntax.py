@@ -8,8 +8,7 @@ from typing import Literal as Either
 from typing import TypeAlias
 
 from hcmlang.diagnostics import Span
-
-# ------------------------------------------------------------------------------------------------------------- patterns
+from hcmlang.lang.predicates.formula import Formula
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Choice:
 
     pattern: Pattern
     weight: float = 1.0
-    guard: Condition | None = None
+    guard: Formula | None = None
 
 
 @dataclass(frozen=True)
@@ -128,160 +127,12 @@ class Rule:
     span: Span = dataclasses.field(compare=False)
 
 
-# ----------------------------------------------------------------------------------------------------------- predicates
-#
-# A predicate speaks of a field (what was written) or of a value in scope (known before); which of the two its subject
-# is, its name tells. The guard of an alternative speaks of values in scope only.
-
-
-@dataclass(frozen=True)
-class Names:
-    """A list of texts, or one text (`single`): written out in `texts`, or the name of a value in scope or a field."""
-
-    name: str | None
-    texts: tuple[str, ...]
-    span: Span = dataclasses.field(compare=False)
-    single: bool = False
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A predicate that is decided."""
-
-    value: bool
-
-
-@dataclass(frozen=True)
-class Member:
-    """The subject is one of the texts, letter by letter."""
-
-    subject: str
-    texts: Names
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Count:
-    """`words(field) in low..high` and the like; both ends included."""
-
-    measure: Either["words", "chars", "sentences"]
-    subject: str
-    low: int
-    high: float
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Contains:
-    """The subject contains any, or all, of these words or phrases; a list contains the texts that it lists."""
-
-    subject: str
-    quantity: Either["any", "all"]
-    phrases: Names
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Edge:
-    """The subject starts, or ends, with this word or phrase."""
-
-    subject: str
-    side: Either["starts", "ends"]
-    phrase: Names
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Matches:
-    """The subject contains a match of the regular expression."""
-
-    subject: str
-    regex: str
-    ignore_case: bool
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class UsesOnly:
-    """Every character of the subject is one of these."""
-
-    subject: str
-    charset: str
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """The share of words that two texts have in common lies in the range, ends included."""
-
-    subject: str
-    other: Names
-    low: float
-    high: float
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Novelty:
-    """The least distance of the subject from the texts of a corpus lies in the range, ends included."""
-
-    subject: str
-    corpus: str
-    low: float
-    high: float
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Predicts:
-    """The classifier's label for these fields, or that of a judging model (`judge`), is one of the texts."""
-
-    subjects: tuple[str, ...]
-    judge: bool
-    texts: Names
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """The classifier's probability of a label for these fields lies in the range, ends included."""
-
-    subjects: tuple[str, ...]
-    label: Names
-    low: float
-    high: float
-    span: Span = dataclasses.field(compare=False)
-
-
-@dataclass(frozen=True)
-class Not:
-    """The opposite."""
-
-    part: Predicate
-
-
-@dataclass(frozen=True)
-class Combined:
-    """`and` (every part holds) or `or` (some part holds)."""
-
-    every: bool
-    parts: tuple[Predicate, ...]
-
-
-#: What a text shows by itself, and what takes a corpus or a model to tell.
-Simple: TypeAlias = Member | Count | Contains | Edge | Matches | UsesOnly | Similarity
-Asked: TypeAlias = Novelty | Predicts | Confidence
-Predicate: TypeAlias = Simple | Asked | Constant | Not | Combined
-#: A guard: a predicate that speaks of values in scope.
-Condition: TypeAlias = Predicate
-
-
 @dataclass(frozen=True)
 class Constraint:
     """What must hold (`require`), must not (`forbid`), or should (`prefer`), as written in `source`."""
 
     kind: Either["require", "forbid", "prefer"]
-    predicate: Predicate
+    predicate: Formula
     source: str
     span: Span = dataclasses.field(compare=False)
 

@@ -1,19 +1,26 @@
-"""What is wrong with a statement that cannot be read, in the words of somebody who has never seen a parser.
+"""Explains why a statement cannot be parsed, to readers who have never seen a parser.
 
-A parser knows which signs it could have gone on with, not what its user meant. So the statement is first compared with
-typical mistakes (:mod:`hcmlang.lang.typical`); what was expected is told only where none of them fits.
+A parser knows which tokens could follow, not what the user meant. So the statement is first compared with patterns of common
+mistakes (`syntax_error_patterns.txt`); the expected tokens are named only where no pattern applies.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from hcmlang.diagnostics import closest
-from hcmlang.lang.typical import ANYWHERE, IN_CONDITIONS, IN_RULES, MASK, STRAIGHT_QUOTES, Mistake
+from hcmlang.lang import predicates
+from hcmlang.lang.words import STATEMENTS, functions_giving
 
-#: How far before and after the place where reading failed a typical mistake is looked for.
+#: How far around the place where parsing failed a pattern is looked for, in characters.
 _NEAR = 400
+#: Stands for each character in quotes and regexes.
+MASK = "\N{MIDDLE DOT}"
+_STRAIGHT_QUOTES = 'write a text in straight double quotes: "..."'
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,8 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Statement:
-    """A rule, constraint or import that cannot be read. `at` is where reading failed, the length of the text where it ends
-    too early; `expected` are the tokens that it could have gone on with there."""
+    """A rule, constraint or import that cannot be parsed. `at` is where parsing failed, the length of the text where it ends
+    too early; `expected` are the tokens that could follow there."""
 
     text: str
     masked: str
@@ -50,7 +57,7 @@ _OPAQUE = re.compile(r'"(?:[^"\\\n]|\\.)*"|/(?:[^/\\\n]|\\.)+/|#[^\n]*')
 
 
 def mask(text: str) -> str:
-    """The text, of the same length, with what stands in quotes and regexes made unreadable, and comments blank."""
+    """The text, at the same length, with the contents of quotes and regexes masked, and comments blank."""
 
     def masked(found: re.Match[str]) -> str:
         part = found[0]
@@ -61,24 +68,60 @@ def mask(text: str) -> str:
 
 def explain(statement: Statement) -> Wrong:
     """The likely mistake."""
-    table = IN_CONDITIONS if statement.in_condition else IN_RULES
+    section = "in conditions" if statement.in_condition else "in rules"
     return (
         _quotes(statement)
         or _keyword(statement)
-        or _typical(statement, (*ANYWHERE, *table))
+        or _pattern(statement, (*_patterns()["anywhere"], *_patterns()[section]))
         or _brackets(statement)
         or _misspelt(statement)
         or _unexpected(statement)
     )
 
 
-def _typical(statement: Statement, table: tuple[Mistake, ...]) -> Wrong | None:
-    """The first mistake of the table that reading failed in."""
+@cache
+def _patterns() -> dict[str, list[tuple[re.Pattern[str], str, str]]]:
+    """The expressions, messages and hints of `syntax_error_patterns.txt` by section."""
+    sections: dict[str, list[tuple[re.Pattern[str], str, str]]] = {}
+    text = resources.files("hcmlang.lang").joinpath("syntax_error_patterns.txt").read_text("utf-8")
+    for block in re.split(r"\n\n+", text.strip()):
+        if block.startswith("== "):
+            section = sections.setdefault(block[3:], [])
+        elif not block.startswith("# "):
+            expression, message, hint = (line.strip() for line in block.splitlines())
+            for name, part in _parts().items():
+                expression = expression.replace(f"{{{name}}}", part)
+            section.append((re.compile(expression), message, hint))
+    return sections
+
+
+def _parts() -> dict[str, str]:
+    """Parts of expressions by name."""
+
+    def called(*results: str) -> str:
+        return rf"\b(?:{'|'.join(functions_giving(*results))})\s*\([^()]*\)"
+
+    return {
+        "TEXT": f'"{MASK}*"',
+        "NAME": r"[A-Za-z_][\w.]*",
+        "NUM": r"\d+(?:\.\d+)?",
+        "TO": r"\s*(?:-|–|—|to\b|and\b|until\b|\.\.\.|…|\.\.|,)\s*",
+        "SIGN": r"(?P<at>::=|:==|==+|=:|->|=>|<-|→|←|:(?!=))",
+        "KIND": r"\b(?:require|forbid|prefer)\b",
+        "FUNCTION": "|".join(functions_giving()),
+        "SHARE": called("share") + r"\s*",
+        "MEASURE": called("count", "share") + r"\s*",
+        "LABEL": called("label"),
+    }
+
+
+def _pattern(statement: Statement, patterns: Iterable[tuple[re.Pattern[str], str, str]]) -> Wrong | None:
+    """The first pattern that parsing failed in."""
     at, end = statement.at, len(statement.masked)
-    for mistake in table:
-        for found in mistake.pattern.finditer(statement.masked, max(0, at - _NEAR), min(end, at + _NEAR)):
+    for pattern, *words in patterns:
+        for found in pattern.finditer(statement.masked, max(0, at - _NEAR), min(end, at + _NEAR)):
             if found.start() <= at < found.end() or at == found.end() == end:
-                message, hint = (_filled(words, found, statement.text) for words in (mistake.message, mistake.hint))
+                message, hint = (_filled(text, found, statement.text) for text in words)
                 begin, after = found.span("at")
                 return Wrong(begin, max(after, begin + 1), message, hint)
     return None
@@ -95,7 +138,7 @@ def _filled(words: str, found: re.Match[str], text: str) -> str:
 
 
 def _quotes(statement: Statement) -> Wrong | None:
-    """A quote or a regex that is never closed, in the line where reading failed."""
+    """A quote or a regex that is never closed, in the line where parsing failed."""
     at, masked = statement.at, statement.masked
     begin, end = masked.rfind("\n", 0, at) + 1, masked.find("\n", at)
     line = masked[begin : len(masked) if end < 0 else end]
@@ -104,7 +147,7 @@ def _quotes(statement: Statement) -> Wrong | None:
         curly = re.search("[“”„]", statement.text[begin : begin + len(line)])
         if curly is not None:
             message = f"`{curly[0]}` neither begins nor ends a text"
-            return Wrong(begin + curly.start(), begin + curly.end(), message, STRAIGHT_QUOTES)
+            return Wrong(begin + curly.start(), begin + curly.end(), message, _STRAIGHT_QUOTES)
         if line.count('"') == 1:
             return Wrong(first, first + 1, "this quote is never closed", 'a text ends with `"` in the same line')
         hint = 'a text begins and ends with `"`; a quote inside a text is written `\\"`'
@@ -118,7 +161,7 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def _brackets(statement: Statement) -> Wrong | None:
-    """Brackets that do not pair, where that is why reading failed."""
+    """Brackets that do not pair, where that is why parsing failed."""
     opened: list[int] = []
     for found in re.finditer(r"[()\[\]{}]", statement.masked[: statement.at + 1]):
         char, offset = found[0], found.start()
@@ -141,18 +184,13 @@ def _brackets(statement: Statement) -> Wrong | None:
 
 # --------------------------------------------------------------------------------------------------------------- words
 
-_STATEMENTS = ("require", "forbid", "prefer", "import")
-#: The predicates that are written as functions.
-PREDICATES = ("words", "chars", "sentences", "novelty", "similarity", "predicts", "confidence", "judge")
-_KEYWORDS = ("contains", "matches", "starts", "ends", "with", "uses", "only", "in", "and", "or", "not", "when")
-
 
 def misspelt_keyword(line: str) -> str | None:
     """The word that a statement was probably meant to begin with, where it begins with another one."""
     word = re.match(r"\s*([A-Za-z_]\w{4,8})[ \t]+([A-Za-z_(\"])", line)
-    if word is None or word[1] in _STATEMENTS:
+    if word is None or word[1] in STATEMENTS:
         return None
-    close = closest(word[1], _STATEMENTS)
+    close = closest(word[1], STATEMENTS)
     likely = close is not None and close[0] == word[1][0].lower() and (word[2] == '"') == (close == "import")
     return close if likely else None
 
@@ -162,7 +200,7 @@ def _keyword(statement: Statement) -> Wrong | None:
     word, close = statement.first_word, misspelt_keyword(statement.masked)
     if word is None or close is None:
         return None
-    return Wrong(*word.span(1), f"`{word[1]}` is no word of the language", f"did you mean `{close}`?")
+    return Wrong(*word.span(1), f"`{word[1]}` is not a word of the language", f"did you mean `{close}`?")
 
 
 def _misspelt(statement: Statement) -> Wrong | None:
@@ -170,12 +208,14 @@ def _misspelt(statement: Statement) -> Wrong | None:
     at = statement.at
     word = re.compile(r"[A-Za-z_]\w*").match(statement.masked, at)
     if word is not None:
-        known = [one for one in _KEYWORDS if one.upper() in statement.expected]
+        known = [
+            one for one in (*predicates.keywords(), "and", "or", "not", "when") if one.upper() in statement.expected
+        ]
         if (close := closest(word[0], known)) is not None:
-            return Wrong(*word.span(), f"`{word[0]}` is no word of the language", f"did you mean `{close}`?")
+            return Wrong(*word.span(), f"`{word[0]}` is not a word of the language", f"did you mean `{close}`?")
     called = re.search(r"([A-Za-z_]\w*)\s*\Z", statement.masked[:at])
     if called is not None and statement.in_condition and statement.masked[at : at + 1] == "(":
-        known = list(PREDICATES)
+        known = list(functions_giving())
         close = closest(called[1], known)
         hint = f"did you mean `{close}`?" if close else "there are " + ", ".join(f"`{one}`" for one in known)
         return Wrong(*called.span(1), f"there is no predicate `{called[1]}`", hint)
@@ -184,23 +224,20 @@ def _misspelt(statement: Statement) -> Wrong | None:
 
 # ------------------------------------------------------------------------------------------------------- what is left
 
-#: What could have stood there, told by a token that is expected only then; the first that fits is said.
+#: What could stand there: for a token that is expected, unless another one is. The first row that applies is used.
 _EXPECTED = (
-    ("VBAR", "", "a rule goes on with a text, a name or `|`; a text stands in quotes"),
-    ("ONE_OF", "VBAR", 'a text in quotes or the name of a rule stands here, such as `"a"` or `part`'),
-    ("NOT", "", 'a condition stands here, such as `text contains "a"` or `words(text) in 5..30`'),
-    ("CONTAINS", "", 'say what holds of it: `== "a"`, `contains "a"`, `starts with "a"`, `matches /a/`'),
+    ("VBAR", "", "a rule continues with a text, a name or `|`; write a text in quotes"),
+    ("ONE_OF", "VBAR", 'a text in quotes or the name of a rule is expected here, such as `"a"` or `part`'),
+    ("NOT", "", 'a condition is expected here, such as `text contains "a"` or `words(text) in 5..30`'),
+    ("CONTAINS", "", 'write a comparison: `== "a"`, `contains "a"`, `starts with "a"`, `matches /a/`'),
     ("AND", "", "the condition is complete before this; add `and` or `or`, or begin a new line"),
     ("KIND", "", 'a rule is written `text := "a" | "b"`, a constraint `require words(text) in 5..30`'),
-    ("NUMBER", "", "a number stands here"),
-    ("REGEX", "", "a regex stands here, such as `/[a-z]+/`"),
-    ("STRING", "", 'a text in quotes stands here, such as `"a"`'),
-    ("RULE_NAME", "", 'a field stands here, such as `premise := "a"`'),
-    ("NAME", "", "a name stands here"),
-    ("QUANTITY", "", "`any` or `all` stands here"),
+    ("NUMBER", "", "a number is expected here"),
+    ("REGEX", "", "a regex is expected here, such as `/[a-z]+/`"),
+    ("STRING", "", 'a text in quotes is expected here, such as `"a"`'),
+    ("RULE_NAME", "", 'a field is expected here, such as `premise := "a"`'),
+    ("NAME", "", "a name is expected here"),
     ("IN", "", "write `in 5..30`, `== 5`, `<= 30` or `>= 5`"),
-    ("WITH", "", "write `with`"),
-    ("ONLY", "", "write `only`"),
 )
 _SIGNS = {
     "RPAR": ")",
@@ -217,11 +254,13 @@ _SIGNS = {
 def _unexpected(statement: Statement) -> Wrong:
     begin = statement.at
     if begin >= len(statement.masked):
-        return Wrong(begin, begin + 1, "something is missing here", _expectation(statement.expected))
+        return Wrong(begin, begin + 1, "the statement is incomplete", _expectation(statement.expected))
     word = re.compile(r'[A-Za-z_][\w.]*|\d[\w.]*|"[^"\n]*"|[<>=!:]+|.', re.DOTALL).match(statement.masked, begin)
     end = word.end() if word is not None else begin + 1
     shown = statement.text[begin:end]
-    message = f"`{shown}` cannot stand here" if shown.isprintable() else "this invisible character cannot stand here"
+    message = (
+        f"`{shown}` is not allowed here" if shown.isprintable() else "this invisible character is not allowed here"
+    )
     return Wrong(begin, end, message, _expectation(statement.expected) if shown.isprintable() else "remove it")
 
 
@@ -229,5 +268,10 @@ def _expectation(expected: frozenset[str]) -> str | None:
     for token, unless, words in _EXPECTED:
         if token in expected and unless not in expected:
             return words
+    for _, syntax in predicates.forms().values():
+        for part in syntax:
+            if (predicates.choice_terminal(part) if "|" in part else part.upper()) in expected:
+                choices = " or ".join(f"`{word}`" for word in part.split("|"))
+                return f"{choices} is expected here" if "|" in part else f"write {choices}"
     signs = [f"`{sign}`" for token, sign in _SIGNS.items() if token in expected]
     return f"expected here: {' or '.join(signs)}" if signs else None

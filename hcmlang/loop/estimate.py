@@ -15,7 +15,6 @@ from hcmlang import lang
 from hcmlang.data.sources import count_rows
 from hcmlang.database import open_read_only
 from hcmlang.diagnostics import DiagnosticError
-from hcmlang.lang.syntax import Confidence, Predicts
 from hcmlang.loop.rounds import further_sources, last_round
 from hcmlang.run.files import GROUPS, HYPOTHESES, JOURNAL
 from hcmlang.sources.teacher import prompts_of
@@ -219,11 +218,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _asks(program: lang.Program) -> int:
-    return any(isinstance(one, Confidence) or (isinstance(one, Predicts) and not one.judge) for one in program.asked)
+    return "classifier" in program.needs
 
 
 def _judges(program: lang.Program) -> int:
-    return any(isinstance(one, Predicts) and one.judge for one in program.asked)
+    return "judge" in program.needs
 
 
 def _chars(programs: Mapping[str, lang.Program]) -> float:

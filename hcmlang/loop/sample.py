@@ -21,6 +21,7 @@ from hcmlang.diagnostics import (
 from hcmlang.engines.base import Engine
 from hcmlang.hashing import derive_seed
 from hcmlang.lang.imports import read_file
+from hcmlang.lang.predicates.formula import predicates_in
 from hcmlang.packs import find_part
 from hcmlang.spec.check import programs_of
 from hcmlang.spec.kinds import ENGINES
@@ -157,15 +158,9 @@ def draw_samples(
         for key in sorted(made, key=int)
     )
     some = next(iter(made.values())).program
-    left_out = tuple(c.source for c in program.tree.constraints if any(a in _asked(c.predicate) for a in program.asked))
+    left_out = tuple(c.source for c in program.tree.constraints if any(p.needed for p in predicates_in(c.predicate)))
     guarantees = tuple(one for one in some.guarantees if one.constraint not in left_out)
     return Samples(texts, sum(one.draws for one in made.values()), guarantees, left_out)
-
-
-def _asked(predicate: Any) -> list[Any]:
-    from hcmlang.lang.predicates import simple_predicates
-
-    return list(simple_predicates(predicate))
 
 
 def check_program(file: Path) -> list[Diagnostic]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hcmlang.lang.scope import RESERVED
+from hcmlang.lang.words import reserved
 from hcmlang.lsp.documents import Document, Files, real
 from hcmlang.lsp.index import Occurrence, imported, imported_path
 from hcmlang.lsp.outline import Entry, Outline
@@ -134,7 +134,7 @@ def renamable(document: Document, offset: int) -> Place | None:
     Raises :class:`CannotRename` if the name is defined in another file.
     """
     program, name = _name_at(document, offset)
-    if program is None or name is None or name.name in RESERVED:
+    if program is None or name is None or name.name in reserved():
         return None
     if not _is_own(program, name.name):
         raise CannotRename(f"`{name.name}` is not defined in this program")
@@ -149,7 +149,7 @@ def rename(document: Document, offset: int, new: str) -> list[Place]:
         raise CannotRename("there is no rule, field or word list here")
     if not re.fullmatch(r"[A-Za-z_]\w*", new):
         raise CannotRename(f"`{new}` is not a valid name: use letters, digits and `_`, and start with a letter")
-    if new in RESERVED:
+    if new in reserved():
         raise CannotRename(f"`{new}` is a word of the language")
     old = document.text[place.start : place.end]
     if new != old and _is_own(program, new):

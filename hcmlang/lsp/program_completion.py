@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 
+from hcmlang.lang import predicates
+from hcmlang.lang.predicates import functions
+from hcmlang.lang.predicates.base import Function, Predicate
 from hcmlang.lang.scope import Kind
+from hcmlang.lang.words import OPTIONS, STATEMENTS
 from hcmlang.lsp import words
 from hcmlang.lsp.completion import MOST_FILES, WORD, Item, Sort, files_near
 from hcmlang.lsp.documents import Files
@@ -13,11 +18,8 @@ from hcmlang.lsp.hover import meaning, rule_text
 from hcmlang.lsp.index import CONSTRAINTS, Definition, Index, Token, imported
 from hcmlang.lsp.projects import Program, lists_of
 
-_OPERATORS = ("contains", "starts with", "ends with", "matches", "uses only", "==", "!=", "in")
-#: Words after which only one other word can stand.
-_NEXT = {"starts": "with", "ends": "with", "uses": "only"}
-#: Words after which a predicate begins.
-_BEFORE_PREDICATE = (*CONSTRAINTS, "when", "and", "or", "not", "(")
+#: What a predicate begins after; also an open group.
+_BEFORE_SUBJECT = (*CONSTRAINTS, "when", "and", "or", "not")
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -67,7 +69,7 @@ class _Completion:
         head = self.statement[0].text if self.statement else ""
         line = self.text[self.text.rfind("\n", 0, self.start) + 1 : self.start]
         if not line.strip():
-            yield from self._words(words.STATEMENTS, rank=0 if not line else 200)
+            yield from self._words(STATEMENTS, rank=0 if not line else 200)
         if head in CONSTRAINTS:
             yield from self._predicate(self.statement, guard=False)
         elif head == "import":
@@ -91,7 +93,7 @@ class _Completion:
         elif bracket == "text_of":
             if not inner or inner[-1].text == ",":
                 used = {token.text for token in inner}
-                for name in words.OPTIONS:
+                for name in OPTIONS:
                     if name not in used:
                         yield self._item(name, "keyword", f"{name}: ", words.explain(name, True))
         elif bracket == "{" and last == "{":
@@ -108,7 +110,7 @@ class _Completion:
             yield self._definition(rule, other)
         for function in ("one_of", "text_of"):
             yield self._item(function, "function", f"{function}(", words.explain(function), rank=50)
-        rules = [n for n in self.index.statements if self.index.code[n].text not in words.STATEMENTS]
+        rules = [n for n in self.index.statements if self.index.code[n].text not in STATEMENTS]
         if last == ":=" and rules and self.statement[0] == self.index.code[rules[0]]:
             yield self._item("record", "keyword", "record { ", words.explain("record"), rank=50)
         if last not in (":=", "=", "|", "(", "~"):
@@ -127,7 +129,7 @@ class _Completion:
             if depth < 0:
                 # An open bracket belongs to a condition if it is a group, a list or the arguments of a predicate.
                 before = self.statement[number - 1].text if number else ""
-                if before not in ("when", "and", "or", "not", "in", "any", "all", "(", *words.FUNCTIONS):
+                if before not in ("when", "and", "or", "not", "in", "any", "all", "(", *functions()):
                     return None
                 depth = 0
             elif depth == 0 and text == "when":
@@ -140,61 +142,71 @@ class _Completion:
 
     def _predicate(self, tokens: list[Token], guard: bool) -> Iterator[Item]:
         bracket, inner = _bracket(tokens)
-        if bracket in words.FUNCTIONS:
-            yield from self._argument(bracket, inner)
-            return
-        if bracket == "[":
-            yield from self._literals(tokens)
-            return
-        last, before = tokens[-1], tokens[-2].text if len(tokens) > 1 else ""
-        text = last.text
-        about_number = _subject(tokens) in words.MEASURES
-        if text in _BEFORE_PREDICATE:
-            yield from self._subjects(guard)
-        elif text in _NEXT:
-            yield from self._words((_NEXT[text],))
-        elif text in ("contains", "with") or (text in ("==", "!=") and not about_number):
-            yield from self._words(("any", "all") if text == "contains" else ())
-            yield from self._literals(tokens)
+        subject, rest = _current(tokens)
+        if bracket in functions():
+            yield from self._argument(functions()[bracket][1], inner)
+        elif bracket == "[":
+            yield from self._literals(subject)
+        elif not subject:
+            yield from self._words(("and", "or"), rank=20) if rest else self._subjects(guard)
+        elif subject in functions() and rest:
+            yield from self._result(subject, rest[1:])
+        else:
+            parts = [_next_part(syntax, rest) for kind, syntax in self._forms(subject)]
+            for part in dict.fromkeys(part for part in parts if part is not None):
+                yield from self._part(part, subject)
+
+    def _forms(self, subject: str) -> Iterator[tuple[type[Predicate], tuple[str, ...]]]:
+        is_list = subject in self.names and self.names[subject].is_list
+        return (form for form in predicates.forms().values() if form[0].takes_lists or not is_list)
+
+    def _part(self, part: str, subject: str) -> Iterator[Item]:
+        """What a part of a form can be: a keyword, a slot, or "" after the whole form."""
+        if part == "TEXT":
+            yield from self._literals(subject)
             yield from self._texts()
-        elif text in ("any", "all") or (text == "in" and not about_number):
+        elif part == "LIST":
             yield from self._lists()
-        elif text == ")" and (function := _called(tokens)):
-            yield from self._words(("==", "!=", "in") if function in words.ANSWERS else ("in", "<=", ">=", "=="))
-        elif last.kind == "name" and before in _BEFORE_PREDICATE:
-            is_list = text in self.names and self.names[text].is_list
-            for operator in ("contains",) if is_list else _OPERATORS:
-                yield self._item(operator, "keyword", f"{operator} ", words.explain(operator.split()[0]))
-        elif last.kind in ("string", "regex", "number", "name") or text in (")", "]"):
+        elif not part:
             yield from self._words(("and", "or"), rank=20)
+        elif part not in predicates.SLOTS:
+            yield from self._words(part.split("|"))
+
+    def _result(self, function: str, rest: list[Token]) -> Iterator[Item]:
+        """After a function: the sign, and what it is compared with."""
+        label = functions()[function][1].gives == "label"
+        if not rest:
+            yield from self._words(("==", "!=", "in") if label else ("in", "<=", ">=", "=="))
+        elif len(rest) > 1:
+            yield from self._words(("and", "or"), rank=20)
+        elif label:
+            yield from self._part("LIST" if rest[0].text == "in" else "TEXT", function)
 
     def _subjects(self, guard: bool) -> Iterator[Item]:
         if not guard:
             yield from self._fields()
         yield from (self._name(name, kind, 10) for name, kind in self.names.items())
-        for function in ("words", "chars", "sentences", "similarity") if guard else words.FUNCTIONS:
-            yield self._item(function, "function", f"{function}(", words.explain(function), rank=20)
+        names = (name for name, (kind, _) in functions().items() if not (guard and kind.needs))
+        yield from (self._item(name, "function", f"{name}(", words.explain(name), rank=20) for name in names)
         yield from self._words(("not",), rank=30)
 
-    def _argument(self, function: str, inner: list[Token]) -> Iterator[Item]:
-        if inner and inner[-1].text not in (",", function):
+    def _argument(self, function: Function, inner: list[Token]) -> Iterator[Item]:
+        commas = sum(token.text == "," for token in inner)
+        if inner and inner[-1].text != ",":
             return
-        second = any(token.text == "," for token in inner)
-        if function == "novelty" and second:
-            yield from self._words(words.CORPORA)
-        elif function == "confidence" and second:
+        if commas and isinstance(function.argument, tuple):
+            yield from self._words(function.argument)
+        elif commas and function.argument == "label":
             yield from self._labels()
             yield from self._texts(fields=False)
-        elif function in (*words.ANSWERS, "novelty", "confidence"):
+        elif function.subjects is None or isinstance(function.argument, tuple):
             yield from self._fields()
         else:
             yield from self._texts()
 
-    def _literals(self, tokens: list[Token]) -> Iterator[Item]:
-        """The values in quotes that the subject of the last predicate can have."""
-        signs = [number for number, token in enumerate(tokens) if token.text in ("==", "!=", "in", "contains")]
-        subject = _subject(tokens[: signs[-1] + 1]) if signs else ""
-        if subject in words.ANSWERS:
+    def _literals(self, subject: str) -> Iterator[Item]:
+        """Texts in quotes that the subject of a predicate can be."""
+        if subject in functions() and functions()[subject][1].gives == "label":
             yield from self._labels()
         elif subject in self.names:
             for value in (self.names[subject].values or ())[:MOST_FILES]:
@@ -215,10 +227,11 @@ class _Completion:
             for name in files_near(self.path.parent, (".hcm", ".txt")):
                 yield self._item(f'"{name}"', "file", f'"{name}"')
             return
-        if _bracket(self.statement)[0] == "confidence":
+        bracket = _bracket(self.statement)[0]
+        if bracket in functions() and functions()[bracket][1].argument == "label":
             yield from self._labels()
         tokens = self.statement if self.statement[0].text in CONSTRAINTS else self._guard()
-        yield from self._literals(tokens) if tokens else ()
+        yield from self._literals(_current(tokens)[0]) if tokens else ()
 
     # ----------------------------------------------------------------------------------------------------------- items
 
@@ -254,29 +267,14 @@ class _Completion:
         yield from self._texts(fields=False)
 
 
-def _subject(tokens: list[Token]) -> str:
-    """What is on the left of the last token: a function or a name."""
-    left = tokens[:-1]
-    if left and left[-1].text == ")":
-        return _called(left)
-    return left[-1].text if left else ""
-
-
 def _bracket(tokens: list[Token]) -> tuple[str, list[Token]]:
     """The innermost open bracket and the tokens in it. The arguments of a function have its name instead of the bracket."""
     number = _opening(tokens)
     if number is None:
         return "", tokens
     text, owner = tokens[number].text, tokens[number - 1].text if number else ""
-    called = text == "(" and owner in (*words.FUNCTIONS, "one_of", "text_of")
+    called = text == "(" and owner in (*functions(), "one_of", "text_of")
     return (owner if called else text), tokens[number + 1 :]
-
-
-def _called(tokens: list[Token]) -> str:
-    """The function whose arguments end with the last token."""
-    number = _opening(tokens[:-1])
-    name = tokens[number - 1].text if number else ""
-    return name if name in words.FUNCTIONS else ""
 
 
 def _opening(tokens: list[Token]) -> int | None:
@@ -288,3 +286,36 @@ def _opening(tokens: list[Token]) -> int | None:
         if depth < 0:
             return number
     return None
+
+
+def _current(tokens: list[Token]) -> tuple[str, list[Token]]:
+    """The subject of the predicate at the end of the tokens (a name, or a function), and the tokens after the subject; of a
+    function, beginning with its closing bracket. No subject before a predicate begins, and after a group."""
+    depth, start = 0, 0
+    for number in range(len(tokens) - 1, -1, -1):
+        text = tokens[number].text if tokens[number].kind in ("sign", "name") else ""
+        if depth == 0 and (text in _BEFORE_SUBJECT or (text == "(" and tokens[number - 1].text not in functions())):
+            start = number + 1
+            break
+        depth = max(0, depth + (text in (")", "]")) - (text in ("(", "[")))
+    segment = tokens[start:]
+    if not segment or segment[0].kind != "name":
+        return "", segment
+    closing = next((number for number, token in enumerate(segment) if token.text == ")"), 0)
+    return segment[0].text, segment[closing if segment[0].text in functions() and closing else 1 :]
+
+
+def _next_part(syntax: tuple[str, ...], rest: list[Token]) -> str | None:
+    """The part of a form that comes after these tokens: at first its keywords up to a choice or a slot, "" after the whole
+    form; None where the tokens are not of this form."""
+    if not rest:
+        return " ".join(takewhile(lambda part: part not in predicates.SLOTS and "|" not in part, syntax))
+    at = 0
+    for part in syntax:
+        if at == len(rest):
+            return part
+        closing = next((n for n, token in enumerate(rest) if token.text == "]"), at) if rest[at].text == "[" else at
+        if part not in predicates.SLOTS and rest[at].text not in part.split("|"):
+            return None
+        at = closing + 1
+    return "" if at == len(rest) else None

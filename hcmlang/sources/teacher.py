@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from hcmlang import lang, prompts
 from hcmlang.data.sources import text_digest
-from hcmlang.lang.syntax import Predicts
 from hcmlang.sources.base import Followed, RoundPlan, Source
 from hcmlang.spec.model import Spec
 from hcmlang.steps.base import HypothesesStep, InstancesStep
@@ -94,7 +93,7 @@ def prompt_files(spec: Spec, source: str, programs: Mapping[str, lang.Program]) 
         files["characterize"] = spec.characterize.prompt
     if spec.generate is not None and spec.teacher_of(source).writes == "model":
         files["instances"] = spec.generate.prompt
-        if any(isinstance(one, Predicts) and one.judge for program in programs.values() for one in program.asked):
+        if any("judge" in program.needs for program in programs.values()):
             files["judge"] = spec.generate.judge_prompt
     return files
 

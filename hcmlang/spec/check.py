@@ -10,7 +10,6 @@ from pathlib import Path
 from hcmlang import lang
 from hcmlang.diagnostics import Diagnostic, Origin, Source, Span, did_you_mean
 from hcmlang.lang.imports import Reader, read_file
-from hcmlang.lang.syntax import Predicts
 from hcmlang.spec.data import FileData
 from hcmlang.spec.kinds import Kind
 from hcmlang.spec.load import SpecFile, absolute
@@ -82,8 +81,8 @@ def _without_a_model(spec: Spec, program: lang.Program) -> Iterator[Diagnostic]:
         hint = f"write rules instead, or give the teacher a model: {other}"
         message = f"free text needs a language model, and the engine of the teacher `{teacher}` has none"
         yield Diagnostic("no-model", message, place, hint)
-    for predicate in program.asked:
-        if isinstance(predicate, Predicts) and predicate.judge:
+    for predicate in program.context_predicates:
+        if "judge" in predicate.needed:
             hint = f"`predicts(...)` asks the classifier under repair; or give the teacher a model: {other}"
             message = f"`judge` needs a language model, and the engine of the teacher `{teacher}` has none"
             yield Diagnostic("no-judge", message, predicate.span, hint)

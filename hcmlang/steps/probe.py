@@ -18,7 +18,7 @@ from hcmlang.data.records import Group, Hypothesis, Instance, Probe, write_jsonl
 from hcmlang.data.table import Table
 from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.hashing import derive_seed
-from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.run.files import PROBES
 from hcmlang.run.step import Needs, StepContext
 from hcmlang.steps.base import ProbesStep

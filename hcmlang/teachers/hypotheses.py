@@ -16,8 +16,8 @@ import numpy as np
 from hcmlang import lang, prompts
 from hcmlang.data.records import Group, Hypothesis
 from hcmlang.diagnostics import DiagnosticError, Origin, Source, has_errors
-from hcmlang.lang.evaluate import find_any
 from hcmlang.lang.imports import read_file
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
 from hcmlang.teachers.nearest import right_like

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from hcmlang import lang, prompts
 from hcmlang.data.records import Hypothesis
 from hcmlang.hashing import content_key
-from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.spec.model import Characterize
 from hcmlang.teachers.annotation.tasks import AnnotationTask, Answer
 from hcmlang.teachers.base import Case

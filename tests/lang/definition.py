@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from hcmlang.lang import syntax
-from hcmlang.lang.graph import reached
+from hcmlang.lang.patterns.graph import reached
 from tests.lang.predicates import Scope, holds
 
 CLOSING = (",", ".", ";", ":", "!", "?", ")", "]", "'", "’", "%")

@@ -6,7 +6,18 @@ from hcmlang.lang import syntax
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Draft
 from hcmlang.lang.emit.classes import ranges
-from hcmlang.lang.graph import reached
+from hcmlang.lang.patterns.graph import reached
+from hcmlang.lang.predicates.affix import Affix
+from hcmlang.lang.predicates.confidence import Confidence
+from hcmlang.lang.predicates.contains import Contains
+from hcmlang.lang.predicates.equals import Equals
+from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not
+from hcmlang.lang.predicates.length import Length
+from hcmlang.lang.predicates.matches import Matches
+from hcmlang.lang.predicates.novelty import Novelty
+from hcmlang.lang.predicates.predicts import Predicts
+from hcmlang.lang.predicates.similarity import Similarity
+from hcmlang.lang.predicates.uses_only import UsesOnly
 
 
 def show(draft: Draft) -> str:
@@ -20,7 +31,7 @@ def show(draft: Draft) -> str:
     for clause in draft.clauses:
         kind = "prefer" if draft.constraints[clause.constraint].kind == "prefer" else "keep"
         how = f"settled: {clause.settled}" if clause.settled else f"open: {clause.why}"
-        lines.append(f"{clause.constraint + 1} {kind} {predicate(clause.predicate)}\n    {how}")
+        lines.append(f"{clause.constraint + 1} {kind} {predicate(clause.formula)}\n    {how}")
     for field, found in draft.masks.items():
         lines += [f"mask of {field}: {predicate(one)}" for one in found]
     return "\n".join(lines)
@@ -66,34 +77,35 @@ def _free(free: syntax.FreeText) -> str:
     return f"text_of({', '.join(options)})"
 
 
-def predicate(one: syntax.Predicate) -> str:
-    """A predicate in the words of the language."""
-    if isinstance(one, syntax.Constant):
+def predicate(one: Formula) -> str:
+    """A formula in the words of the language."""
+    if isinstance(one, Constant):
         return "nothing" if one.value else "the impossible"
-    if isinstance(one, syntax.Not):
+    if isinstance(one, Not):
         return f"not {predicate(one.part)}"
-    if isinstance(one, syntax.Combined):
+    if isinstance(one, Combined):
         return "(" + (" and " if one.every else " or ").join(predicate(part) for part in one.parts) + ")"
-    if isinstance(one, syntax.Count):
+    if isinstance(one, Length):
         return f"{one.measure}({one.subject}) in {one.low}..{one.high:g}"
-    if isinstance(one, syntax.Contains):
+    if isinstance(one, Contains):
         return f"{one.subject} contains {one.quantity} {_names(one.phrases)}"
-    if isinstance(one, syntax.Edge):
+    if isinstance(one, Affix):
         return f"{one.subject} {one.side} with {_names(one.phrase)}"
-    if isinstance(one, syntax.Member):
+    if isinstance(one, Equals):
         return f"{one.subject} in {_names(one.texts)}"
-    if isinstance(one, syntax.Matches):
+    if isinstance(one, Matches):
         return f"{one.subject} matches /{one.regex}/{'i' if one.ignore_case else ''}"
-    if isinstance(one, syntax.UsesOnly):
+    if isinstance(one, UsesOnly):
         return f"{one.subject} uses only " + "".join(a if a == b else f"{a}-{b}" for a, b in ranges(one.charset))
-    if isinstance(one, syntax.Similarity):
+    if isinstance(one, Similarity):
         return f"similarity({one.subject}, {_names(one.other)}) in {one.low:g}..{one.high:g}"
-    if isinstance(one, syntax.Novelty):
+    if isinstance(one, Novelty):
         return f"novelty({one.subject}, {one.corpus}) in {one.low:g}..{one.high:g}"
-    if isinstance(one, syntax.Predicts):
-        return f"{'judge' if one.judge else 'predicts'}({', '.join(one.subjects)}) in {_names(one.texts)}"
-    return f"confidence({', '.join(one.subjects)}, {_names(one.label)}) in {one.low:g}..{one.high:g}"
+    if isinstance(one, Predicts):
+        return f"{next(iter(one.functions))}({', '.join(one.fields)}) in {_names(one.labels)}"
+    assert isinstance(one, Confidence)
+    return f"confidence({', '.join(one.fields)}, {_names(one.label)}) in {one.low:g}..{one.high:g}"
 
 
-def _names(names: syntax.Names) -> str:
+def _names(names: Names) -> str:
     return names.name or "[" + ", ".join(f'"{text}"' for text in names.texts) + "]"

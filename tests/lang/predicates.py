@@ -10,6 +10,15 @@ from collections.abc import Mapping
 
 from hcmlang import lang
 from hcmlang.lang import syntax
+from hcmlang.lang.predicates.affix import Affix
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.contains import Contains
+from hcmlang.lang.predicates.equals import Equals
+from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not
+from hcmlang.lang.predicates.length import Length
+from hcmlang.lang.predicates.matches import Matches
+from hcmlang.lang.predicates.similarity import Similarity
+from hcmlang.lang.predicates.uses_only import UsesOnly
 
 Scope = Mapping[str, lang.Value]
 
@@ -19,45 +28,47 @@ def kept(constraint: syntax.Constraint, fields: Mapping[str, str], scope: Scope)
     return holds(constraint.predicate, fields, scope) != (constraint.kind == "forbid")
 
 
-def holds(predicate: syntax.Predicate, fields: Mapping[str, str], scope: Scope) -> bool:
-    if isinstance(predicate, syntax.Constant):
+def holds(predicate: Formula, fields: Mapping[str, str], scope: Scope) -> bool:
+    if isinstance(predicate, Constant):
         return predicate.value
-    if isinstance(predicate, syntax.Not):
+    if isinstance(predicate, Not):
         return not holds(predicate.part, fields, scope)
-    if isinstance(predicate, syntax.Combined):
+    if isinstance(predicate, Combined):
         answers = [holds(part, fields, scope) for part in predicate.parts]
         return False not in answers if predicate.every else True in answers
-    assert not isinstance(predicate, syntax.Novelty | syntax.Predicts | syntax.Confidence)
-    subject: lang.Value = fields[predicate.subject] if predicate.subject in fields else scope[predicate.subject]
+    assert not predicate.needs
+    (name,) = predicate.subjects
+    subject: lang.Value = fields[name] if name in fields else scope[name]
     if isinstance(subject, list):
-        assert isinstance(predicate, syntax.Contains)
+        assert isinstance(predicate, Contains)
         listed = [phrase in subject for phrase in _texts(predicate.phrases, fields, scope)]
         return False not in listed if predicate.quantity == "all" else True in listed
     return _simple(predicate, subject, fields, scope)
 
 
-def _simple(predicate: syntax.Simple, subject: str, fields: Mapping[str, str], scope: Scope) -> bool:
-    if isinstance(predicate, syntax.Count):
+def _simple(predicate: Predicate, subject: str, fields: Mapping[str, str], scope: Scope) -> bool:
+    if isinstance(predicate, Length):
         sizes = {"words": len(words(subject)), "chars": len(subject), "sentences": sentences(subject)}
         return predicate.low <= sizes[predicate.measure] <= predicate.high
-    if isinstance(predicate, syntax.Contains):
+    if isinstance(predicate, Contains):
         found = [occurs(phrase, subject) for phrase in _texts(predicate.phrases, fields, scope)]
         return False not in found if predicate.quantity == "all" else True in found
-    if isinstance(predicate, syntax.Edge):
+    if isinstance(predicate, Affix):
         (phrase,) = _texts(predicate.phrase, fields, scope)
         places = occurrences(phrase, subject)
         return any(begin == 0 if predicate.side == "starts" else end == len(subject) for begin, end in places)
-    if isinstance(predicate, syntax.Matches):
+    if isinstance(predicate, Matches):
         return re.search(predicate.regex, subject, re.IGNORECASE if predicate.ignore_case else 0) is not None
-    if isinstance(predicate, syntax.UsesOnly):
+    if isinstance(predicate, UsesOnly):
         return all(char in predicate.charset for char in subject)
-    if isinstance(predicate, syntax.Similarity):
+    if isinstance(predicate, Similarity):
         (other,) = _texts(predicate.other, fields, scope)
         return predicate.low <= similarity(subject, other) <= predicate.high
+    assert isinstance(predicate, Equals)
     return any(subject == text for text in _texts(predicate.texts, fields, scope))
 
 
-def _texts(names: syntax.Names, fields: Mapping[str, str], scope: Scope) -> tuple[str, ...]:
+def _texts(names: Names, fields: Mapping[str, str], scope: Scope) -> tuple[str, ...]:
     if names.name is None:
         return names.texts
     value: lang.Value = fields[names.name] if names.name in fields else scope[names.name]

@@ -37,7 +37,7 @@ def test_a_record_conforms_field_by_field() -> None:
     assert not program.conforms({"one": "a b", "two": "a c too"})
 
 
-@pytest.mark.parametrize("dialect", lang.DIALECTS)
+@pytest.mark.parametrize("dialect", lang.dialects())
 def test_what_is_drawn_conforms(dialect: lang.Dialect) -> None:
     """The rules of a dialect accept what they draw; but for those that a mask takes more away from, and those that recur,
     which llguidance reads in one way only."""

@@ -12,14 +12,21 @@ from hypothesis import strategies as st
 from llguidance import LLMatcher
 
 from hcmlang.diagnostics import Source, Span
-from hcmlang.lang import syntax
-from hcmlang.lang.automata import Effort, automaton, representatives, search
 from hcmlang.lang.characters import kind, spellings
-from hcmlang.lang.emit.masks import NoMask, mask
+from hcmlang.lang.emit.lark import mask
 from hcmlang.lang.emit.trial import bytes_tokenizer
-from hcmlang.lang.evaluate import compile_predicate
-from hcmlang.lang.machines import Machine, machine
-from hcmlang.lang.plain import Definitions, Unknown
+from hcmlang.lang.evaluate import compile_formula
+from hcmlang.lang.machines import machine
+from hcmlang.lang.patterns.automata import Effort, automaton, representatives, search
+from hcmlang.lang.patterns.plain import Definitions, Unknown
+from hcmlang.lang.predicates.affix import Affix
+from hcmlang.lang.predicates.base import Machine, NoMask
+from hcmlang.lang.predicates.contains import Contains
+from hcmlang.lang.predicates.equals import Equals
+from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not
+from hcmlang.lang.predicates.length import Length
+from hcmlang.lang.predicates.matches import Matches
+from hcmlang.lang.predicates.uses_only import UsesOnly
 from tests.lang.predicates import holds
 
 NIGHTLY = bool(os.environ.get("HCMLANG_NIGHTLY"))
@@ -48,8 +55,8 @@ ranges = st.tuples(st.integers(0, 4), st.one_of(st.integers(0, 4), st.just(float
 )
 
 
-def names(found: Sequence[str], single: bool = False) -> syntax.Names:
-    return syntax.Names(None, tuple(found), SPAN, single)
+def names(found: Sequence[str], single: bool = False) -> Names:
+    return Names(None, tuple(found), SPAN, single)
 
 
 atoms = st.one_of(
@@ -97,32 +104,32 @@ def valid(regex: str) -> bool:
 
 
 counts = st.builds(
-    lambda measure, ends: syntax.Count(measure, "text", ends[0], ends[1], SPAN),
+    lambda measure, ends: Length(measure, "text", ends[0], ends[1], span=SPAN),
     st.sampled_from(["words", "chars", "sentences"]),
     ranges,
 )
 searches = st.builds(
-    lambda quantity, found: syntax.Contains("text", quantity, names(found), SPAN),
+    lambda quantity, found: Contains("text", quantity, names(found), span=SPAN),
     st.sampled_from(["any", "any", "all"]),
     st.lists(phrases, min_size=1, max_size=3),
 )
 edges = st.builds(
-    lambda side, phrase: syntax.Edge("text", side, names([phrase], True), SPAN),
+    lambda side, phrase: Affix("text", side, names([phrase], True), span=SPAN),
     st.sampled_from(["starts", "ends"]),
     phrases,
 )
 matches = st.builds(
-    lambda regex, ignore: syntax.Matches("text", regex, ignore, SPAN), regexes.filter(valid), st.booleans()
+    lambda regex, ignore: Matches("text", regex, ignore, span=SPAN), regexes.filter(valid), st.booleans()
 )
-members = st.lists(texts, max_size=3).map(lambda found: syntax.Member("text", names(found), SPAN))
-only = sets.map(lambda found: syntax.UsesOnly("text", found, SPAN))
-constants = st.booleans().map(syntax.Constant)
+members = st.lists(texts, max_size=3).map(lambda found: Equals("text", names(found), span=SPAN))
+only = sets.map(lambda found: UsesOnly("text", found, span=SPAN))
+constants = st.booleans().map(Constant)
 simple = st.one_of(counts, searches, edges, members, only, constants)
-predicates: st.SearchStrategy[syntax.Predicate] = st.recursive(
+predicates: st.SearchStrategy[Formula] = st.recursive(
     st.one_of(simple, matches),
     lambda inner: st.one_of(
-        inner.map(syntax.Not),
-        st.builds(syntax.Combined, st.booleans(), st.lists(inner, min_size=1, max_size=2).map(tuple)),
+        inner.map(Not),
+        st.builds(Combined, st.booleans(), st.lists(inner, min_size=1, max_size=2).map(tuple)),
     ),
     max_leaves=3,
 )
@@ -135,12 +142,12 @@ def run(made: Machine, text: str) -> bool:
     return made.accepts(state)
 
 
-def contains(phrase: str) -> syntax.Predicate:
-    return syntax.Contains("text", "any", names([phrase]), SPAN)
+def contains(phrase: str) -> Formula:
+    return Contains("text", "any", names([phrase]), span=SPAN)
 
 
-def matching(regex: str, ignore: bool = False) -> syntax.Predicate:
-    return syntax.Matches("text", regex, ignore, SPAN)
+def matching(regex: str, ignore: bool = False) -> Formula:
+    return Matches("text", regex, ignore, span=SPAN)
 
 
 @many
@@ -154,16 +161,16 @@ def matching(regex: str, ignore: bool = False) -> syntax.Predicate:
 @example(matching(r"\w"), "½")
 @example(matching(r"\s"), "\x1c")
 @given(predicates, texts)
-def test_a_machine_agrees_with_testing(predicate: syntax.Predicate, text: str) -> None:
+def test_a_machine_agrees_with_testing(predicate: Formula, text: str) -> None:
     made = machine(predicate, "text")
     assume(made is not None)
     assert made is not None
-    assert run(made, text) == compile_predicate(predicate)({"text": text})
+    assert run(made, text) == compile_formula(predicate)({"text": text})
 
 
 @many
 @given(predicates, texts, st.data())
-def test_characters_of_one_kind_are_alike(predicate: syntax.Predicate, text: str, data: st.DataObject) -> None:
+def test_characters_of_one_kind_are_alike(predicate: Formula, text: str, data: st.DataObject) -> None:
     """What is not special may be replaced by another character of its kind: so one of a kind stands for all."""
     made = machine(predicate, "text")
     assume(made is not None)
@@ -182,26 +189,26 @@ def test_characters_of_one_kind_are_alike(predicate: syntax.Predicate, text: str
 
 @many
 @given(st.one_of(simple, searches, edges), texts)
-def test_testing_agrees_with_the_definition(predicate: syntax.Predicate, text: str) -> None:
+def test_testing_agrees_with_the_definition(predicate: Formula, text: str) -> None:
     """Apart from the dotted and the dotless i, which Python takes for one another, though neither is the other's case."""
     assume(not set("\u0130\u0131") & set(repr(predicate) + text))
-    assert compile_predicate(predicate)({"text": text}) == holds(predicate, {"text": text}, {})
+    assert compile_formula(predicate)({"text": text}) == holds(predicate, {"text": text}, {})
 
 
 @many
 @given(matches, texts)
-def test_regexes_are_those_of_python(predicate: syntax.Matches, text: str) -> None:
+def test_regexes_are_those_of_python(predicate: Matches, text: str) -> None:
     """Apart from characters on which the two libraries' tables differ."""
     assume(text.isascii() and "\x1c" not in text)
     assume(not set("\u0130\u0131") & set(predicate.regex) and r"\B" not in predicate.regex)
-    assert compile_predicate(predicate)({"text": text}) == holds(predicate, {"text": text}, {})
+    assert compile_formula(predicate)({"text": text}) == holds(predicate, {"text": text}, {})
 
 
 @settings(many, max_examples=1500 if NIGHTLY else 120)
 @example(contains("k"), "a \u212a")
 @example(matching("(?i)so"), "SO")
 @given(predicates, texts.filter(bool))
-def test_a_mask_agrees_with_testing(predicate: syntax.Predicate, text: str) -> None:
+def test_a_mask_agrees_with_testing(predicate: Formula, text: str) -> None:
     try:
         written = mask(predicate, "".join(sorted({*text, *"an "})))
     except NoMask:
@@ -214,7 +221,7 @@ def test_a_mask_agrees_with_testing(predicate: syntax.Predicate, text: str) -> N
         accepted = False
     else:
         accepted = matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
-    assert bool(accepted) == compile_predicate(predicate)({"text": text}), grammar
+    assert bool(accepted) == compile_formula(predicate)({"text": text}), grammar
 
 
 def test_every_spelling_is_known() -> None:
@@ -232,7 +239,7 @@ def test_every_spelling_is_known() -> None:
 
 @pytest.mark.parametrize("charset", ["a1 .,!?", "a-z", "a1", " "])
 def test_unknown_text_is_never_proven_to_use_only_some_characters(charset: str) -> None:
-    made = machine(syntax.Not(syntax.UsesOnly("text", charset, SPAN)), "text")
+    made = machine(Not(UsesOnly("text", charset, span=SPAN)), "text")
     assert made is not None
     anything = automaton(Definitions(Unknown(), {}, frozenset()))
     assert search(anything, [made], 1_000, Effort()) is not None

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hcmlang.lang import Row
-from hcmlang.lang.draft import DIALECTS, Dialect
+from hcmlang.lang.draft import Dialect
+from hcmlang.lang.emit import dialects
 from hcmlang.lang.passes import BINDING, PASSES
 from hcmlang.lang.passes.fill import draft_of
 from tests.lang.drafts import show
@@ -29,7 +30,7 @@ def after(text: str, last: str) -> str:
     """The draft after a pass and all before it."""
     program, found = read(text)
     assert program is not None, found
-    dialect: Dialect = next((one for one in DIALECTS if f"# dialect: {one}\n" in text), "sampler")
+    dialect: Dialect = next((one for one in dialects() if f"# dialect: {one}\n" in text), "sampler")
     draft = draft_of(program.tree, SCOPE | {"hypothesis.triggers": ["not", "the plot", "never"]}, dialect)
     for number, (name, one) in enumerate(zip(NAMES, PASSES, strict=True)):
         draft = one(draft)

@@ -50,7 +50,7 @@ def examined(text: str, name: str = "program.hcm", seconds: float = SECONDS, few
 
 
 def compiled_and_written(program: lang.Program, scope: Mapping[str, lang.Value], seconds: float, few: bool) -> None:
-    for dialect in lang.DIALECTS[: 2 if few else None]:
+    for dialect in lang.dialects()[: 2 if few else None]:
         try:
             with in_time(f"compiling it for {dialect}", seconds):
                 compiled = program.bind(scope).compile(lang.Row(1, 0), dialect)

@@ -85,7 +85,7 @@ def try_program(totals: Totals, one: Usable, draws: int, walks: int, written: in
         totals.refused[one.refused] += 1
         return
     totals.programs += 1
-    for dialect in lang.DIALECTS:
+    for dialect in lang.dialects():
         compiled = one.bound.compile(lang.Row(1, 0), dialect)
         totals.levels.update(f"{dialect} {guarantee.level}" for guarantee in compiled.guarantees)
     for index in range(draws):

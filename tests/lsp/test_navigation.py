@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hcmlang.lang.scope import RESERVED
+from hcmlang.lang.words import reserved
 from hcmlang.lsp import words
 from hcmlang.lsp.definition import CannotRename, references, renamable, rename, symbols
 from hcmlang.lsp.documents import Document
@@ -65,7 +65,7 @@ def test_hover_in_a_prompt(mark: Mark) -> None:
 
 
 def test_every_word_of_the_language_is_explained() -> None:
-    assert [word for word in RESERVED if words.explain(word) is None] == []
+    assert [word for word in reserved() if words.explain(word) is None] == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.engines.base import Call, Completion
 from hcmlang.engines.local.transformers import TransformersEngine
 from hcmlang.engines.sampler import SamplerEngine
-from hcmlang.lang import DIALECTS, Dialect, Row
+from hcmlang.lang import Dialect, Row, dialects
 from hcmlang.spec.model import Characterize
 from hcmlang.teachers.base import Case
 from hcmlang.teachers.hypotheses import RIGHT, SHOWN, answer_program, merged
@@ -293,7 +293,7 @@ def test_what_an_engine_cannot_use_at_all_is_told() -> None:
 # --------------------------------------------------------------------------------------------------------- real parts
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", dialects())
 def test_the_program_of_the_answers_suits_every_engine(dialect: Dialect) -> None:
     bound = answer_program().bind(
         {"group.gold": "negative", "group.predicted": "positive", "group.numbers": ["1", "2", "3"]}

@@ -7,29 +7,22 @@ from dataclasses import replace
 from itertools import islice
 
 from hcmlang.diagnostics import Diagnostic, Span, closest, did_you_mean
-from hcmlang.lang import graph
-from hcmlang.lang.predicates import operand, simple_predicates, subjects
-from hcmlang.lang.scope import RESERVED, Kind
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.formula import Formula, predicates_in
+from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import (
     Alternation,
-    Asked,
-    Confidence,
     Constraint,
-    Contains,
-    Member,
-    Names,
-    Novelty,
     OneOf,
     Pattern,
-    Predicate,
-    Predicts,
     Reference,
-    Simple,
     Tree,
     Value,
 )
+from hcmlang.lang.words import reserved
 
-#: Undefined rules that are told; where nothing is defined, the first few are enough.
+#: Undefined rules to report; where nothing is defined, the first few are enough.
 _MOST_UNDEFINED = 20
 
 
@@ -47,7 +40,7 @@ def _lists(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         if one.name is None:
             continue
         kind = names.get(one.name)
-        if one.name in RESERVED:
+        if one.name in reserved():
             message = f"`{one.name}` is a word of the language"
             yield Diagnostic("reserved-name", message, one.span, "choose another name")
         elif kind is not None and (not kind.is_list or kind.values != lists.get(one.name)):
@@ -83,9 +76,9 @@ def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
                 for choice in part.choices:
                     if choice.guard is not None:
                         yield from _guard(choice.guard, tree, names)
-        told = list(islice(_runs(missing), left))
-        left -= len(told)
-        yield from (_undefined(run, rules, names, fields) for run in told)
+        reported = list(islice(_runs(missing), left))
+        left -= len(reported)
+        yield from (_undefined(run, rules, names, fields) for run in reported)
 
 
 def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
@@ -104,7 +97,7 @@ def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
 #: Words of the language that a user may take for something to write in a rule.
 _WORDS = {
     "or": "alternatives are separated by `|`",
-    "and": 'parts stand one after the other: `"a" "b"`',
+    "and": 'write parts one after the other: `"a" "b"`',
     "one_of": 'write `one_of("a", "b")`',
     "text_of": "write `text_of(words: 6..30)`",
     "record": "write `record { ... }`, as the first rule",
@@ -121,9 +114,9 @@ def _undefined(
         message = "there are no rules " + ", ".join(f"`{one.name}`" for one in run)
         hint = f'if this is a text, put it in quotes: "{" ".join(one.name for one in run)}"'
         return Diagnostic("undefined-rule", message, span, hint)
-    if part.name in RESERVED and part.name not in fields:
+    if part.name in reserved() and part.name not in fields:
         hint = _WORDS.get(part.name, f'if this is a text, put it in quotes: "{part.name}"')
-        return Diagnostic("undefined-rule", f"`{part.name}` cannot stand here", part.span, hint)
+        return Diagnostic("undefined-rule", f"`{part.name}` is not allowed here", part.span, hint)
     if part.name in names:
         written = f"one_of({part.name})" if names[part.name].is_list else "{" + part.name + "}"
         message = f"`{part.name}` is a value, not a rule"
@@ -148,117 +141,93 @@ def _value(
             hint = f'if this is a text, put it in quotes: "{name}"'
         yield Diagnostic("unknown-name", f"there is no value `{name}`", span, hint)
     elif kind.is_list and not wanted_list:
-        yield Diagnostic("wrong-type", f"`{name}` is a list; one text is wanted", span, f"write `one_of({name})`")
+        yield Diagnostic("wrong-type", f"`{name}` is a list; a text is expected", span, f"write `one_of({name})`")
     elif wanted_list and not kind.is_list:
-        yield Diagnostic("wrong-type", f"`{name}` is one text; a list is wanted", span, "write `{" + name + "}`")
+        yield Diagnostic("wrong-type", f"`{name}` is one text; a list is expected", span, "write `{" + name + "}`")
 
 
-def _guard(guard: Predicate, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+def _guard(guard: Formula, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     """A guard is decided before anything is written, so it speaks of values in scope only."""
     fields = {field.name for field in tree.fields}
-    for simple in simple_predicates(guard):
-        if isinstance(simple, Novelty | Predicts | Confidence) or set(subjects(simple)) & fields:
+    for predicate in predicates_in(guard):
+        if predicate.needs or set(predicate.subjects) & fields:
             message = "a condition of an alternative is decided before anything is written"
-            hint = "speak of values in scope here (`target`, `hypothesis.kind`); `require` speaks of what is written"
-            yield Diagnostic("guard-on-text", message, simple.span, hint)
+            hint = "use values in scope here (`target`, `hypothesis.kind`); use `require` for what is written"
+            yield Diagnostic("guard-on-text", message, predicate.span, hint)
         else:
-            yield from _scoped(simple, names, fields)
+            yield from _scoped(predicate, names, fields)
 
 
 def _constraint(constraint: Constraint, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     fields = [field.name for field in tree.fields]
-    for simple in simple_predicates(constraint.predicate):
-        spoken = subjects(simple)
-        if isinstance(simple, Predicts | Confidence):
-            yield from _asked(simple, tree, names)
-        elif spoken[0] in fields:
-            yield from _operand(simple, names, set(fields))
-        elif spoken[0] in names:
-            yield from _scoped(simple, names, set(fields))
+    for predicate in predicates_in(constraint.predicate):
+        subject = predicate.subjects[0]
+        if predicate.needs & {"classifier", "judge"}:
+            yield from _classified(predicate, tree, names)
+        elif subject in fields:
+            yield from _operand(predicate, names, set(fields))
+        elif subject in names:
+            yield from _scoped(predicate, names, set(fields))
         else:
-            yield _no_field(spoken[0], simple.span, tree)
-            yield from _operand(simple, names, set(fields))
+            yield _no_field(subject, predicate.span, tree)
+            yield from _operand(predicate, names, set(fields))
 
 
 def _no_field(name: str, span: Span, tree: Tree) -> Diagnostic:
     fields = [field.name for field in tree.fields]
     if name in graph.rules_of(tree):
-        message = f"`{name}` is a part of what the program writes; a constraint speaks of the whole text"
+        message = f"`{name}` is a part of what the program writes; a constraint is about the whole text"
         return Diagnostic("unknown-field", message, span, f"write `{'` or `'.join(fields)}`")
     return Diagnostic("unknown-field", f"the program writes no `{name}`", span, did_you_mean(name, fields))
 
 
-def _asked(simple: Predicts | Confidence, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+def _classified(predicate: Predicate, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
+    """A predicate about the label that the classifier, or a judge, gives."""
     fields = [field.name for field in tree.fields]
-    word = "confidence" if isinstance(simple, Confidence) else "judge" if simple.judge else "predicts"
-    wrong = [name for name in simple.subjects if name not in fields]
+    wrong = [name for name in predicate.subjects if name not in fields]
     if wrong:
-        yield _no_field(wrong[0], simple.span, tree)
-    elif set(simple.subjects) != set(fields):
-        message = f"the classifier reads {len(fields)} texts, `{word}` names {len(set(simple.subjects))}"
-        yield Diagnostic("wrong-arguments", message, simple.span, f"name them all: `{word}({', '.join(fields)})`")
-    yield from _operand(simple, names, set(fields))
-    label = operand(simple)
+        yield _no_field(wrong[0], predicate.span, tree)
+    elif set(predicate.subjects) != set(fields):
+        word = next(iter(predicate.functions), "it")
+        message = f"the classifier reads {len(fields)} texts, `{word}` names {len(set(predicate.subjects))}"
+        yield Diagnostic("wrong-arguments", message, predicate.span, f"name them all: `{word}({', '.join(fields)})`")
+    yield from _operand(predicate, names, set(fields))
+    label = predicate.operand
     known = names["labels"].values if "labels" in names else None
     for text in label.texts if label else ():
         if known and label and text not in known:
             yield Diagnostic("unknown-label", f"there is no label `{text}`", label.span, did_you_mean(text, known))
 
 
-def _scoped(simple: Simple | Asked, names: Mapping[str, Kind], fields: set[str]) -> Iterator[Diagnostic]:
+def _scoped(predicate: Predicate, names: Mapping[str, Kind], fields: set[str]) -> Iterator[Diagnostic]:
     """A predicate about a value in scope."""
-    name = subjects(simple)[0]
+    name = predicate.subjects[0]
     if name not in names:
-        yield Diagnostic("unknown-name", f"there is no value `{name}`", simple.span, did_you_mean(name, names))
+        yield Diagnostic("unknown-name", f"there is no value `{name}`", predicate.span, did_you_mean(name, names))
         return
     kind = names[name]
-    if kind.is_list and not isinstance(simple, Contains):
+    if kind.is_list and not predicate.takes_lists:
         hint = f'write `{name} contains "..."`'
-        yield Diagnostic("wrong-type", f"`{name}` is a list; one text is wanted", simple.span, hint)
-    yield from _operand(simple, names, fields)
-    if isinstance(simple, Member) and kind.values is not None and not kind.is_list:
-        for text in simple.texts.texts:
+        yield Diagnostic("wrong-type", f"`{name}` is a list; a text is expected", predicate.span, hint)
+    yield from _operand(predicate, names, fields)
+    operand = predicate.operand
+    if operand and predicate.compares_whole_texts and kind.values is not None and not kind.is_list:
+        for text in operand.texts:
             if text not in kind.values:
                 message = f"`{name}` is never `{text}`"
-                yield Diagnostic("impossible-guard", message, simple.texts.span, did_you_mean(text, kind.values))
+                yield Diagnostic("impossible-guard", message, operand.span, did_you_mean(text, kind.values))
 
 
-def _operand(simple: Simple | Asked, names: Mapping[str, Kind], fields: set[str]) -> Iterator[Diagnostic]:
-    """What a predicate compares with."""
-    compared: Names | None = operand(simple)
-    if compared is None or compared.name is None:
+def _operand(predicate: Predicate, names: Mapping[str, Kind], fields: set[str]) -> Iterator[Diagnostic]:
+    """What a predicate compares with: of the right type, or with a hint at the predicate's other form."""
+    operand = predicate.operand
+    if operand is None or operand.name is None:
         return
-    if compared.name in fields:
-        if not compared.single:
-            message = f"`{compared.name}` is one text; a list is wanted"
-            yield Diagnostic("wrong-type", message, compared.span, f"write `{_with_text(simple, compared.name)}`")
+    if operand.name in fields:
+        if not operand.single:
+            message = f"`{operand.name}` is one text; a list is expected"
+            yield Diagnostic("wrong-type", message, operand.span, f"write `{predicate.respelled(operand.name, True)}`")
         return
-    found = list(_value(compared.name, compared.span, names, wanted_list=not compared.single, written=True))
-    for one in found:
-        if one.code == "wrong-type":
-            yield Diagnostic(one.code, one.message, one.span, f"write `{_other_form(simple, compared)}`")
-        else:
-            yield one
-
-
-def _other_form(simple: Simple | Asked, compared: Names) -> str:
-    """The predicate with a list instead of a text, or the other way round."""
-    subject = subjects(simple)[0]
-    if not compared.single:
-        return _with_text(simple, compared.name or "")
-    if isinstance(simple, Contains):
-        return f"{subject} contains any {compared.name}"
-    if isinstance(simple, Member):
-        return f"{subject} in {compared.name}"
-    if isinstance(simple, Predicts):
-        return f"{'judge' if simple.judge else 'predicts'}({', '.join(simple.subjects)}) in {compared.name}"
-    return f"one text in place of {compared.name}"
-
-
-def _with_text(simple: Simple | Asked, name: str) -> str:
-    subject = subjects(simple)[0]
-    if isinstance(simple, Contains):
-        return f"{subject} contains {name}"
-    if isinstance(simple, Predicts):
-        return f"{'judge' if simple.judge else 'predicts'}({', '.join(simple.subjects)}) == {name}"
-    return f"{subject} == {name}"
+    for one in _value(operand.name, operand.span, names, wanted_list=not operand.single, written=True):
+        wrong = one.code == "wrong-type"
+        yield replace(one, hint=f"write `{predicate.respelled(operand.name, not operand.single)}`") if wrong else one

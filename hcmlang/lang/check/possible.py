@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import combinations
 
 from hcmlang.diagnostics import Diagnostic
-from hcmlang.lang import bounds, graph
-from hcmlang.lang.automata import Automaton, Effort, TooLarge, automaton, search
 from hcmlang.lang.evaluate import fill
-from hcmlang.lang.machines import Machine, machine
-from hcmlang.lang.plain import Definitions, Unknown, spaced_out
-from hcmlang.lang.predicates import operand, simple_predicates
+from hcmlang.lang.machines import machine
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.patterns.automata import Automaton, Effort, TooLarge, automaton, search
+from hcmlang.lang.patterns.plain import Definitions, Unknown, spaced_out
+from hcmlang.lang.predicates.base import Machine, Predicate
+from hcmlang.lang.predicates.formula import Not, predicates_in
 from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import (
     CharClass,
     Constraint,
-    Contains,
-    Count,
     Field,
     FreeText,
     Literal,
-    Not,
     OneOf,
     Pattern,
     Reference,
@@ -36,8 +33,6 @@ _MAX_STATES = 6_000
 _MOST_CONSTRAINTS = 30
 #: Texts that a constraint may compare with; one with a longer list is left to a run.
 _MOST_TEXTS = 5_000
-#: Phrases of a `contains all` that are looked for.
-_MOST_OF_ALL = 20
 #: What writes something, literals apart.
 _PIECES = (CharClass, ScopeValue, OneOf, FreeText)
 
@@ -69,14 +64,12 @@ def _field(tree: Tree, field: Field, effort: Effort) -> Iterator[Diagnostic]:
     lists = {name: list(texts) for name, texts in tree.lists}
     found: list[tuple[Constraint, Machine]] = []
     for constraint in wanted:
-        predicate = fill(constraint.predicate, lists)
-        if sum(len(other.texts) for one in simple_predicates(predicate) if (other := operand(one))) > _MOST_TEXTS:
+        formula = fill(constraint.predicate, lists)
+        if sum(len(other.texts) for one in predicates_in(formula) if (other := one.operand)) > _MOST_TEXTS:
             continue
-        if constraint.kind == "require" and isinstance(predicate, Contains) and predicate.quantity == "all":
-            # What cannot have these cannot have all.
-            first = replace(predicate.phrases, texts=predicate.phrases.texts[:_MOST_OF_ALL])
-            predicate = replace(predicate, phrases=first)
-        made = machine(Not(predicate) if constraint.kind == "forbid" else predicate, field.name)
+        if constraint.kind == "require" and isinstance(formula, Predicate):
+            formula = formula.relaxed()
+        made = machine(Not(formula) if constraint.kind == "forbid" else formula, field.name)
         if made is not None:
             found.append((constraint, made))
     if not found:
@@ -103,12 +96,11 @@ def _possible(written: Automaton, machines: list[Machine], effort: Effort) -> bo
 
 
 def _impossible(constraint: Constraint, field: Field, tree: Tree) -> Diagnostic:
-    predicate, rules = constraint.predicate, graph.rules_of(tree)
+    predicate = constraint.predicate
     why = f"nothing that `{field.name}` can write keeps it"
-    if isinstance(predicate, Count) and constraint.kind == "require" and predicate.measure != "sentences":
-        measured = (bounds.words if predicate.measure == "words" else bounds.chars)(field.pattern, rules)
-        if measured.low > predicate.high or measured.high < predicate.low:
-            why = f"`{field.name}` has {bounds.in_words(measured)} {predicate.measure}"
+    if isinstance(predicate, Predicate) and constraint.kind == "require":
+        proof = predicate.proof(field.pattern, graph.rules_of(tree))
+        why = proof[1] if proof and proof[0] is False else why
     message = f"`{constraint.source}` can never hold: {why}"
     return Diagnostic("impossible-constraint", message, constraint.span, "change the constraint, or the rules")
 

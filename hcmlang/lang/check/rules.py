@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 
 from hcmlang.diagnostics import Diagnostic, Span
-from hcmlang.lang import graph
 from hcmlang.lang.evaluate import decide
-from hcmlang.lang.free_text import sentence_words
-from hcmlang.lang.predicates import operand, simple_predicates
-from hcmlang.lang.scope import RESERVED, Kind, Value
-from hcmlang.lang.syntax import Alternation, Field, FreeText, Member, Pattern, Predicate, Reference, Rule, Tree
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.patterns.free_text import sentence_words
+from hcmlang.lang.predicates.formula import Formula, predicates_in
+from hcmlang.lang.scope import Kind, Value
+from hcmlang.lang.syntax import Alternation, Field, FreeText, Pattern, Reference, Rule, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
+from hcmlang.lang.words import reserved
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
@@ -30,9 +31,9 @@ def _named(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         if rule.name in first:
             before = first[rule.name].span
             other = f" of {before.source.name}" if before.source != rule.span.source else ""
-            hint = f"it is defined in line {before.line}{other} already; join the two with `|`"
+            hint = f"it is already defined in line {before.line}{other} already; join the two with `|`"
             yield Diagnostic("duplicate-rule", f"the rule `{rule.name}` is defined twice", rule.span, hint)
-        elif rule.name in RESERVED:
+        elif rule.name in reserved():
             message = f"`{rule.name}` is a word of the language"
             yield Diagnostic("reserved-name", message, rule.span, "choose another name")
         elif rule.name in names:
@@ -45,7 +46,7 @@ def _named(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
         if field.name in fields[:number]:
             message = "two fields of the record have the same name"
             yield Diagnostic("duplicate-rule", message, field.span, "choose another name")
-        elif field.name in names or field.name in RESERVED:
+        elif field.name in names or field.name in reserved():
             hint = "choose another name"
             yield Diagnostic("reserved-name", f"`{field.name}` cannot name a field", field.span, hint)
 
@@ -76,9 +77,7 @@ def _endless(tree: Tree) -> Iterator[Diagnostic]:
         places.setdefault(rule.name, rule.span)
     for circle in _circles({name: used - ending for name, used in uses.items() if name not in ending}, list(places)):
         shown = _listed(circle)
-        verb = (
-            f"the rule {shown} never comes to an end" if len(circle) == 1 else f"the rules {shown} never come to an end"
-        )
+        verb = f"the rule {shown} never ends" if len(circle) == 1 else f"the rules {shown} never end"
         hint = "give it an alternative that does not lead back to itself"
         if len(circle) > 1:
             hint = "they lead back to each other; give one of them an alternative that does not"
@@ -87,7 +86,7 @@ def _endless(tree: Tree) -> Iterator[Diagnostic]:
         if rule.name not in ending:
             continue
         if rule.shared and rule.name in graph.reachable(rule.name, uses):
-            hint = f"a choice that is made once cannot depend on itself; write `{rule.name} := ...`"
+            hint = f"a choice made once cannot depend on itself; write `{rule.name} := ...`"
             yield Diagnostic("endless-rule", f"the rule `{rule.name}` leads back to itself", rule.span, hint)
         elif rule.name in left:
             hint = 'write a repetition, `"a" ("b")*`, or put what recurs last'
@@ -132,12 +131,12 @@ def _free_text(tree: Tree) -> Iterator[Diagnostic]:
                 continue
             lengths = [part.chars is not None, part.words != (0, 0)]
             if all(lengths) and id(part) not in whole:
-                hint = "give one of them, and say the other of the whole text: `require chars(text) in 20..200`"
+                hint = "give one of them, and bound the other for the whole text: `require chars(text) in 20..200`"
                 message = "a part of a text cannot be bounded by words and by characters"
                 yield Diagnostic("two-lengths", message, part.span, hint)
             if part.sentences and not sentence_words(part):
-                message = "no such number of words can be shared by so many sentences"
-                yield Diagnostic("empty-range", message, part.span, "give each sentence a word at least")
+                message = "this number of words does not fit this number of sentences"
+                yield Diagnostic("empty-range", message, part.span, "give each sentence at least one word")
     for rule in tree.rules:
         if rule.shared:
             inside = [rule.pattern, *(rules[name] for name in graph.reached(rule.pattern, rules))]
@@ -178,17 +177,17 @@ def _rule_span(tree: Tree, body: Pattern) -> Span:
     return next(owner.span for owner in owners if owner.pattern is body)
 
 
-def _span(guard: Predicate) -> Span | None:
-    first = next(simple_predicates(guard), None)
+def _span(guard: Formula) -> Span | None:
+    first = next(predicates_in(guard), None)
     return first.span if first else None
 
 
-def _never(guard: Predicate, labels: tuple[str, ...]) -> bool:
+def _never(guard: Formula, labels: tuple[str, ...]) -> bool:
     """Whether the guard fails for every target and wrong label, whatever else is in scope; a label that does not exist is
     a mistake of its own."""
-    for simple in simple_predicates(guard):
-        compared = operand(simple)
-        if isinstance(simple, Member) and compared and any(text not in labels for text in compared.texts):
+    for predicate in predicates_in(guard):
+        texts = predicate.operand.texts if predicate.operand else ()
+        if predicate.compares_whole_texts and any(text not in labels for text in texts):
             return False
     for target, wrong in product(labels, repeat=2):
         scope: dict[str, Value] = {"target": target, "hypothesis.gold": target}

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hcmlang.diagnostics import Diagnostic, Span
-from hcmlang.lang import graph
-from hcmlang.lang.free_text import WORD_CHARS
-from hcmlang.lang.predicates import simple_predicates
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.patterns.free_text import WORD_CHARS
+from hcmlang.lang.predicates.formula import predicates_in
 from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import Alternation, FreeText, Literal, OneOf, Pattern, Reference, Repeat, Sequence, Tree
 
@@ -43,7 +43,7 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     places = {id(rule.pattern): rule.span for rule in tree.rules} | {id(one.pattern): one.span for one in tree.fields}
     for body in graph.bodies(tree):
         yield from _wide(body, places[id(body)])
-    conditions = sum(1 for constraint in tree.constraints for _ in simple_predicates(constraint.predicate))
+    conditions = sum(1 for constraint in tree.constraints for _ in predicates_in(constraint.predicate))
     if conditions > MAX_CONDITIONS:
         message = f"the constraints have {conditions:,} conditions; {MAX_CONDITIONS} are allowed"
         hint = 'join phrases in one: `contains any ["a", "b"]`'
@@ -52,7 +52,7 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
     used = [part for body in graph.bodies(tree) for part in graph.parts(body) if isinstance(part, OneOf)]
     if (words := sum(len(lists.get(one.name, ())) for one in used)) > MAX_LISTED:
         message = f"the rules use lists with {words:,} words in all, each time counted; {MAX_LISTED:,} are allowed"
-        hint = "give `one_of(...)` a rule of its own, and use that"
+        hint = "make `one_of(...)` a separate rule, and use that"
         yield Diagnostic("too-large", message, used[-1].span, hint)
     for field in tree.fields:
         size = _size(field.pattern, sizes)

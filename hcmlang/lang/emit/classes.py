@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from hcmlang.lang.characters import is_word
-from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times
+from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times
 
 
 def rust(char: str) -> str:

@@ -1,4 +1,4 @@
-"""What an engine says about a compiled grammar, told where the user wrote it."""
+"""Errors of llguidance about a compiled grammar, at the line of the program that caused them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def refused(draft: Draft, field: str, grammar: Grammar, error: str) -> Diagnosti
     """
     rule = _rule(grammar, error)
     place = draft.places.get(rule) or draft.places.get(field)
-    masked = [c for c in draft.clauses if c.predicate in draft.masks.get(field, ())]
+    masked = [c for c in draft.clauses if c.formula in draft.masks.get(field, ())]
     if not rule and masked:
         place = draft.constraints[masked[-1].constraint].span
     meaning, hint = next(

@@ -1,13 +1,44 @@
-"""Compiled rules in GBNF, the grammars of llama.cpp."""
+"""Compiled programs in GBNF, the grammars of llama.cpp."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hcmlang.lang.automata import RightLinear
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.lang.emit.base import StatesEmitter
 from hcmlang.lang.emit.classes import ranges
-from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use, uses
+from hcmlang.lang.patterns.automata import RightLinear, TooLarge
+from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use, uses
+
+if TYPE_CHECKING:
+    from hcmlang.lang.compiled import CompiledProgram
+
+
+class GbnfEmitter(StatesEmitter):
+    """Grammars for llama.cpp."""
+
+    max_states = 500
+
+    def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> str:
+        definitions, formulas = program.definitions(field, given), program.draft.masks.get(field)
+        if not formulas:
+            return to_gbnf(definitions)
+        try:
+            return right_linear_gbnf(self.joined(definitions, formulas, field))
+        except TooLarge as error:
+            message = f"`{field}` and its constraints together are too large for a grammar without intersections"
+            hint = "compile the program for the dialect `gbnf`, which leaves such constraints to be checked"
+            raise DiagnosticError(Diagnostic("no-grammar", message, hint=hint)) from error
+
+    def whole(self, program: CompiledProgram) -> str:
+        """A line `NAME: text` for each field. A field that repeats the text of an earlier one may be any line, because such a
+        grammar cannot express that."""
+        repeated = {name for name in program.fields if program.draft.repeats_earlier(name)}
+        return lines_gbnf(
+            {name: ANY_LINE if name in repeated else self.field(program, name) for name in program.fields}
+        )
 
 
 def to_gbnf(definitions: Definitions) -> str:
@@ -26,7 +57,7 @@ def to_gbnf(definitions: Definitions) -> str:
 
 
 def right_linear_gbnf(grammar: RightLinear) -> str:
-    """The same for rules that were walked through together with constraints."""
+    """The same for rules joined to constraints."""
     lines = []
     for number, (steps, final) in enumerate(zip(grammar.steps, grammar.final, strict=True)):
         options = [f"{_class(chars)} s{target}" for chars, target in steps]
@@ -38,7 +69,7 @@ def right_linear_gbnf(grammar: RightLinear) -> str:
 
 
 def lines_gbnf(fields: Mapping[str, str]) -> str:
-    """A grammar of a line `NAME: text` for each field, of the fields' own grammars; all are on one line each."""
+    """A grammar of a line `NAME: text` for each field, from the fields' grammars."""
     rules, starts = [], []
     for number, (name, grammar) in enumerate(fields.items()):
         begin = "" if number == 0 else "\\n"

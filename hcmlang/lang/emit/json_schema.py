@@ -1,23 +1,40 @@
-"""Compiled rules as a JSON Schema: an object with one text for each field."""
+"""Compiled programs as a JSON Schema: an object with one text for each field."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hcmlang.lang.automata import TooLarge
+from hcmlang.lang.emit.base import Emitter
 from hcmlang.lang.emit.regex import to_regex
-from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+from hcmlang.lang.patterns.automata import TooLarge
+from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use, spaced_out
+
+if TYPE_CHECKING:
+    from hcmlang.lang.compiled import CompiledProgram
+    from hcmlang.lang.draft import Draft
 
 #: Texts that are listed one by one; more are described by a pattern.
 MAX_LISTED = 200
 
 
-def to_json_schema(fields: Mapping[str, Definitions]) -> dict[str, Any]:
-    """The schema. A field is exact where all its texts are listed (`enum`); elsewhere its `pattern` is exact but not kept
-    by every server, and left out for rules that recur or repeat an earlier field, so texts must be tested."""
-    properties = {name: field_schema(definitions) for name, definitions in fields.items()}
-    return {"type": "object", "properties": properties, "required": list(fields), "additionalProperties": False}
+class JsonSchemaEmitter(Emitter):
+    """A field is exact where all its texts are listed (`enum`). Elsewhere its `pattern` is exact, but some servers ignore it,
+    and rules that recur or repeat an earlier field have none. So texts must be tested."""
+
+    def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return field_schema(program.definitions(field, given))
+
+    def whole(self, program: CompiledProgram) -> dict[str, Any]:
+        properties = {name: self.field(program, name) for name in program.fields}
+        required = list(program.fields)
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+    def doubt(self, draft: Draft) -> str | None:
+        listed = (texts(spaced_out(pattern, draft.rules), MAX_LISTED) for pattern in draft.fields.values())
+        if all(found is not None for found in listed):
+            return None
+        return "servers differ in how much of a JSON Schema they keep"
 
 
 def field_schema(definitions: Definitions) -> dict[str, Any]:

@@ -1,25 +1,101 @@
-"""Compiled rules as a grammar in llguidance's Lark syntax, which guides a language model token by token.
+"""Compiled programs as grammars in llguidance's Lark syntax, which guide a language model token by token.
 
-llguidance cuts a text into the longest terminals it can, which would tear apart alternatives with a common beginning.
-So everything that does not recurse is one terminal (upper case), which is exact; only recursive rules are grammar rules.
+llguidance splits a text into the longest terminals it can, which would tear apart alternatives with a common beginning. So
+everything that does not recurse is one terminal (upper case), which is exact; only recursive rules become grammar rules.
+Predicates are terminals that the field's terminal is intersected with (`&`). Measured on llguidance: fifty phrases cost a few
+milliseconds a mask, but two lengths at once, or a length and many phrases, can stop the lexer. So a field gets one length and
+few phrases, and a trial shows whether llguidance takes them (:mod:`hcmlang.lang.emit.trial`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hcmlang.lang.emit.classes import rust_class
-from hcmlang.lang.plain import EMPTY, Chars, Definitions, Either, Join, Plain, Text, Times, Use, uses
+from hcmlang.lang.emit.base import Emitter, machines
+from hcmlang.lang.emit.classes import alphabet, rust_class
+from hcmlang.lang.emit.trial import refusal
+from hcmlang.lang.evaluate import compile_formula
+from hcmlang.lang.patterns.automata import Effort, TooLarge, automaton, search
+from hcmlang.lang.patterns.plain import EMPTY, Chars, Definitions, Either, Join, Plain, Text, Times, Use, uses
+from hcmlang.lang.predicates.base import NoMask
+from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Not, predicates_in
+
+if TYPE_CHECKING:
+    from hcmlang.lang.compiled import CompiledProgram
+
+#: Phrases that the masks of one field may look for.
+MAX_PHRASES = 50
+#: States of the rules and of the search, up to which an intersection is shown to leave a text.
+_MAX_SEARCHED = 2_000
+#: What an instance was given, such as a phrase in one place, may exclude what another constraint requires.
+NOTHING_LEFT = "what was chosen for this instance leaves no text that keeps it"
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A grammar, and for each of its lines the rule that it comes from ("" where it comes from none)."""
+    """A grammar, and for each of its lines the rule that it comes from, or ""."""
 
     text: str
     rules: tuple[str, ...]
+
+
+class LarkEmitter(Emitter):
+    """Grammars for llguidance. Of rules that recur they may refuse some texts, since llguidance splits texts greedily."""
+
+    joins_constraints = True
+    needs_trial = True
+
+    def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> str:
+        return self.grammar(program, field, given).text
+
+    def grammar(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> Grammar:
+        """The field's grammar, with the rule that each line comes from."""
+        definitions = program.definitions(field, given)
+        formulas = program.draft.masks.get(field, ())
+        chars = alphabet(definitions) if formulas else ""
+        empty = all(compile_formula(formula)({field: ""}) for formula in formulas)
+        return to_lark(definitions, [mask(formula, chars) for formula in formulas], empty)
+
+    def refuses(self, program: CompiledProgram, field: str) -> bool:
+        return refusal(self.field(program, field)) is not None
+
+    def excess(self, definitions: Definitions, formulas: Sequence[Formula], field: str) -> str | None:
+        if definitions.recursive:
+            return "the rules lead back to themselves, and llguidance intersects only rules that do not"
+        predicates = [predicate for formula in formulas for predicate in predicates_in(formula)]
+        if sum(predicate.counts for predicate in predicates) > 1:
+            return "the mask has a length already; two can stop the lexer"
+        if sum(predicate.phrase_count for predicate in predicates) > MAX_PHRASES:
+            return f"more than {MAX_PHRASES} phrases make the mask slow"
+        try:
+            mask(formulas[-1], alphabet(definitions))
+        except NoMask as error:
+            return str(error)
+        return None if _possible(definitions, formulas, field) else NOTHING_LEFT
+
+
+def _possible(definitions: Definitions, formulas: Sequence[Formula], field: str) -> bool:
+    """Whether some text keeps all formulas, as far as a short search shows."""
+    try:
+        written = automaton(definitions, _MAX_SEARCHED)
+        return search(written, machines(formulas, field), _MAX_SEARCHED, Effort(), shortest=False) is not None
+    except TooLarge:
+        return True
+
+
+def mask(formula: Formula, alphabet: str) -> str:
+    """A terminal expression that accepts the texts over `alphabet` for which the formula holds. Raises :class:`NoMask`."""
+    if isinstance(formula, Not):
+        return f"~({mask(formula.part, alphabet)})"
+    if isinstance(formula, Combined):
+        parts = [mask(part, alphabet) for part in formula.parts]
+        return "(" + (" & " if formula.every else " | ").join(parts) + ")"
+    if isinstance(formula, Constant):
+        return "/(?s:.*)/" if formula.value else "~/(?s:.*)/"
+    return f"/{formula.mask(alphabet)}/"
 
 
 def to_lark(definitions: Definitions, masks: Sequence[str] = (), accepts_empty: bool = True) -> Grammar:

@@ -1,15 +1,40 @@
-"""Compiled rules as one regular expression, in the syntax that Python, JavaScript and JSON Schema share."""
+"""Compiled programs as regular expressions, in the syntax that Python, JavaScript and JSON Schema share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hcmlang.lang.automata import RightLinear, TooLarge
+from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.lang.emit.base import StatesEmitter
 from hcmlang.lang.emit.classes import python, python_class, text
-from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+from hcmlang.lang.patterns.automata import RightLinear, TooLarge
+from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
 
-#: Characters of a regex beyond which no server would take it.
+if TYPE_CHECKING:
+    from hcmlang.lang.compiled import CompiledProgram
+
+#: No server takes a longer regex.
 MAX_CHARS = 100_000
+
+
+class RegexEmitter(StatesEmitter):
+    """A regular expression that the whole text must match."""
+
+    max_states = 40
+
+    def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> str:
+        """Raises :class:`DiagnosticError` where rules lead back to themselves, or the regex would be too large."""
+        definitions, formulas = program.definitions(field, given), program.draft.masks.get(field)
+        try:
+            if formulas:
+                return right_linear_regex(self.joined(definitions, formulas, field))
+            return to_regex(definitions)
+        except (ValueError, TooLarge, RecursionError) as error:
+            why = str(error) if isinstance(error, ValueError) else "it would be too large"
+            message = f"`{field}` cannot be written as a regular expression: {why}"
+            hint = "an engine that takes grammars can write it"
+            raise DiagnosticError(Diagnostic("no-regex", message, hint=hint)) from error
 
 
 def to_regex(definitions: Definitions) -> str:
@@ -46,8 +71,8 @@ def _expression(plain: Plain, rules: Mapping[str, Plain], memo: dict[str, str]) 
 
 
 def right_linear_regex(grammar: RightLinear) -> str:
-    """The same for rules that were walked through together with constraints: its states are eliminated one by one
-    (Brzozowski and McCluskey 1963). Raises :class:`TooLarge`."""
+    """The same for rules joined to constraints, by state elimination (Brzozowski and McCluskey 1963). Raises
+    :class:`TooLarge`."""
     count = len(grammar.steps)
     begin, end = count, count + 1
     edges: dict[tuple[int, int], str] = {(begin, 0): ""}

@@ -7,11 +7,12 @@ from dataclasses import replace
 from random import Random
 
 from hcmlang.hashing import derive_seed
-from hcmlang.lang import bounds
 from hcmlang.lang.draft import Clause, Draft
-from hcmlang.lang.free_text import share
-from hcmlang.lang.passes.push_down import settle_by_bounds
-from hcmlang.lang.syntax import Count, FreeText, Item, Pattern, Repeat
+from hcmlang.lang.passes.push_down import settle_by_proof
+from hcmlang.lang.patterns import bounds
+from hcmlang.lang.patterns.free_text import share
+from hcmlang.lang.predicates.length import Length
+from hcmlang.lang.syntax import FreeText, Item, Pattern, Reference, Repeat
 from hcmlang.lang.syntax import Sequence as Items
 
 
@@ -25,13 +26,13 @@ def run(draft: Draft) -> Draft:
     for number, clause in enumerate(clauses):
         if clause.settled or not draft.required(clause):
             continue
-        found = settle_by_bounds(clause, draft.fields, draft.rules)
-        predicate = clause.predicate
-        if not found.settled and isinstance(predicate, Count) and predicate.measure == "words":
+        found = settle_by_proof(clause, draft.fields, draft.rules)
+        predicate = clause.formula
+        if not found.settled and isinstance(predicate, Length) and predicate.measure == "words":
             narrowed = _narrowed(draft, predicate, number)
             if narrowed is not None:
                 fields = {**draft.fields, predicate.subject: narrowed}
-                again = settle_by_bounds(clause, fields, draft.rules)
+                again = settle_by_proof(clause, fields, draft.rules)
                 if again.settled:
                     draft, found = replace(draft, fields=fields), again
         clauses[number] = _kept(clause, found)
@@ -40,10 +41,10 @@ def run(draft: Draft) -> Draft:
 
 def _kept(before: Clause, after: Clause) -> Clause:
     """An earlier pass may know better why a clause is not settled."""
-    return after if after.settled or isinstance(after.predicate, Count) else before
+    return after if after.settled or isinstance(after.formula, Length) else before
 
 
-def _narrowed(draft: Draft, count: Count, number: int) -> Pattern | None:
+def _narrowed(draft: Draft, count: Length, number: int) -> Pattern | None:
     """The field with its free texts narrowed; None where it has none in plain sight, or no bounds suffice."""
     pattern = _inlined(draft.fields[count.subject], draft.rules)
     slots = _slots(pattern)
@@ -63,8 +64,6 @@ def _narrowed(draft: Draft, count: Count, number: int) -> Pattern | None:
 
 def _inlined(pattern: Pattern, rules: Mapping[str, Pattern]) -> Pattern:
     """The field with the rules on its outermost level written out, so that its free texts can be seen."""
-    from hcmlang.lang.syntax import Reference
-
     seen: set[str] = set()
     while isinstance(pattern, Reference) and pattern.name in rules and pattern.name not in seen:
         seen.add(pattern.name)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from random import Random
 
 from hcmlang.hashing import derive_seed
-from hcmlang.lang import graph
 from hcmlang.lang.draft import Draft
-from hcmlang.lang.draw import Drawer
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.patterns.draw import Drawer
 from hcmlang.lang.syntax import Literal, Pattern
 
 

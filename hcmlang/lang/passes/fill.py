@@ -1,28 +1,26 @@
-"""Values in scope take the places of their names; guards are decided; what can write nothing vanishes."""
+"""Values in scope replace their names, guards are decided, and what can write nothing is removed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.lang import graph
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Clause, Dialect, Draft
 from hcmlang.lang.evaluate import decide, fill
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.patterns.transform import change_parts, prune
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.formula import Combined, Formula
 from hcmlang.lang.scope import Value
 from hcmlang.lang.syntax import (
     Alternation,
     Choice,
-    Combined,
-    Constraint,
-    Contains,
     OneOf,
     Pattern,
-    Predicate,
     Tree,
 )
 from hcmlang.lang.syntax import Value as ScopeValue
-from hcmlang.lang.transform import change_parts, prune
 
 
 def draft_of(tree: Tree, scope: Mapping[str, Value], dialect: Dialect) -> Draft:
@@ -48,23 +46,21 @@ def draft_of(tree: Tree, scope: Mapping[str, Value], dialect: Dialect) -> Draft:
             hint = "add an alternative without a guard"
             raise DiagnosticError(Diagnostic("nothing-to-write", message, field.span, hint))
     shared = frozenset(rule.name for rule in tree.rules if rule.shared)
-    clauses = tuple(_clause(number, constraint, scope) for number, constraint in enumerate(tree.constraints))
+    clauses = tuple(Clause(fill(one.predicate, scope), number) for number, one in enumerate(tree.constraints))
     places = {rule.name: rule.span for rule in tree.rules} | {field.name: field.span for field in tree.fields}
     return Draft(fields, rules, shared, tree.constraints, clauses, dialect, places=places)
 
 
-def _clause(number: int, constraint: Constraint, scope: Mapping[str, Value]) -> Clause:
-    return Clause(fill(constraint.predicate, scope), number)
-
-
-def _has_words(predicate: Predicate, scope: Mapping[str, Value]) -> None:
-    if isinstance(predicate, Combined) and predicate.every:
-        for part in predicate.parts:
+def _has_words(formula: Formula, scope: Mapping[str, Value]) -> None:
+    """Refuse what can never hold because it looks for words of an empty list."""
+    if isinstance(formula, Combined) and formula.every:
+        for part in formula.parts:
             _has_words(part, scope)
-    elif isinstance(predicate, Contains) and (name := predicate.phrases.name) is not None and scope.get(name) == []:
+        return
+    operand = formula.operand if isinstance(formula, Predicate) else None
+    if operand is not None and operand.name is not None and scope.get(operand.name) == []:
         hint = "the hypothesis names no words; a program without this constraint can serve it"
-        message = f"`{name}` is empty"
-        raise DiagnosticError(Diagnostic("empty-list", message, predicate.phrases.span, hint))
+        raise DiagnosticError(Diagnostic("empty-list", f"`{operand.name}` is empty", operand.span, hint))
 
 
 class _Filled:

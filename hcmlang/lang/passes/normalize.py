@@ -1,4 +1,4 @@
-"""Negations stand at single predicates only, and what must hold together is split into clauses of its own."""
+"""Negation normal form: negations stand at single predicates only, and each conjunct is a clause."""
 
 from __future__ import annotations
 
@@ -6,81 +6,53 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hcmlang.lang.draft import Clause, Draft
-from hcmlang.lang.syntax import Combined, Constant, Contains, Not, Predicate
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Not, combination, negation
 
 
 def run(draft: Draft) -> Draft:
-    """Negation normal form (De Morgan), conjunctions split, `contains` joined where one of several will do."""
+    """Move negations inwards (De Morgan), split conjunctions, and join alternatives that are one predicate."""
     clauses: list[Clause] = []
     for clause in draft.clauses:
-        for part in _conjuncts(_positive(clause.predicate)):
+        for part in _conjuncts(_normal(clause.formula, True)):
             settled = "the values in scope decide it" if part == Constant(True) else ""
-            one = replace(clause, predicate=part, settled=settled)
-            if one not in clauses:
-                clauses.append(one)
+            changed = replace(clause, formula=part, settled=settled)
+            if changed not in clauses:
+                clauses.append(changed)
     return draft.with_clauses(clauses)
 
 
-def _positive(predicate: Predicate) -> Predicate:
-    if isinstance(predicate, Not):
-        return _negative(predicate.part)
-    if isinstance(predicate, Combined):
-        return _combined(predicate.every, [_positive(part) for part in predicate.parts])
-    return predicate
-
-
-def _negative(predicate: Predicate) -> Predicate:
-    if isinstance(predicate, Not):
-        return _positive(predicate.part)
-    if isinstance(predicate, Combined):
-        return _combined(not predicate.every, [_negative(part) for part in predicate.parts])
-    return Constant(not predicate.value) if isinstance(predicate, Constant) else Not(predicate)
-
-
-def _combined(every: bool, parts: list[Predicate]) -> Predicate:
-    """Flat, without what is decided."""
-    flat: list[Predicate] = []
-    for part in parts:
+def _normal(formula: Formula, positive: bool) -> Formula:
+    """The formula, or its negation, in normal form."""
+    if isinstance(formula, Not):
+        return _normal(formula.part, not positive)
+    if not isinstance(formula, Combined):
+        return formula if positive else negation(formula)
+    every = formula.every == positive
+    flat: list[Formula] = []
+    for part in (_normal(part, positive) for part in formula.parts):
         inner = part.parts if isinstance(part, Combined) and part.every == every else (part,)
         flat += [one for one in inner if one not in flat]
-    if Constant(not every) in flat:
-        return Constant(not every)
-    rest = [part for part in flat if part != Constant(every)]
-    rest = rest if every else _joined(rest)
-    if not rest:
-        return Constant(every)
-    return rest[0] if len(rest) == 1 else Combined(every, tuple(rest))
+    return combination(every, flat if every else _joined(flat))
 
 
-def _joined(parts: list[Predicate]) -> list[Predicate]:
+def _joined(parts: list[Formula]) -> list[Formula]:
     """`x contains "a" or x contains any ["b", "c"]` is one predicate, which can be placed."""
-    done: list[Predicate] = []
+    done: list[Formula] = []
     for part in parts:
-        before = next((i for i, one in enumerate(done) if _same_search(one, part)), None)
-        if before is None:
+        for position, earlier in enumerate(done):
+            both = isinstance(earlier, Predicate) and isinstance(part, Predicate)
+            if both and (joined := earlier.joined(part)) is not None:  # type: ignore[union-attr, arg-type]
+                done[position] = joined
+                break
+        else:
             done.append(part)
-            continue
-        first = done[before]
-        assert isinstance(first, Contains)
-        assert isinstance(part, Contains)
-        texts = tuple(dict.fromkeys(first.phrases.texts + part.phrases.texts))
-        done[before] = replace(first, phrases=replace(first.phrases, texts=texts))
     return done
 
 
-def _same_search(first: Predicate, second: Predicate) -> bool:
-    return (
-        isinstance(first, Contains)
-        and isinstance(second, Contains)
-        and first.subject == second.subject
-        and first.quantity == second.quantity == "any"
-        and first.phrases.name is second.phrases.name is None
-    )
-
-
-def _conjuncts(predicate: Predicate) -> Iterator[Predicate]:
-    if isinstance(predicate, Combined) and predicate.every:
-        for part in predicate.parts:
+def _conjuncts(formula: Formula) -> Iterator[Formula]:
+    if isinstance(formula, Combined) and formula.every:
+        for part in formula.parts:
             yield from _conjuncts(part)
     else:
-        yield predicate
+        yield formula

@@ -15,19 +15,18 @@ from math import gcd
 from random import Random
 
 from hcmlang.hashing import derive_seed
-from hcmlang.lang import bounds
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Draft
-from hcmlang.lang.evaluate import find_phrase
-from hcmlang.lang.free_text import WORD_CHARS, share
+from hcmlang.lang.patterns import bounds
+from hcmlang.lang.patterns.free_text import WORD_CHARS, share
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.phrases import find_phrase
 from hcmlang.lang.syntax import (
     Alternation,
-    Contains,
     FreeText,
     Item,
     Literal,
     Pattern,
-    Predicate,
     Reference,
     Repeat,
 )
@@ -44,8 +43,8 @@ def run(draft: Draft) -> Draft:
         return draft
     clauses = list(draft.clauses)
     for number, clause in enumerate(clauses):
-        wanted = _wanted(clause.predicate)
-        if clause.settled or wanted is None or not draft.required(clause):
+        wanted = clause.formula
+        if clause.settled or not draft.required(clause) or not isinstance(wanted, Predicate) or not wanted.placeable:
             continue
         random = Random(derive_seed("place", draft.row.seed, number))
         placed = _placed(draft, wanted, number, random)
@@ -57,26 +56,20 @@ def run(draft: Draft) -> Draft:
     return draft.with_clauses(clauses)
 
 
-def _wanted(predicate: Predicate) -> Contains | None:
-    if isinstance(predicate, Contains) and predicate.phrases.name is None and predicate.quantity == "any":
-        return predicate
-    return None
-
-
-def _placed(draft: Draft, wanted: Contains, number: int, random: Random) -> tuple[Draft, str] | None:
+def _placed(draft: Draft, wanted: Predicate, number: int, random: Random) -> tuple[Draft, str] | None:
     assert draft.row is not None
-    pattern = draft.fields[wanted.subject]
-    phrases = [phrase for phrase in wanted.phrases.texts if phrase.strip()]
+    (subject,) = wanted.subjects
+    phrases = [phrase for phrase in wanted.placeable if phrase.strip()]
     for position in turns(len(phrases), draft.row.index, number):
         phrase = phrases[position]
         placer = _Placer(draft.rules, draft.shared, phrase, random)
-        narrowed = placer.narrow(pattern, frozenset())
+        narrowed = placer.narrow(draft.fields[subject], frozenset())
         if narrowed is None:
             continue
         rules = {**draft.rules, **placer.narrowed_rules}
-        if not bounds.always_contains(narrowed, rules, (phrase,)):
+        if not bounds.always_contains(narrowed, rules, find_phrase(phrase)):
             continue
-        return replace(draft, fields={**draft.fields, wanted.subject: narrowed}, rules=rules), phrase
+        return replace(draft, fields={**draft.fields, subject: narrowed}, rules=rules), phrase
     return None
 
 

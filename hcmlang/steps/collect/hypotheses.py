@@ -11,7 +11,7 @@ import numpy as np
 from hcmlang.data.records import Hypothesis
 from hcmlang.data.table import Table
 from hcmlang.evaluation.predictions import Predictions, kept, most_confident
-from hcmlang.lang.evaluate import find_any
+from hcmlang.lang.predicates.phrases import find_any
 from hcmlang.run.step import StepContext
 from hcmlang.steps.collect.parts import SeedSteps, SourceSteps
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from hcmlang.classifiers.base import Classifier
 from hcmlang.data.table import Table
-from hcmlang.diagnostics import Diagnostic, DiagnosticError
+from hcmlang.diagnostics import Diagnostic, DiagnosticError, Span
 from hcmlang.engines.base import Judge
-from hcmlang.lang.evaluate import words_of
-from hcmlang.lang.syntax import Asked, Confidence, Novelty, Predicts
+from hcmlang.lang.predicates.similarity import words_of
 from hcmlang.prompts import Prompt
 from hcmlang.steps.writing.prompt import judge_prompt
 
@@ -48,7 +47,8 @@ class Corpus:
 
 
 class ExternalPredicates:
-    """Evaluates these predicates for the instances of one step.
+    """Evaluates these predicates for the instances of one step: the :class:`hcmlang.lang.Context` of predicates.
+
 
     `fields` are the program's field names in the order of the task's text columns, `columns`. `novelty` compares with the rows
     of `train` and `errors`, and with the accepted texts (:meth:`accept`). `classifier` loads the classifier when a predicate
@@ -94,11 +94,11 @@ class ExternalPredicates:
         self.prepare([fields])
         return self._scores[self._row(fields)]
 
-    def prepare_judge(self, rows: Sequence[Mapping[str, str]], predicate: Predicts) -> None:
+    def prepare_judge(self, rows: Sequence[Mapping[str, str]], span: Span) -> None:
         """Judge texts in one batch. Raises :class:`DiagnosticError` if there is no judge."""
         if self._judge is None:
             message = "no engine of this arm can judge a text"
-            raise DiagnosticError(Diagnostic("no-judge", message, predicate.span))
+            raise DiagnosticError(Diagnostic("no-judge", message, span))
         new = list(dict.fromkeys(row for fields in rows if (row := self._row(fields)) not in self._judged))
         texts = [dict(zip(self._columns, row, strict=True)) for row in new]
         conversations = [judge_prompt(self._labels, fields, self._prompt) for fields in texts]
@@ -111,22 +111,18 @@ class ExternalPredicates:
         for position, name in enumerate(self._fields):
             self._corpus("batch", position).add(fields[name])
 
-    def __call__(self, predicate: Asked, fields: Mapping[str, str]) -> bool:
-        if isinstance(predicate, Novelty):
-            corpus = self._corpus(predicate.corpus, self._fields.index(predicate.subject))
-            return predicate.low <= corpus.novelty(fields[predicate.subject]) <= predicate.high
-        if isinstance(predicate, Predicts) and predicate.judge:
-            self.prepare_judge([fields], predicate)
-            return self._judged[self._row(fields)] in _named(predicate.texts.name, predicate.texts.texts, fields)
-        scores = self.scores(fields)
-        if isinstance(predicate, Predicts):
-            return self._labels[int(scores.argmax())] in _named(predicate.texts.name, predicate.texts.texts, fields)
-        (label,) = _named(predicate.label.name, predicate.label.texts, fields)
-        if label not in self._labels:
-            message = f"there is no label `{label}`"
-            raise DiagnosticError(Diagnostic("unknown-label", message, predicate.label.span))
-        assert isinstance(predicate, Confidence)
-        return predicate.low <= float(scores[self._labels.index(label)]) <= predicate.high
+    def probabilities(self, fields: Mapping[str, str]) -> dict[str, float]:
+        """The classifier's probability of each label."""
+        return dict(zip(self._labels, map(float, self.scores(fields)), strict=True))
+
+    def novelty(self, corpus: str, field: str, text: str) -> float:
+        """The novelty of a field's text; see :meth:`Corpus.novelty`."""
+        return self._corpus(corpus, self._fields.index(field)).novelty(text)
+
+    def judge(self, fields: Mapping[str, str], span: Span) -> str:
+        """The label that the judge gives. Raises :class:`DiagnosticError` where there is no judge."""
+        self.prepare_judge([fields], span)
+        return self._judged[self._row(fields)]
 
     def _row(self, fields: Mapping[str, str]) -> Texts:
         return tuple(fields[name] for name in self._fields)
@@ -136,7 +132,3 @@ class ExternalPredicates:
             texts = self._tables[name]().columns[position] if name in self._tables else ()
             self._corpora[name, position] = Corpus(texts)
         return self._corpora[name, position]
-
-
-def _named(name: str | None, texts: Sequence[str], fields: Mapping[str, str]) -> Sequence[str]:
-    return texts if name is None else (fields[name],)

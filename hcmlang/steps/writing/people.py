@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hcmlang import lang, prompts
+from hcmlang.diagnostics import Span
 from hcmlang.engines.base import Message
 from hcmlang.hashing import content_key, derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
-from hcmlang.lang.evaluate import compile_predicate
-from hcmlang.lang.syntax import Asked, Constant, Predicate, Predicts
+from hcmlang.lang.evaluate import compile_formula
+from hcmlang.lang.predicates.formula import Constant, Formula
 from hcmlang.run.step import StepContext
 from hcmlang.steps.writing.external import ExternalPredicates
 from hcmlang.steps.writing.leakage import LoadRows, check_leakage
@@ -50,24 +51,13 @@ def checked(
     """Check every constraint on these texts, the rules first. `external` evaluates predicates that need a corpus or the
     classifier; without it they are open. `label` is the label that people gave the text, once they have."""
 
-    def answer(predicate: Asked, texts: Mapping[str, str]) -> bool:
-        if isinstance(predicate, Predicts) and predicate.judge:
-            if label is None:
-                raise _OpenError
-            named = predicate.texts
-            return label in (named.texts if named.name is None else (texts[named.name],))
-        if external is None:
-            raise _OpenError
-        return external(predicate, texts)
-
+    context = _PeopleContext(external, label)
     checks: dict[str, ConstraintCheck] = {FORM: ConstraintCheck(FORM, False, program.conforms(fields))}
     for residual in program.residuals:
-        if isinstance(residual.predicate, Constant):
+        if isinstance(residual.formula, Constant):
             continue  # the values in scope decide it
         before = checks.get(residual.source, ConstraintCheck(residual.source, residual.preferred, True))
-        holds = (
-            before.holds if before.holds is False else _both(before.holds, _test(residual.predicate, fields, answer))
-        )
+        holds = False if before.holds is False else _both(before.holds, _test(residual.formula, fields, context))
         checks[residual.source] = ConstraintCheck(residual.source, residual.preferred, holds)
     return list(checks.values())
 
@@ -76,9 +66,33 @@ class _OpenError(Exception):
     """The predicate cannot be decided yet."""
 
 
-def _test(predicate: Predicate, fields: Mapping[str, str], answer: lang.Ask) -> bool | None:
+class _PeopleContext:
+    """The label that people give stands in for a judge. Without `context`, all that needs one is open."""
+
+    def __init__(self, context: lang.Context | None, label: str | None) -> None:
+        self._context, self._label = context, label
+
+    @property
+    def _known(self) -> lang.Context:
+        if self._context is None:
+            raise _OpenError
+        return self._context
+
+    def novelty(self, corpus: str, field: str, text: str) -> float:
+        return self._known.novelty(corpus, field, text)
+
+    def probabilities(self, fields: Mapping[str, str]) -> Mapping[str, float]:
+        return self._known.probabilities(fields)
+
+    def judge(self, fields: Mapping[str, str], span: Span) -> str:
+        if self._label is None:
+            raise _OpenError
+        return self._label
+
+
+def _test(formula: Formula, fields: Mapping[str, str], context: lang.Context) -> bool | None:
     try:
-        return compile_predicate(predicate, answer)(fields)
+        return compile_formula(formula, context)(fields)
     except _OpenError:
         return None
 

@@ -14,8 +14,8 @@ from hcmlang.diagnostics import DiagnosticError
 from hcmlang.engines.base import Call, Completion, Engine, Message, Observed
 from hcmlang.hashing import derive_seed
 from hcmlang.lang import BoundProgram, CompiledProgram, Row
-from hcmlang.lang.predicates import simple_predicates
-from hcmlang.lang.syntax import Asked, Novelty, Predicts
+from hcmlang.lang.predicates.base import Predicate
+from hcmlang.lang.predicates.formula import predicates_in
 from hcmlang.progress import Advance, nothing_to_show
 from hcmlang.steps.writing.external import ExternalPredicates
 
@@ -179,7 +179,7 @@ def _wave(
         for key, one in by_key.items()
     ]
     # Texts that are not compared with each other are tested as they come.
-    at_once = not any(_asked(one.program) for one in waiting)
+    at_once = not any(_with_needs(one.program) for one in waiting)
     completions: dict[str, Completion] = {}
     tested: dict[str, TextResult | None] = {}
     for completion in engine.complete(calls):
@@ -208,8 +208,8 @@ def _refused(completions: Collection[Completion], attempt: int) -> None:
         raise DiagnosticError(errors[0])
 
 
-def _asked(program: CompiledProgram) -> list[Asked]:
-    return [s for r in program.residuals for s in simple_predicates(r.predicate) if isinstance(s, Asked)]
+def _with_needs(program: CompiledProgram) -> list[Predicate]:
+    return [one for residual in program.residuals for one in predicates_in(residual.formula) if one.needed]
 
 
 def _prepare(
@@ -219,21 +219,21 @@ def _prepare(
     if external is None:
         return
     classified: list[Mapping[str, str]] = []
-    judged: list[tuple[Mapping[str, str], Predicts]] = []
+    judged: list[tuple[Mapping[str, str], Predicate]] = []
     for one in waiting:
         completion = completions[one.request.key]
-        asked = _asked(one.program)
-        if not asked or completion.finish != "stop" or one.program.violated(completion.fields) is not None:
+        predicates = _with_needs(one.program)
+        if not predicates or completion.finish != "stop" or one.program.violated(completion.fields) is not None:
             continue
-        for predicate in asked:
-            if isinstance(predicate, Predicts) and predicate.judge:
+        for predicate in predicates:
+            if "judge" in predicate.needed:
                 judged.append((completion.fields, predicate))
-            elif not isinstance(predicate, Novelty):
+            elif "classifier" in predicate.needed:
                 classified.append(completion.fields)
     if classified:
         external.prepare(classified)
     if judged:
-        external.prepare_judge([fields for fields, _ in judged], judged[0][1])
+        external.prepare_judge([fields for fields, _ in judged], judged[0][1].span)
 
 
 def _test(

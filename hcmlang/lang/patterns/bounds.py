@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from hcmlang.lang.evaluate import find_any
-from hcmlang.lang.free_text import WORD_CHARS, sentence_words
-from hcmlang.lang.graph import recursive
+from hcmlang.lang.patterns.free_text import WORD_CHARS, sentence_words
+from hcmlang.lang.patterns.graph import recursive
 from hcmlang.lang.syntax import (
     Alternation,
     CharClass,
@@ -148,9 +147,9 @@ class _Measure:
         return Range(first.low if pattern.low else 0, first.high) + rest
 
 
-def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], phrases: tuple[str, ...]) -> bool:
-    """Whether every text has at least one of the phrases, because no way through the rules avoids them all."""
-    found = find_any(phrases)
+def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], found: Callable[[str], bool]) -> bool:
+    """Whether every text has one of some phrases, because no way through the rules avoids them. `found` looks for whole phrases
+    in a literal."""
     known: dict[str, bool] = {}
 
     def certain(part: Pattern) -> bool:

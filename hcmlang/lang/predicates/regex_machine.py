@@ -1,4 +1,4 @@
-"""The machine of `matches /re/`, for regexes of characters, classes, groups, alternatives, repetition and anchors."""
+"""The machine of `matches /re/`: it knows characters, classes, groups, alternatives, repetition and anchors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import regex as library
 
 from hcmlang.lang.characters import CLASSES, spellings
 
-#: States of the regex's own automaton before it is given up.
+#: The most states of the regex's automaton.
 _MOST = 400
 
 Accepts = Callable[[str], bool]
@@ -19,15 +19,7 @@ _parser = importlib.import_module("re._parser")
 
 
 class Unsupported(ValueError):
-    """The regex needs more than a machine, or a mask, can do."""
-
-
-def regex_machine(regex: str, ignore_case: bool) -> RegexMachine | None:
-    """A machine that accepts texts in which the regex matches somewhere; None where the regex needs more than that."""
-    try:
-        return RegexMachine(regex, ignore_case)
-    except (Unsupported, re.error, RecursionError, OverflowError):
-        return None
+    """The regex uses a feature that machines and masks do not have."""
 
 
 def parsed(regex: str) -> Any:
@@ -39,7 +31,11 @@ def parsed(regex: str) -> Any:
 
 
 class RegexMachine:
-    """A state is the set of places that the regex may be at, and whether nothing was read yet; `True` once it matched."""
+    """Accepts texts in which the regex matches somewhere.
+
+    A state is the set of places that the regex may be at, and whether the text begins here; or `True` after a match. Raises
+    :class:`Unsupported` for a regex that needs more than that.
+    """
 
     def __init__(self, regex: str, ignore_case: bool) -> None:
         self._ignore_case = ignore_case

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from hcmlang.lang import graph
-from hcmlang.lang.free_text import lowered
+from hcmlang.lang.patterns import graph
+from hcmlang.lang.patterns.free_text import lowered
 from hcmlang.lang.syntax import Alternation, CharClass, FreeText, Item, Literal, Pattern, Reference, Repeat, Sequence
 
 

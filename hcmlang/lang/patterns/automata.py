@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hcmlang.lang.characters import kind
-from hcmlang.lang.machines import Machine, State
-from hcmlang.lang.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
+from hcmlang.lang.predicates.base import Machine, State
 
 #: States that an automaton, or a walk, may have before it is given up.
 MAX_STATES = 20_000

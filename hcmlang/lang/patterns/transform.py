@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from hcmlang.lang import graph
+from hcmlang.lang.patterns import graph
 from hcmlang.lang.syntax import Alternation, Choice, Pattern, Reference, Repeat, Sequence
 
 Change = Callable[[Pattern], Pattern | None]

@@ -9,7 +9,7 @@ from random import Random
 from string import ascii_lowercase
 
 from hcmlang.lang.build import literal
-from hcmlang.lang.free_text import STOPS, lowered
+from hcmlang.lang.patterns.free_text import STOPS, lowered
 from hcmlang.lang.syntax import (
     Alternation,
     CharClass,

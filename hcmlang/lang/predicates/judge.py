@@ -1,0 +1,24 @@
+"""`judge(text) == target`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hcmlang.lang.predicates.base import Context, Function, Test, Word
+from hcmlang.lang.predicates.predicts import Predicts, texts_of
+
+
+@dataclass(frozen=True)
+class Judge(Predicts):
+    """The label that a language model gives the fields is one of the texts."""
+
+    functions: ClassVar = {"judge": Function("label", "what is written", "judge(text) == target", subjects=None)}
+    words: ClassVar = {"judge": Word("The label that a language model gives.", "require judge(text) == target")}
+    table = (("`judge(text) == target`", "what a language model says the label is"),)
+    needs = frozenset({"judge"})
+    cost = 100_000
+
+    def test(self, context: Context | None) -> Test:
+        assert context is not None
+        return lambda fields: context.judge(fields, self.span) in texts_of(self.labels, fields)
