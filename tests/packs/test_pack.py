@@ -96,7 +96,7 @@ def test_mistakes_in_the_manifest(pack: Path, old: str, new: str, found: str) ->
             "instances.prompty",
             "{{ target }}",
             "{{ traget }}",
-            "unknown-name instances.prompty:27 `traget` is no value",
+            "unknown-name instances.prompty:27 `traget` is not a value",
         ),
         (
             "instances.prompty",
