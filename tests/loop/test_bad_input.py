@@ -137,7 +137,7 @@ def test_a_folder_with_other_things_is_not_taken_for_a_run(hcmlang: Hcmlang, tmp
     assert done.returncode == 1
     assert done.stderr == (
         "error: . is not empty, and holds no run [folder-in-use]\n"
-        "  hint: a run writes files such as spec.yaml there; give it a folder of its own with --out\n"
+        "  hint: a run writes files such as spec.yaml there; name another folder with --out\n"
     )
     assert path.read_text(encoding="utf-8") == SPEC
 
