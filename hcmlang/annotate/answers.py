@@ -8,6 +8,7 @@ from typing import Any
 
 from hcmlang.teachers import people
 from hcmlang.teachers.annotation.tasks import AnnotationTask
+from hcmlang.teachers.hypotheses import triggers_of
 
 #: The value of `label` for "cannot tell".
 CANNOT_TELL = "?"
@@ -47,7 +48,7 @@ def payload_of(task: AnnotationTask, form: Form) -> dict[str, Any]:
         numbers = {mistake["number"] for mistake in task.content["mistakes"]}
         return {
             "statement": _line(form, "statement"),
-            "triggers": people.triggers_of(_line(form, "triggers")),
+            "triggers": triggers_of(_line(form, "triggers")),
             "evidence": sorted(numbers.intersection(ticked)),
             "nothing": bool(_line(form, "nothing")),
         }

@@ -41,7 +41,7 @@ def runs(context: click.Context, folder: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 def gc(run: Path, dry_run: bool) -> None:
     """Remove results from the run directory RUN that its last complete run did not use. Paid calls are kept."""
-    from hcmlang.loop.store import Store
+    from hcmlang.run.store import Store
 
     _journal_of(run, "list existing runs with `hcmlang runs`")
     with Store(run) as store:
