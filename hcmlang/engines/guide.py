@@ -64,8 +64,8 @@ class GuidanceProgram:
     def violated(
         self, texts: Mapping[str, str], values: Mapping[str, lang.Value] | None = None, seed: int = 0
     ) -> str | None:
-        """The first requirement that guided texts (field to text) break; None where they keep all. Not every constraint fits into
-        a grammar. Predicates that need a corpus, a classifier or a judge are not tested."""
+        """The first requirement that guided texts (field to text) break; None where they keep all. Not every constraint fits
+        into a grammar. Predicates that need a corpus, a classifier or a judge are not tested."""
         return self.compile(values, seed).violated(texts)
 
     def compile(self, values: Mapping[str, lang.Value] | None = None, seed: int = 0) -> CompiledProgram:

@@ -315,7 +315,9 @@ class Builder:
             self.report("empty-range", f"a free text cannot have {has} {name}", node, hint)
             return None
         if high > _MOST[name]:
-            self.report("too-large", f"more than {_MOST[name]:,} {name}", node, "shorten it; an instance is a short text")
+            self.report(
+                "too-large", f"more than {_MOST[name]:,} {name}", node, "shorten it; an instance is a short text"
+            )
             return None
         return max(low, 1), high
 

@@ -58,7 +58,9 @@ def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found
             found.diagnostics.append(Diagnostic("outside-pack", message, one.span, hint))
         elif one.name is not None and path.suffix == ".hcm":
             hint = f'write `import "{one.path}"`: its rules already have names'
-            found.diagnostics.append(Diagnostic("wrong-type", f"{one.path} is a program, not a word list", one.span, hint))
+            found.diagnostics.append(
+                Diagnostic("wrong-type", f"{one.path} is a program, not a word list", one.span, hint)
+            )
         elif one.name is not None:
             _word_list(one, path, read, found)
         elif path.suffix != ".hcm":

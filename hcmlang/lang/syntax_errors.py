@@ -258,7 +258,9 @@ def _unexpected(statement: Statement) -> Wrong:
     word = re.compile(r'[A-Za-z_][\w.]*|\d[\w.]*|"[^"\n]*"|[<>=!:]+|.', re.DOTALL).match(statement.masked, begin)
     end = word.end() if word is not None else begin + 1
     shown = statement.text[begin:end]
-    message = f"`{shown}` is not allowed here" if shown.isprintable() else "this invisible character is not allowed here"
+    message = (
+        f"`{shown}` is not allowed here" if shown.isprintable() else "this invisible character is not allowed here"
+    )
     return Wrong(begin, end, message, _expectation(statement.expected) if shown.isprintable() else "remove it")
 
 

@@ -118,7 +118,9 @@ edges = st.builds(
     st.sampled_from(["starts", "ends"]),
     phrases,
 )
-matches = st.builds(lambda regex, ignore: Matches("text", regex, ignore, span=SPAN), regexes.filter(valid), st.booleans())
+matches = st.builds(
+    lambda regex, ignore: Matches("text", regex, ignore, span=SPAN), regexes.filter(valid), st.booleans()
+)
 members = st.lists(texts, max_size=3).map(lambda found: Equals("text", names(found), span=SPAN))
 only = sets.map(lambda found: UsesOnly("text", found, span=SPAN))
 constants = st.booleans().map(Constant)

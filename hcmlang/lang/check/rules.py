@@ -77,9 +77,7 @@ def _endless(tree: Tree) -> Iterator[Diagnostic]:
         places.setdefault(rule.name, rule.span)
     for circle in _circles({name: used - ending for name, used in uses.items() if name not in ending}, list(places)):
         shown = _listed(circle)
-        verb = (
-            f"the rule {shown} never ends" if len(circle) == 1 else f"the rules {shown} never end"
-        )
+        verb = f"the rule {shown} never ends" if len(circle) == 1 else f"the rules {shown} never end"
         hint = "give it an alternative that does not lead back to itself"
         if len(circle) > 1:
             hint = "they lead back to each other; give one of them an alternative that does not"
