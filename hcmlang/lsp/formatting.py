@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lark.exceptions import LarkError
 
-from hcmlang.diagnostics import Origin, Source
+from hcmlang.diagnostics import DiagnosticError, Origin, Source
 from hcmlang.lang import parse
 from hcmlang.lang.format import WIDTH, format_program
 from hcmlang.lsp.documents import Document
@@ -46,19 +46,11 @@ def formatted(document: Document) -> list[Edit]:
 
 
 def _laid_out(text: str, width: int) -> str | None:
-    """The program in its layout; None where it cannot be read, or would not mean the same."""
-    key = _key(text)
-    if key is None:
-        return None
+    """The program in its layout; None where it has a syntax error, or would not mean the same."""
+    origin = Origin(Source(""))
     try:
+        key = parse.key_of(text, origin)
         after = format_program(text, width)
-    except LarkError:
+        return after if parse.key_of(after, origin) == key else None
+    except (LarkError, DiagnosticError):
         return None
-    return after if _key(after) == key else None
-
-
-def _key(text: str) -> str | None:
-    """What a program says, whatever its layout; None where it has a syntax error."""
-    tree, key, diagnostics = parse.parse(text, Origin(Source("")))
-    broken = tree is None or any(one.code == "program-syntax" for one in diagnostics)
-    return None if broken else key
