@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -129,15 +128,8 @@ def compile_rows() -> None:
 
 
 def emit(compiled: lang.CompiledProgram) -> object:
-    """The grammar that an engine would be handed."""
-    emitters: dict[str, Callable[[], object]] = {
-        "sampler": lambda: None,
-        "lark": lambda: compiled.to_lark("text"),
-        "gbnf": lambda: compiled.to_gbnf("text"),
-        "regex": lambda: compiled.to_regex("text"),
-        "json": compiled.to_json_schema,
-    }
-    return emitters[compiled.dialect]()
+    """The grammar for an engine; None where it takes none."""
+    return None if compiled.dialect in ("sampler", "none") else compiled.emit(compiled.dialect, "text")
 
 
 # --------------------------------------------------------------------------------------------------------------- masks

@@ -17,7 +17,7 @@ from hcmlang.cli.exits import BAD_SPEC, FAILED
 from hcmlang.diagnostics import Diagnostic, DiagnosticError, Origin, Source, Span, SpecError, render
 from hcmlang.files import atomic_file
 from hcmlang.lang.format import WIDTH, format_program
-from hcmlang.lang.parse import parse
+from hcmlang.lang.parse import key_of
 from hcmlang.spec.tree import MAX_BYTES, Entry, MappingNode, Node, ScalarNode, parse_tree, plain
 
 #: What ends a line in YAML.
@@ -119,19 +119,11 @@ def _formatted_file(source: Source) -> str:
     end = re.search(r"\r\n|\r|\n", source.text)
     text = re.sub(r"\r\n|\r", "\n", source.text)
     origin = Origin(Source(source.name, text))
-    key = _key(text, origin)
+    key = key_of(text, origin)
     after = format_program(text)
-    if _key(after, origin) != key:
+    if key_of(after, origin) != key:
         raise _mistake(source)
     return after.replace("\n", end[0]) if end else after
-
-
-def _key(text: str, origin: Origin) -> str:
-    """What the program says, whatever its layout. A program with a syntax error raises it."""
-    tree, key, diagnostics = parse(text, origin)
-    if tree is None or any(diagnostic.code == "program-syntax" for diagnostic in diagnostics):
-        raise SpecError(diagnostics)
-    return key
 
 
 def _mistake(source: Source) -> DiagnosticError:
@@ -189,7 +181,7 @@ def _names_a_file(program: str) -> bool:
 
 def _meaning(tree: Node, programs: list[ScalarNode]) -> str:
     """The spec with what its programs say in place of how they are written."""
-    keys = {node.text: _key(node.text, node.origin()) for node in programs}
+    keys = {node.text: key_of(node.text, node.origin()) for node in programs}
 
     def spoken(value: Any) -> Any:
         if isinstance(value, dict):

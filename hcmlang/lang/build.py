@@ -234,10 +234,7 @@ class Builder:
         body, _, flag = str(token)[1:].rpartition("/")
         if flag:
             self.report(
-                "bad-regex",
-                "the flag `i` has no meaning in a rule",
-                token,
-                "write the letters you want: /[A-Za-z]/",
+                "bad-regex", "the flag `i` has no meaning in a rule", token, "write the letters you want: /[A-Za-z]/"
             )
         try:
             with _quietly():

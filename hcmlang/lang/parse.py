@@ -12,7 +12,7 @@ from pathlib import Path
 from lark import Lark
 from lark.exceptions import UnexpectedEOF, UnexpectedInput
 
-from hcmlang.diagnostics import Diagnostic, Origin
+from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Origin
 from hcmlang.hashing import content_key
 from hcmlang.lang import predicates, syntax
 from hcmlang.lang.build import Builder
@@ -90,6 +90,14 @@ def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diag
     except RecursionError:
         return None, "", [Diagnostic("too-deep", "the program is nested too deeply", origin.span(1, 1, 1, 2))]
     return tree, content_key(parsed.pretty()), [*found, *builder.diagnostics]
+
+
+def key_of(text: str, origin: Origin) -> str:
+    """The content key of a program. Raises :class:`DiagnosticError` for a syntax error."""
+    tree, key, diagnostics = parse(text, origin)
+    if tree is None or any(one.code == "program-syntax" for one in diagnostics):
+        raise DiagnosticError(diagnostics, EXIT_SPEC)
+    return key
 
 
 def _misspelt(text: str) -> bool:

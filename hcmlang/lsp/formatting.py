@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lark.exceptions import LarkError
 
-from hcmlang.diagnostics import Origin, Source
+from hcmlang.diagnostics import DiagnosticError, Origin, Source
 from hcmlang.lang import parse
 from hcmlang.lang.format import WIDTH, format_program
 from hcmlang.lsp.documents import Document
@@ -47,18 +47,10 @@ def formatted(document: Document) -> list[Edit]:
 
 def _formatted(text: str, width: int) -> str | None:
     """The formatted program; None if it has a syntax error or its meaning would change."""
-    key = _key(text)
-    if key is None:
-        return None
+    origin = Origin(Source(""))
     try:
+        key = parse.key_of(text, origin)
         after = format_program(text, width)
-    except LarkError:
+        return after if parse.key_of(after, origin) == key else None
+    except (LarkError, DiagnosticError):
         return None
-    return after if _key(after) == key else None
-
-
-def _key(text: str) -> str | None:
-    """The meaning of a program regardless of its layout; None if it has a syntax error."""
-    tree, key, diagnostics = parse.parse(text, Origin(Source("")))
-    broken = tree is None or any(diagnostic.code == "program-syntax" for diagnostic in diagnostics)
-    return None if broken else key

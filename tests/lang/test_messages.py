@@ -83,10 +83,10 @@ generate:
     require words(text) between 2 and 4
 """,
             """\
-spec.yaml:12:24: error: `&` cannot stand between the parts of a rule [program-syntax]
+spec.yaml:12:24: error: `&` is not allowed between the parts of a rule [program-syntax]
   12 |     text := "the" part & verdict
      |                        ^
-  hint: parts stand one after the other: `"a" "b"`
+  hint: write parts one after the other: `"a" "b"`
 spec.yaml:15:35: error: `=` does not compare [program-syntax]
   15 |     verdict := "good" when target = "positive" | "bad"
      |                                   ^

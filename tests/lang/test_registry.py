@@ -35,7 +35,7 @@ def test_a_predicate_carries_its_facts(name: str) -> None:
 
 
 def test_only_a_model_or_a_corpus_is_expensive() -> None:
-    """Every text predicate costs less than a search through a corpus; this one less than a classifier call, and so on."""
+    """A text predicate costs less than a search through a corpus, and that less than a call of the classifier."""
     costs = {name: kind.cost for name, kind in PREDICATES.items()}
     assert {name for name, price in costs.items() if price >= 200} == {"novelty", "predicts", "confidence", "judge"}
     assert costs["novelty"] < costs["predicts"] == costs["confidence"] < costs["judge"]

@@ -22,7 +22,7 @@ from tests.lsp.conftest import SPEC, Mark, in_spec
         ("kind: linear", "kind: lin‸ear", "TF-IDF", "linear"),
         ('"the" part', '"the" pa‸rt', 'part := "plot" | "acting"', "part"),
         ("    degree :=", "    ‸degree :=", 'degree := "very" | "quite"', "degree"),
-        ("require text", "req‸uire text", "What must hold", "require"),
+        ("require text", "req‸uire text", "Every text must keep", "require"),
         ("contains any", "conta‸ins any", "occurs as a whole", "contains"),
         ("hypothesis.triggers", "hypothesis.‸triggers", "words and phrases", "hypothesis.triggers"),
         ('target == "positive"', 'tar‸get == "positive"', '"negative", "positive"', "target"),

@@ -11,15 +11,7 @@ from hcmlang.lang.patterns import graph
 from hcmlang.lang.predicates.base import Predicate
 from hcmlang.lang.predicates.formula import Formula, predicates_in
 from hcmlang.lang.scope import Kind
-from hcmlang.lang.syntax import (
-    Alternation,
-    Constraint,
-    OneOf,
-    Pattern,
-    Reference,
-    Tree,
-    Value,
-)
+from hcmlang.lang.syntax import Alternation, Constraint, OneOf, Pattern, Reference, Tree, Value
 from hcmlang.lang.words import reserved
 
 #: Undefined rules to report; where nothing is defined, the first few are enough.

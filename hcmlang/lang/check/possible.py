@@ -14,17 +14,7 @@ from hcmlang.lang.patterns.plain import Definitions, Unknown, spaced_out
 from hcmlang.lang.predicates.base import Machine, Predicate
 from hcmlang.lang.predicates.formula import Not, predicates_in
 from hcmlang.lang.scope import Kind
-from hcmlang.lang.syntax import (
-    CharClass,
-    Constraint,
-    Field,
-    FreeText,
-    Literal,
-    OneOf,
-    Pattern,
-    Reference,
-    Tree,
-)
+from hcmlang.lang.syntax import CharClass, Constraint, Field, FreeText, Literal, OneOf, Pattern, Reference, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
 
 #: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.

@@ -13,13 +13,7 @@ from hcmlang.lang.patterns.transform import change_parts, prune
 from hcmlang.lang.predicates.base import Predicate
 from hcmlang.lang.predicates.formula import Combined, Formula
 from hcmlang.lang.scope import Value
-from hcmlang.lang.syntax import (
-    Alternation,
-    Choice,
-    OneOf,
-    Pattern,
-    Tree,
-)
+from hcmlang.lang.syntax import Alternation, Choice, OneOf, Pattern, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
 
 

@@ -18,18 +18,10 @@ from hcmlang.hashing import derive_seed
 from hcmlang.lang.build import literal
 from hcmlang.lang.draft import Draft
 from hcmlang.lang.patterns import bounds
-from hcmlang.lang.patterns.free_text import WORD_CHARS, share
+from hcmlang.lang.patterns.free_text import WORD_CHARS, share, with_words
 from hcmlang.lang.predicates.base import Predicate
 from hcmlang.lang.predicates.phrases import find_phrase
-from hcmlang.lang.syntax import (
-    Alternation,
-    FreeText,
-    Item,
-    Literal,
-    Pattern,
-    Reference,
-    Repeat,
-)
+from hcmlang.lang.syntax import Alternation, FreeText, Item, Literal, Pattern, Reference, Repeat
 from hcmlang.lang.syntax import Sequence as Items
 
 #: Nested uses of rules within which a place is looked for.
@@ -185,17 +177,8 @@ class _Placer:
         ranges = share([(int(phrase.attached), high), (0, high)], low, high, [part, 1 - part])
         if ranges is None:
             return None
-        before, after = (_optional(replace(free, words=words)) for words in ranges)
-        return Items(tuple(Item(one) for one in (before, phrase, after) if one is not None))
-
-
-def _optional(free: FreeText) -> Pattern | None:
-    """Free text that may be of no words."""
-    low, high = free.words
-    if high == 0:
-        return None
-    some = replace(free, words=(max(1, low), high))
-    return some if low else Repeat(some, 0, 1)
+        before, after = (with_words(free, *words) for words in ranges)
+        return Items(tuple(Item(part) for part in (before, phrase, after) if part != Items(())))
 
 
 def _free_items(pattern: Items) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
+from dataclasses import replace
 
 from hcmlang.lang.syntax import Alternation, CharClass, Choice, FreeText, Item, Pattern, Repeat, Sequence
 
@@ -33,6 +34,14 @@ def sentence_words(free: FreeText) -> tuple[int, int] | None:
         return None
     low, high = -(-free.words[0] // free.sentences[0]), free.words[1] // free.sentences[1]
     return (max(1, low), high) if max(1, low) <= high else None
+
+
+def with_words(free: FreeText, low: int, high: int) -> Pattern:
+    """The free text with another number of words, which may be 0."""
+    if high == 0:
+        return Sequence(())
+    some = replace(free, words=(max(1, low), high))
+    return some if low else Repeat(some, 0, 1)
 
 
 def share(ranges: Many[tuple[int, int]], low: int, high: int, weights: Many[float]) -> list[tuple[int, int]] | None:

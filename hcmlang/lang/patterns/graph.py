@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from hcmlang.lang.syntax import (
-    Alternation,
-    CharClass,
-    FreeText,
-    Literal,
-    Pattern,
-    Reference,
-    Repeat,
-    Sequence,
-    Tree,
-)
+from hcmlang.lang.syntax import Alternation, CharClass, FreeText, Literal, Pattern, Reference, Repeat, Sequence, Tree
 
 
 def rules_of(tree: Tree) -> dict[str, Pattern]:

@@ -172,8 +172,8 @@ class Predicate(_Located, ABC):
         return getattr(self, self.operand_field) if self.operand_field else None
 
     def with_operand(self, names: Names) -> Self:
-        changed: dict[str, Any] = {self.operand_field or "": names}
-        return replace(self, **changed)
+        changes: dict[str, Any] = {self.operand_field or "": names}
+        return replace(self, **changes)
 
     @property
     def needed(self) -> frozenset[str]:

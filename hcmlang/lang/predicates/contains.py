@@ -39,14 +39,8 @@ class Contains(Predicate):
         "all": Word("Every text of the list.", 'require text contains all ["not", "good"]'),
     }
     table = (
-        (
-            '`text contains "not"`',
-            "the word or phrase occurs as a whole, in any case: `not` is not in `nothing`",
-        ),
-        (
-            "`text contains any LIST`",
-            'at least one text of the list occurs; `LIST` is in scope, or `["a", "b"]`',
-        ),
+        ('`text contains "not"`', "the word or phrase occurs as a whole, in any case: `not` is not in `nothing`"),
+        ("`text contains any LIST`", 'at least one text of the list occurs; `LIST` is in scope, or `["a", "b"]`'),
         ("`text contains all LIST`", "all texts of the list occur"),
     )
     operand_field = "phrases"

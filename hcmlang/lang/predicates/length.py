@@ -75,7 +75,11 @@ class Length(Predicate):
         return lambda fields: low <= measure(fields[name]) <= high
 
     def machine(self) -> Machine:
-        makers: dict[str, Callable[[int, float], Machine]] = {"words": _Words, "chars": _Chars, "sentences": _Sentences}
+        makers: dict[str, type[_Words | _Chars | _Sentences]] = {
+            "words": _Words,
+            "chars": _Chars,
+            "sentences": _Sentences,
+        }
         return makers[self.measure](self.low, self.high)
 
     def mask(self, alphabet: str) -> str:
