@@ -1,4 +1,4 @@
-"""Packs as a whole: everything that is wrong with one, the sentences of its miner included."""
+"""Check a whole pack, with the templates of the miner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcmlang.teachers.statements import check_templates
 
 
 def examine(folder: Path) -> tuple[Pack | None, list[Diagnostic]]:
-    """The pack in a folder with every mistake in it, those in the templates of its miner included."""
+    """The pack in a folder, and every mistake in it and in its templates."""
     pack, diagnostics = check_pack(folder)
     for name in pack.names("templates") if pack is not None else ():
         assert pack is not None
