@@ -12,7 +12,7 @@ from pathlib import Path
 from lark import Lark
 from lark.exceptions import UnexpectedEOF, UnexpectedInput
 
-from hcmlang.diagnostics import EXIT_SPEC, Diagnostic, DiagnosticError, Origin
+from hcmlang.diagnostics import Diagnostic, Origin, SpecError
 from hcmlang.hashing import content_key
 from hcmlang.lang import predicates, syntax
 from hcmlang.lang.build import Builder
@@ -96,7 +96,7 @@ def key_of(text: str, origin: Origin) -> str:
     """The content key of a program. Raises :class:`DiagnosticError` for a syntax error."""
     tree, key, diagnostics = parse(text, origin)
     if tree is None or any(one.code == "program-syntax" for one in diagnostics):
-        raise DiagnosticError(diagnostics, EXIT_SPEC)
+        raise SpecError(diagnostics)
     return key
 
 
