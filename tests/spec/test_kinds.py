@@ -156,7 +156,7 @@ def test_mistakes_in_kinds_of_another_package(tmp_path: Path) -> None:
     assert "did you mean `majority`?" in said
     said = read(tmp_path, GOOD.replace("kind: majority", "kind: majority, share: high"))[1]
     assert "hint: The confidence of every prediction." in said
-    assert "known here: `kind`, `share`" in read(tmp_path, GOOD.replace("majority}", "majority, C: 1}"))[1]
+    assert "available: `kind`, `share`" in read(tmp_path, GOOD.replace("majority}", "majority, C: 1}"))[1]
 
 
 @pytest.mark.usefixtures("package")
