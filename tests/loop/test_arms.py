@@ -325,7 +325,7 @@ def test_a_prediction_that_is_missing_is_told_and_nothing_computed(copied: Path)
     pq.write_table(table.slice(1), copied / "predictions.parquet")
     found = failed(copied)
     assert "every row is predicted" in found
-    assert found["every figure follows from the predictions"] == ("the predictions are not all there",)
+    assert found["every figure follows from the predictions"] == ("the predictions are incomplete",)
 
 
 def test_what_was_changed_after_the_run_is_found(whole: Path) -> None:
@@ -337,7 +337,7 @@ def test_what_was_changed_after_the_run_is_found(whole: Path) -> None:
     with (step / "instances.jsonl").open("a") as file:
         file.write("\n")
     (first, second) = failed(whole)["files are what the steps made"]
-    assert first == f"{step} has been changed since"
+    assert first == f"{step} has changed since"
     assert second == "augmented.parquet is not what the last step made"
 
 
