@@ -96,7 +96,7 @@ def test_a_missing_column_and_a_missing_file_and_an_unknown_arm_at_once(hcmlang:
         "spec.yaml:4:9: error: train.tsv has no column `sentence` [missing-column]\n"
         "  4 |   text: sentence\n"
         "    |         ^^^^^^^^\n"
-        "  hint: known here: `text`, `label`\n"
+        "  hint: available: `text`, `label`\n"
         "spec.yaml:6:34: error: there is no file pol.tsv [missing-file]\n"
         "  6 |   data: {train: train.tsv, pool: pol.tsv, test: test.tsv}\n"
         "    |                                  ^^^^^^^\n"
