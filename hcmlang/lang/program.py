@@ -185,7 +185,7 @@ class BoundProgram:
         """What all instances have in common, as the passes of `BINDING` leave it."""
         if dialect not in self._drafts:
             draft = replace(self._bound, dialect=dialect)
-            emitter = EMITTERS[dialect]() if dialect in EMITTERS else None
+            emitter = None if dialect in ("sampler", "none") else EMITTERS[dialect]()
             self._drafts[dialect] = self._tried(draft, emitter) if emitter and emitter.needs_trial else draft
         return self._drafts[dialect]
 
