@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from importlib import import_module, metadata
 from importlib.metadata import EntryPoint
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 
@@ -64,12 +64,13 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 
 def entry_points(group: str) -> Iterable[EntryPoint]:
-    return _all_entry_points().select(group=group)
+    points: Iterable[EntryPoint] = _all_entry_points().select(group=group)
+    return points
 
 
 @cache
-def _all_entry_points() -> metadata.EntryPoints:
-    """Reading them takes 20 ms, so all registries share them."""
+def _all_entry_points() -> Any:
+    """Reading them takes 20 ms, so all registries share them. Python 3.11 and 3.12 differ in the type."""
     return metadata.entry_points()
 
 
