@@ -1,4 +1,4 @@
-"""`hcmlang fmt`: one layout for programs, in files of their own and within specs."""
+"""`hcmlang fmt`: formats programs, in `.hcm` files and within specs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _BLOCK = re.compile(r"(?:[&!]\S*[ \t]+)*\|")
 @click.option("--check", is_flag=True, help="Write nothing; name the files that would change, and exit with 1.")
 @click.option("--diff", "show", is_flag=True, help="Write nothing; print what would change.")
 def fmt(files: tuple[Path, ...], check: bool, show: bool) -> None:
-    """Put programs into the common layout: FILEs that end with .hcm, and the programs within specs (.yaml).
+    """Format programs: FILEs that end with .hcm, and the programs within specs (.yaml).
 
-    Comments stay, and nothing else in a spec is touched. A file with a syntax error is left as it is. With `-`, a
+    Comments stay, and the rest of a spec does not change. A file with a syntax error is left unchanged. With `-`, a
     program is read from standard input and printed.
     """
     failed = changed = False
@@ -111,7 +111,7 @@ def _formatted(path: Path, content: bytes) -> bytes:
     return mark + after.encode("utf-8")
 
 
-# -------------------------------------------------------------------------------------------------- a file of its own
+# ------------------------------------------------------------------------------------------------------- program files
 
 
 def _formatted_file(source: Source) -> str:
@@ -127,8 +127,8 @@ def _formatted_file(source: Source) -> str:
 
 
 def _mistake(source: Source) -> DiagnosticError:
-    message = f"{source.name} would not mean the same after formatting, and is left as it is"
-    hint = "this is a mistake of hcmlang; please report it with the file"
+    message = f"{source.name} would change its meaning when formatted, and is left unchanged"
+    hint = "this is a bug in hcmlang; please report it with the file"
     return DiagnosticError(Diagnostic("format-failed", message, hint=hint))
 
 
@@ -159,7 +159,7 @@ def _tree(source: Source) -> Node:
 
 
 def _programs(root: Node) -> Iterator[ScalarNode]:
-    """The program of a spec, or its programs by name, as far as they are written there and not repeated by an alias."""
+    """The programs that are written in a spec; aliases do not count."""
     entry = _entry(_entry(root, "generate"), "program")
     if entry is None:
         return
@@ -180,7 +180,7 @@ def _names_a_file(program: str) -> bool:
 
 
 def _meaning(tree: Node, programs: list[ScalarNode]) -> str:
-    """The spec with what its programs say in place of how they are written."""
+    """The spec with the content keys of its programs in place of their text."""
     keys = {node.text: key_of(node.text, node.origin()) for node in programs}
 
     def spoken(value: Any) -> Any:
@@ -201,7 +201,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _replace_block(lines: list[str], node: ScalarNode) -> None:
-    """Format a literal block in the lines of its file; empty lines behind it stay."""
+    """Format a literal block in the lines of its file; empty lines after it stay."""
     head = node.span.line
     written = node.text.split("\n")
     filled = [number for number, line in enumerate(written) if line.strip()]

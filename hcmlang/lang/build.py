@@ -1,4 +1,4 @@
-"""From lark's parse tree to the syntax tree; what is wrong with a single part is collected on the way."""
+"""From lark's parse tree to the syntax tree, with the mistakes in single parts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hcmlang.lang.predicates.base import Predicate, Regex, Use
 from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not, map_predicates
 from hcmlang.lang.words import OPTIONS
 
-#: A literal that begins with one of these stands close to what is before it.
+#: No space goes before a literal that begins with one of these.
 ATTACHED = (",", ".", ";", ":", "!", "?", ")", "]", "'", "’", "%")
 
-#: Free text where it is given no length, and a sentence of it where only their number is given: words.
+#: Default words of a free text, and of a sentence where only the number of sentences is given.
 DEFAULT_WORDS = (1, 40)
 SENTENCE_WORDS = (3, 25)
-#: What free text may be written with by default: printable ASCII, the letters of Latin alphabets, typographic signs.
+#: The default characters of free text: printable ASCII, the letters of Latin alphabets, typographic signs.
 FREE_CHARS = "".join(
     char
     for char in map(chr, (*range(33, 127), *range(0xC0, 0x250), 0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D))
@@ -48,7 +48,7 @@ def _unquote(token: Token) -> str:
     return "".join(out)
 
 
-#: What Python says about a regex, what that means, and what to do about it.
+#: Python's message about a regex, what it means, and a hint.
 _REGEX_ADVICE = (
     ("unterminated character set", "a `[` is never closed", "add `]`; a bracket that is meant is written `\\[`"),
     ("unterminated subpattern", "a `(` is never closed", "add `)`; a bracket that is meant is written `\\(`"),
@@ -70,25 +70,25 @@ def _in_words(error: Exception) -> tuple[str, str | None]:
 
 
 def literal(text: str) -> syntax.Literal:
-    """A literal as the language reads it: punctuation and a text that brings its own space stand close."""
+    """A literal of the language: no space goes before punctuation, or before a text with its own space."""
     return syntax.Literal(text, attached=text.startswith(ATTACHED) or text[:1].isspace())
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without Python's remarks on regexes that may mean something else one day."""
+    """Without Python's warnings about regexes whose meaning may change."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
 
 
 def _number(digits: str) -> int:
-    """A whole number as written; one that is larger than any that is allowed anywhere stays so."""
+    """A whole number as written, cut off far above every limit."""
     return int(digits) if len(digits) < 8 else 10_000_000
 
 
 class Builder:
-    """Turns lark's tree into ours; collects what is wrong with a single part on its way."""
+    """Builds the syntax tree, and collects mistakes in single parts in `diagnostics`."""
 
     def __init__(self, text: str, origin: Origin) -> None:
         self.text = text

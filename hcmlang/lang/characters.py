@@ -1,4 +1,4 @@
-"""What predicates and regexes tell of single characters: their kinds, and their spellings when case is ignored."""
+"""Properties of single characters: their kinds, and their spellings when case is ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import regex
 
 
 def is_word(char: str) -> bool:
-    """Whether the character belongs to words, as `\\w` of a regex tells."""
+    """Whether the character belongs to words, like `\\w` in a regex."""
     return char.isalnum() or char == "_"
 
 
@@ -20,7 +20,7 @@ CLASSES = {"SPACE": regex.compile(r"\s").match, "DIGIT": regex.compile(r"\d").ma
 
 @lru_cache(maxsize=65536)
 def kind(char: str) -> str:
-    """What all machines treat alike, special characters apart."""
+    """The kind of a character: machines treat characters of a kind alike, except special ones."""
     if char in ".!?":
         return char
     answers = (char.isspace(), is_word(char), *(one(char) is not None for one in CLASSES.values()))

@@ -58,7 +58,7 @@ class Draft:
     """For each field, the formulas that its grammar is intersected with."""
 
     places: Mapping[str, Span] = field(default_factory=dict)
-    """Where rules and fields stand in the program."""
+    """The places of rules and fields in the program."""
 
     refused: frozenset[Formula] = frozenset()
     """Formulas that llguidance refused in a token mask during a trial."""

@@ -1,4 +1,4 @@
-"""One layout for programs: the same rules and constraints, written the same way by everyone.
+"""Formats programs in one layout.
 
 A program is read as *pieces*, stretches of tokens between which a line may end: an item of an alternative with its
 quantifier, `| "word"`, `when target == "positive"`, `and words(text) <= 9`. Comments hang on pieces: those with a line
@@ -20,7 +20,7 @@ from lark import Token
 from hcmlang.lang import parse
 
 WIDTH = 120
-#: How far a line that goes on is indented.
+#: The indentation of a continuation line.
 INDENT = 4
 
 _SIGNS = {"ASSIGN", "SHARED"}
@@ -29,7 +29,7 @@ _CLOSING = {"RPAR", "RSQB", "RBRACE"}
 _QUANTIFIERS = {"OPTIONAL", "STAR", "PLUS", "COUNT"}
 _ITEM_BEGINS = {"STRING", "REGEX", "NAME", "VALUE", "ONE_OF", "FREE", "LPAR", "RECORD", "GLUE"}
 _ITEM_ENDS = {"STRING", "REGEX", "NAME", "VALUE", "RPAR", "RBRACE"} | _QUANTIFIERS
-#: No space stands before these, none after those.
+#: No space goes before the first set, and none after the second.
 _CLOSE_TO_LEFT = {"COMMA", "COLON", "RPAR", "RSQB"} | _QUANTIFIERS
 _CLOSE_TO_RIGHT = {"LPAR", "LSQB"}
 _CALLS = {"FUNCTION", "FREE", "ONE_OF"}
@@ -52,7 +52,7 @@ class _Break(IntEnum):
     """What follows a comma."""
 
 
-#: After these, a line takes as much as it can; before the others, each part begins a line of its own.
+#: Lines are filled between these; before the others, each part begins a new line.
 _FILLED = {_Break.PIPE, _Break.WHEN, _Break.ITEM, _Break.COMMA}
 
 
@@ -60,16 +60,16 @@ _FILLED = {_Break.PIPE, _Break.WHEN, _Break.ITEM, _Break.COMMA}
 class _Comment:
     text: str
     column: int
-    """Where it stands in its line, from 0."""
+    """Its column, from 0."""
     blank: bool
-    """Whether an empty line stands before it."""
+    """Whether an empty line precedes it."""
     alone: bool
-    """Whether it has a line of its own."""
+    """Whether it is alone on its line."""
 
 
 @dataclass
 class _Piece:
-    """Tokens that stay in one line, and the comments that belong to them."""
+    """Tokens that stay on one line, and their comments."""
 
     kind: _Break
     depth: int
@@ -80,7 +80,7 @@ class _Piece:
     above: list[_Comment] = field(default_factory=list)
     behind: _Comment | None = None
     blank: bool = False
-    """Whether an empty line stands before it, where such lines are kept."""
+    """Whether an empty line precedes it, where such lines are kept."""
     breaks: bool = False
     """Whether the author began a line with it, where such breaks are kept."""
     padded: bool = False
@@ -106,7 +106,7 @@ class _Line:
     indent: int
     pieces: list[_Piece]
     spaces: int = 0
-    """How many more spaces than one stand before `when`."""
+    """Extra spaces before `when`."""
 
     def render(self) -> Iterator[str]:
         first = self.pieces[0]
@@ -186,7 +186,7 @@ class _Reader:
         self.brackets: list[str] = []
         self.last: Token | None = None
         self.waiting: list[_Comment] = []
-        """Comments from within a piece that can only stand above the next."""
+        """Comments from within a piece that have to go above the next one."""
 
     def take(self, token: Token) -> None:
         start = self.last.end_pos if self.last and self.last.end_pos else 0
@@ -201,12 +201,12 @@ class _Reader:
         self.last = token
 
     def before(self, token: Token | None) -> str:
-        """What stands before a token in its line."""
+        """The text before a token in its line."""
         end = token.start_pos if token and token.start_pos else 0
         return self.text[self.text.rfind("\n", 0, end) + 1 : end]
 
     def comments(self, gap: str, start: int) -> tuple[list[_Comment], bool]:
-        """The comments in the gap between two tokens, and whether an empty line stands behind them."""
+        """The comments in the gap between two tokens, and whether an empty line follows them."""
         found: list[_Comment] = []
         end = 0
         for match in re.finditer(r"#[^\n]*", gap):
@@ -219,7 +219,7 @@ class _Reader:
         return found, gap[end:].count("\n") > 1
 
     def kind(self, token: Token) -> _Break | None:
-        """Which break may stand before the token; None where none may."""
+        """The break that is allowed before the token, if any."""
         last = self.last.type if self.last else ""
         if token.type in {"KIND", "IMPORT", "$END"} or (token.type == "RULE_NAME" and not self.brackets):
             return _Break.STATEMENT
@@ -234,7 +234,7 @@ class _Reader:
         return _Break.ITEM if token.type in _ITEM_BEGINS and last in _ITEM_ENDS else None
 
     def begin(self, kind: _Break, token: Token, gap: str, comments: list[_Comment], blank: bool) -> None:
-        """A new piece. A comment behind the last one stays there; those on lines of their own stand above this one."""
+        """Begin a piece. A trailing comment stays behind the last piece; comments on separate lines go above this one."""
         piece = _Piece(kind, len(self.brackets), len(self.before(token)))
         if comments and not comments[0].alone and not self.waiting and self.pieces[-1].behind is None:
             self.pieces[-1].behind = comments.pop(0)
@@ -284,7 +284,7 @@ class _Reader:
             piece.sign = len(piece.text) - 1
 
     def close(self, token: Token, last: str) -> bool:
-        """Whether the token stands close to the one before it."""
+        """Whether no space goes before the token."""
         if token.type in _CLOSE_TO_LEFT or last in _CLOSE_TO_RIGHT or ".." in (token, self.last):
             return True
         return token.type == "LPAR" and last in _CALLS
@@ -319,8 +319,8 @@ def _layout(pieces: list[_Piece], column: int, width: int) -> list[_Line]:
 def _indent(first: _Piece, level: tuple[int, _Break], column: int) -> int:
     """Where lines begin that are broken at a level; the piece at whose beginning they belong stands in `column`.
 
-    A `|` stands under the bracket of its group, or under the sign of its rule; what follows `and` or a comma, behind
-    the bracket; anything else, further in than what it goes on from.
+    A `|` goes under the bracket of its group, or under the sign of its rule; what follows `and` or a comma goes behind the
+    bracket; anything else is indented.
     """
     depth, kind = level
     bracket = depth - first.depth - 1

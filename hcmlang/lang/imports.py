@@ -1,4 +1,4 @@
-"""Parts of a program that stand in other files: rules of other programs, and word lists."""
+"""Imports: rules of other programs, and word lists."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hcmlang.files import pack_folder
 from hcmlang.lang import parse
 from hcmlang.lang.syntax import Import, Rule, Tree
 
-#: Words and phrases that the lists of a program may have together.
+#: The most words and phrases of all lists of a program.
 MAX_WORDS = 20_000
 
-#: How a file is read; an editor reads what is not saved yet.
+#: Reads a file; an editor returns unsaved text.
 Reader = Callable[[Path], str]
 
 

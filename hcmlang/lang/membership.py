@@ -1,4 +1,4 @@
-"""Whether the rules of a program can write given texts, with one choice of what is chosen once for all fields.
+"""Whether the rules of a program can write given texts, with each shared rule chosen once for all fields.
 
 A grammar says no more than that each use of a rule with `=` may be any of its texts. Here what such a rule has written is
 kept while the texts are read, so that it must be the same wherever the rule is used.
@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from hcmlang.lang.compiled import CompiledProgram
 from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Unknown, Use
 
-#: What the rules that are chosen once have written so far, sorted by their names.
+#: What the shared rules have written so far, sorted by name.
 Chosen = tuple[tuple[str, str], ...]
-#: Where reading can go on, and with which choices.
+#: Where reading can continue, and with which choices.
 States = frozenset[tuple[int, Chosen]]
 
 

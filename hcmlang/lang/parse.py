@@ -62,10 +62,10 @@ _MOST_ERRORS = 20
 
 
 def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
-    """The syntax tree and content key of a program; None with diagnostics where nothing of it can be read.
+    """The syntax tree and content key of a program; None with diagnostics where nothing of it can be parsed.
 
-    The key does not depend on layout and comments. Where a rule or constraint cannot be read, the tree has the others,
-    and the rule's name with an empty text, so that it is not missed elsewhere.
+    The key does not depend on layout and comments. Where a rule or constraint cannot be parsed, the tree has the others,
+    and a rule of the same name with an empty text, so that it is not reported as missing.
     """
     size = len(text)
     text = "\n".join(text[: MAX_CHARS + 1].splitlines())
@@ -101,7 +101,7 @@ def key_of(text: str, origin: Origin) -> str:
 
 
 def _misspelt(text: str) -> bool:
-    """Whether a line that was read as part of a rule seems to be a constraint with a misspelt keyword."""
+    """Whether a line that was parsed as part of a rule seems to be a constraint with a misspelled keyword."""
     masked = mask(text)
     words = (found for found in _BEGIN.finditer(masked) if found["word"])
     lines = (masked[found.start() : found.start() + 80] for found in words)
@@ -109,9 +109,9 @@ def _misspelt(text: str) -> bool:
 
 
 def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[list[Diagnostic], str]:
-    """What is wrong with each statement that cannot be read, and the text with an empty one in its place.
+    """What is wrong with each statement that cannot be parsed, and the text with a placeholder for each.
 
-    Statements long before the `error` of the whole were read well; the one before it may have caused it.
+    Statements long before the `error` are correct; the one before it may have caused it.
     """
     masked = mask(text)
     statements = list(_statements(masked))
@@ -129,7 +129,7 @@ def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[
 
 
 def _failure(text: str) -> UnexpectedInput | None:
-    """Why a statement cannot be read; None where it can."""
+    """Why a statement cannot be parsed; None where it can."""
     try:
         parser().parse(text)
     except UnexpectedInput as error:
@@ -170,7 +170,7 @@ def _continues() -> re.Pattern[str]:
 
 
 def _statements(masked: str) -> Iterator[tuple[int, int]]:
-    """Where the statements of a program begin and end, as its lines tell. The fields of a record belong to its rule."""
+    """Where the statements of a program begin and end, judged by its lines. The fields of a record belong to its rule."""
     begin = depth = seen = 0
     for found in _BEGIN.finditer(masked):
         at, before = found.start(), masked[max(0, found.start() - 200) : found.start()]

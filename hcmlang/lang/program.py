@@ -81,7 +81,7 @@ class Program:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names in scope that it speaks of."""
+        """The names that it uses."""
         found: set[str] = set()
         predicates: list[Formula] = [constraint.predicate for constraint in self.tree.constraints]
         for body in graph.bodies(self.tree):
@@ -109,14 +109,14 @@ class Program:
 
     @property
     def known(self) -> Program:
-        """The program without the constraints that look for what differs between hypotheses."""
+        """The program without constraints that depend on the hypothesis."""
         fixed = {one.name for one in self.tree.fields} | {name for name, _ in self.tree.lists}
         fixed |= {"target", "wrong", "labels", "hypothesis.gold", "hypothesis.predicted"}
         kept = tuple(one for one in self.tree.constraints if _names_in(one.predicate) <= fixed)
         return replace(self, tree=replace(self.tree, constraints=kept))
 
     def example_scope(self, target: str, wrong: str) -> dict[str, Value]:
-        """Values for trying the program without a hypothesis: names stand for themselves, triggers and terms are words
+        """Values for trying the program without a hypothesis: each name is its own value, triggers and terms are words
         that the rules write."""
         literals = [
             part.text for body in graph.bodies(self.tree) for part in graph.parts(body) if isinstance(part, Literal)
@@ -145,8 +145,8 @@ class Program:
         return bound
 
     def guarantees(self, dialect: Dialect = "sampler") -> tuple[Guarantee, ...]:
-        """One for each constraint, as far as can be said before the hypotheses are known: the weakest over all pairs of
-        target and wrong label."""
+        """The guarantee of each constraint before the hypotheses are known: the weakest over all pairs of target and wrong
+        label."""
         found: list[tuple[Guarantee, ...]] = []
         for target, wrong in pairs_of(self.labels, repeat=2):
             scope: dict[str, Value] = {"target": target, "hypothesis.gold": target, "labels": list(self.labels)}
@@ -161,7 +161,7 @@ class Program:
 
 
 def _before_binding(guarantee: Guarantee, tree: Tree) -> Guarantee:
-    """What is not known yet is said to be so."""
+    """Say what depends on the hypothesis."""
     constraint = next((one for one in tree.constraints if one.source == guarantee.constraint), None)
     if constraint is None or guarantee.level != "checked":
         return guarantee
@@ -182,10 +182,10 @@ class BoundProgram:
     _drafts: dict[Dialect, Draft] = field(default_factory=dict, compare=False, repr=False)
 
     def draft(self, dialect: Dialect) -> Draft:
-        """What all instances have in common, as the passes of `BINDING` leave it."""
+        """The draft that all instances share, after the passes of `BINDING`."""
         if dialect not in self._drafts:
             draft = replace(self._bound, dialect=dialect)
-            emitter = EMITTERS[dialect]() if dialect in EMITTERS else None
+            emitter = None if dialect in ("sampler", "none") else EMITTERS[dialect]()
             self._drafts[dialect] = self._tried(draft, emitter) if emitter and emitter.needs_trial else draft
         return self._drafts[dialect]
 
@@ -208,7 +208,7 @@ class BoundProgram:
             draft = replace(draft, refused=draft.refused | {heaviest})
 
     def compile(self, row: Row, dialect: Dialect = "sampler") -> CompiledProgram:
-        """The program for one instance: phrases placed, choices that hold for all of it made."""
+        """The program for one instance, with phrases placed and shared rules chosen."""
         return self._compiled(self.draft(dialect), row)
 
     def _compiled(self, draft: Draft, row: Row) -> CompiledProgram:
@@ -218,8 +218,8 @@ class BoundProgram:
         return CompiledProgram(draft, self.program.tree.temperature)
 
     def refusal(self, fields: Mapping[str, str]) -> str | None:
-        """Why the program does not write these texts: what it breaks first of rules and constraints; None where it may write
-        them. What takes a corpus or a model is not tested."""
+        """Why the program does not write these texts: the first rule or constraint they break; None where it may write them.
+        Predicates that need a corpus or a model are not tested."""
         compiled = CompiledProgram(replace(self._bound, dialect="none"))
         if not writes(compiled, fields):
             return "the rules do not write it"
@@ -227,7 +227,7 @@ class BoundProgram:
         return f"it breaks `{broken}`" if broken is not None else None
 
     def draw(self, random: Random) -> dict[str, str]:
-        """One text for each field, not tested against what the rules do not keep."""
+        """One text for each field, not tested against constraints that the rules do not keep."""
         seed = random.getrandbits(63)
         return self.compile(Row(seed, seed)).draw(Random(seed))
 
@@ -242,5 +242,5 @@ def _names_in(formula: Formula) -> set[str]:
 
 
 def rows(seed: int, count: int) -> Iterator[Row]:
-    """Rows with streams of their own."""
+    """Rows with independent random streams."""
     return (Row(derive_seed("row", seed, index), index) for index in range(count))

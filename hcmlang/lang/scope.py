@@ -12,7 +12,7 @@ Value = str | list[str]
 
 @dataclass(frozen=True)
 class Kind:
-    """What a name in scope stands for: a text or a list of texts; `values` are all that it can be, where known."""
+    """The type of a name in scope: a text or a list of texts; `values` are its possible values, where known."""
 
     is_list: bool
     values: tuple[str, ...] | None = None

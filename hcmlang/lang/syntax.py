@@ -1,4 +1,4 @@
-"""The syntax tree: what a program says, each part with its place in the user's file."""
+"""The syntax tree of a program. Each part knows its place in the user's file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcmlang.lang.predicates.formula import Formula
 
 @dataclass(frozen=True)
 class Literal:
-    """A text as written. `attached`: no space stands before it."""
+    """A text as written. `attached`: no space goes before it."""
 
     text: str
     attached: bool = False
@@ -52,7 +52,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Item:
-    """A part of a sequence. `glued`: no space between it and what stands before."""
+    """A part of a sequence. `glued`: no space goes before it."""
 
     pattern: Pattern
     glued: bool = False
@@ -67,7 +67,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Choice:
-    """An alternative. It can be taken where its guard holds, as often as its weight says beside the others'."""
+    """An alternative. It can be taken where its guard holds; its weight is relative to the other alternatives."""
 
     pattern: Pattern
     weight: float = 1.0
@@ -157,4 +157,4 @@ class Tree:
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Word lists by name, once the imports are read."""
     temperature: float | None = None
-    """At which a model writes the free texts."""
+    """The model's temperature for free texts."""

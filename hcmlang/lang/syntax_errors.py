@@ -128,7 +128,7 @@ def _pattern(statement: Statement, patterns: Iterable[tuple[re.Pattern[str], str
 
 
 def _filled(words: str, found: re.Match[str], text: str) -> str:
-    """The words with `<group>` replaced by what stands there in the text, on one line."""
+    """The words with each `<group>` replaced by the text of the group, on one line."""
     for group in found.re.groupindex:
         words = words.replace(f"<{group}>", " ".join(text[slice(*found.span(group))].split()))
     return words
@@ -186,7 +186,7 @@ def _brackets(statement: Statement) -> Wrong | None:
 
 
 def misspelt_keyword(line: str) -> str | None:
-    """The word that a statement was probably meant to begin with, where it begins with another one."""
+    """The keyword that a statement's misspelled first word was probably meant to be."""
     word = re.match(r"\s*([A-Za-z_]\w{4,8})[ \t]+([A-Za-z_(\"])", line)
     if word is None or word[1] in STATEMENTS:
         return None
@@ -196,7 +196,7 @@ def misspelt_keyword(line: str) -> str | None:
 
 
 def _keyword(statement: Statement) -> Wrong | None:
-    """A statement that begins with a misspelt word."""
+    """A statement that begins with a misspelled keyword."""
     word, close = statement.first_word, misspelt_keyword(statement.masked)
     if word is None or close is None:
         return None
@@ -204,7 +204,7 @@ def _keyword(statement: Statement) -> Wrong | None:
 
 
 def _misspelt(statement: Statement) -> Wrong | None:
-    """A word that is close to one that could stand there, or to a function."""
+    """A misspelled keyword or function."""
     at = statement.at
     word = re.compile(r"[A-Za-z_]\w*").match(statement.masked, at)
     if word is not None:

@@ -1,4 +1,4 @@
-"""Names: every one stands for something, and for a text or a list as its place wants it."""
+"""Names: each is defined, and is a text or a list as its place requires."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
-    """References that stand in one line with nothing but a space between them: probably words without quotes."""
+    """References on one line with only a space between them: probably words without quotes."""
     run: list[Reference] = []
     for part in missing:
         before = run[-1].span if run else None
@@ -86,7 +86,7 @@ def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
         yield run
 
 
-#: Words of the language that a user may take for something to write in a rule.
+#: Words of the language that a user may write in a rule by mistake.
 _WORDS = {
     "or": "alternatives are separated by `|`",
     "and": 'write parts one after the other: `"a" "b"`',
@@ -124,7 +124,7 @@ def _undefined(
 def _value(
     name: str, span: Span, names: Mapping[str, Kind], wanted_list: bool, written: bool = False
 ) -> Iterator[Diagnostic]:
-    """A name that is no value, or of the wrong kind; `written`: a text in quotes could stand there as well."""
+    """A name that is no value, or of the wrong kind; `written`: a text in quotes is allowed there as well."""
     kind = names.get(name)
     if kind is None:
         same = [known for known in names if names[known].is_list == wanted_list]

@@ -1,4 +1,4 @@
-"""Constraints that nothing can satisfy: alone against the rules, or together."""
+"""Constraints that no text of the rules can satisfy, alone or together."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import CharClass, Constraint, Field, FreeText, Literal, OneOf, Pattern, Reference, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
 
-#: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
+#: The most states of the rules and of a search; a run finds contradictions beyond them.
 _MAX_STATES = 6_000
-#: Constraints that are compared with each other; those after them are left to a run as well.
+#: The most constraints to compare with each other.
 _MOST_CONSTRAINTS = 30
-#: Texts that a constraint may compare with; one with a longer list is left to a run.
+#: The longest list of a constraint to check.
 _MOST_TEXTS = 5_000
-#: What writes something, literals apart.
+#: Patterns that write something, besides literals.
 _PIECES = (CharClass, ScopeValue, OneOf, FreeText)
 
 

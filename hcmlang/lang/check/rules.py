@@ -1,4 +1,4 @@
-"""Rules: defined once and used, able to end, and every alternative worth having."""
+"""Rules: each is defined once, used, and able to end; each alternative can be taken."""
 
 from __future__ import annotations
 

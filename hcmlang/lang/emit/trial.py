@@ -1,4 +1,4 @@
-"""Going through a compiled grammar with llguidance, token by token: to write with it, and to see whether it bears it."""
+"""Walks through a compiled grammar with llguidance, token by token: to write texts, and to try the grammar."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-#: Picks one of the allowed token ids (an array), given those before.
+#: Picks one of the allowed token ids (an array), given the previous ones.
 Pick = Callable[[Any, list[int]], int]
 
-#: Texts that a grammar has to bear before it is used. They are written byte by byte; a model's tokens look further ahead
-#: in each step, so the lexer gets a tenth of the fuel that it has by default.
+#: Texts of a trial. They are written byte by byte; a model's tokens look further ahead in each step, so the lexer gets a
+#: tenth of its default fuel.
 TRIALS = 3
 STEP_FUEL = 20_000
 MAX_TOKENS = 20_000
@@ -20,7 +20,7 @@ MAX_TOKENS = 20_000
 
 @dataclass(frozen=True)
 class Walked:
-    """The tokens of a text, or why there is none: llguidance's own words, or "" where the text would not end."""
+    """The tokens of a text, or why there is none: llguidance's error, or "" where the text would not end."""
 
     tokens: list[int]
     error: str | None = None
@@ -59,7 +59,7 @@ def walk(grammar: str, tokenizer: Any, pick: Pick, step_fuel: int | None = None)
 
 
 def accepts(grammar: str, text: str) -> bool:
-    """Whether the text is one of the grammar's; not so where llguidance does not bear the grammar."""
+    """Whether the grammar accepts the text; False where llguidance refuses the grammar."""
     from llguidance import LLMatcher
 
     matcher = LLMatcher(bytes_tokenizer(), LLMatcher.grammar_from_lark(grammar), log_level=0)
@@ -68,7 +68,7 @@ def accepts(grammar: str, text: str) -> bool:
 
 
 def consumed(grammar: str, text: str) -> int:
-    """How many characters of the text the grammar can begin with."""
+    """How many characters of the text a text of the grammar can begin with."""
     from llguidance import LLMatcher
 
     matcher = LLMatcher(bytes_tokenizer(), LLMatcher.grammar_from_lark(grammar), log_level=0)
@@ -85,7 +85,7 @@ def bytes_tokenizer() -> Any:
 
 
 def refusal(grammar: str) -> str | None:
-    """What llguidance says against a grammar when texts are written with it; None where it bears them."""
+    """llguidance's error when texts are written with the grammar; None where there is none."""
     random = Random(0)
     for _ in range(TRIALS):
         walked = walk(grammar, bytes_tokenizer(), lambda allowed, _: int(random.choice(allowed)), STEP_FUEL)

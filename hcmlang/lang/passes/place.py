@@ -1,4 +1,4 @@
-"""Placement: `contains any` is kept by choosing, for each instance, a phrase and where it stands.
+"""Placement: for `contains any`, each instance gets one phrase and a place for it.
 
 Intersecting a grammar with "contains one of these" makes a model write freely to the last moment and then force the
 phrase in, and costs more with every phrase. Here the row's random stream decides instead: the phrases take turns, so
@@ -24,7 +24,7 @@ from hcmlang.lang.predicates.phrases import find_phrase
 from hcmlang.lang.syntax import Alternation, FreeText, Item, Literal, Pattern, Reference, Repeat
 from hcmlang.lang.syntax import Sequence as Items
 
-#: Nested uses of rules within which a place is looked for.
+#: The most nested uses of rules in which to look for a place.
 _MAX_DEPTH = 12
 
 
@@ -131,7 +131,7 @@ class _Placer:
             return None
         narrowed = self.narrow(self._rules[pattern.name], inside | {pattern.name})
         if narrowed is not None and pattern.name in self._shared:
-            # What is chosen once is chosen so for all its uses.
+            # A shared rule is narrowed for all its uses.
             self.narrowed_rules[pattern.name] = narrowed
             return pattern
         return narrowed
@@ -166,11 +166,11 @@ class _Placer:
         return right_chars and free.sentences is None and len(words) <= free.words[1]
 
     def _split(self, free: FreeText) -> Pattern | None:
-        """Free text, the phrase, free text; together as long as the free text was to be."""
+        """Free text, the phrase, and free text; together as long as the original free text."""
         if not self._fits(free):
             return None
         phrase = literal(" ".join(self._phrase.split()))
-        # What stands close to a word before it adds one word less.
+        # Without a space before it, the phrase adds one word less.
         size = len(self._phrase.split()) - phrase.attached
         low, high = max(0, free.words[0] - size), free.words[1] - size
         part = self._random.random()
@@ -182,7 +182,7 @@ class _Placer:
 
 
 def _free_items(pattern: Items) -> list[int]:
-    """The items of a sequence that no neighbour is glued to: only these write whole words for sure."""
+    """The items of a sequence to which no neighbor is glued: only they surely write whole words."""
     if any(item.glued for item in pattern.items):
         return []
     return list(range(len(pattern.items)))

@@ -18,7 +18,7 @@ from hcmlang.lang.predicates.formula import Constant, Formula, Not, predicates_i
 from hcmlang.lang.syntax import Alternation, Pattern, Repeat, Sequence
 
 _MAX_STATES = 4_000
-#: Phrases that a predicate may look for to be walked through together with the rules.
+#: The most phrases of a predicate that is searched together with the rules.
 _MAX_PHRASES = 2_000
 
 BY_RULES = "the rules write nothing that breaks it"

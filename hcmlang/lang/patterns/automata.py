@@ -1,4 +1,4 @@
-"""What the rules can write, walked through together with machines: is there a text that all of them accept?
+"""Searches the rules and machines together for a text that all of them accept.
 
 The rules become a nondeterministic automaton over characters (Thompson 1968). What recurs or is not known yet stands for
 any text, so that "there is no such text" is always a proof and "there is one" only where nothing was left open.
@@ -15,20 +15,20 @@ from hcmlang.lang.characters import kind
 from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
 from hcmlang.lang.predicates.base import Machine, State
 
-#: States that an automaton, or a walk, may have before it is given up.
+#: The most states of an automaton or a search.
 MAX_STATES = 20_000
-#: Words that may come next, and letters that may, of which a few are told; of more, none.
+#: The most words, and letters, that may come next and are listed.
 MOST_WORDS = 20
-#: Steps that walks may take together before they are given up, counted for each machine that is asked: a third of a second's.
+#: The steps that all searches may take together, counted for each machine: about a third of a second.
 MAX_STEPS = 250_000
 
 
 class TooLarge(Exception):
-    """The automaton or the walk has more states than it may, or takes more steps."""
+    """The automaton or the search has too many states, or takes too many steps."""
 
 
 class Effort:
-    """The steps that are left for some walks, so that many of them, or large machines, do not take long together."""
+    """A budget of steps for several searches, so that together they do not take long."""
 
     def __init__(self) -> None:
         self._left = MAX_STEPS
@@ -43,7 +43,7 @@ class Effort:
 @dataclass
 class Automaton:
     """States are numbers, 0 the first. `edges[state]` are (characters, next state); `jumps[state]` are states that it is
-    in as well. The characters None stand for any."""
+    in as well. The characters None mean any."""
 
     edges: list[list[tuple[str | None, int]]] = field(default_factory=list)
     jumps: list[list[int]] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Automaton:
 
     def fits(self, text: str) -> tuple[int, list[str]]:
         """How far a text might be one that it writes, in characters up to the word in which it no longer is, and the words
-        that may stand there; "" is the end of the text. No words where there are too many to name."""
+        that may follow there; "" is the end of the text. No words where there are too many to name."""
         states = self._read(text)
         read = len(states) - 1
         if read == len(text) or text[read] == " ":
@@ -250,7 +250,7 @@ def _kinds() -> tuple[tuple[str, ...], ...]:
 
 @lru_cache(maxsize=4096)
 def representatives(chars: str | None, special: frozenset[str]) -> tuple[str, ...]:
-    """Characters that stand for all of `chars`: the special ones, and one of each kind of the others."""
+    """Characters that represent all of `chars`: the special ones, and one of each kind of the others."""
     if chars is None:
         others = (next((char for char in chars if char not in special), None) for chars in _kinds())
         return (*sorted(special), *(char for char in others if char is not None))

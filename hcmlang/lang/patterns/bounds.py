@@ -1,6 +1,6 @@
-"""What the rules alone prove about every text they can write: how long it is, and which phrases it cannot avoid.
+"""Proofs from the rules alone: how long their texts are, and which phrases no text avoids.
 
-The bounds are safe, not tight: the real range lies within them. What is not known before binding is unbounded.
+The bounds are safe, not tight: the real range lies within them. Values that are unknown before binding are unbounded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Range:
 
 
 def in_words(found: Range) -> str:
-    """A range as a reader says it."""
+    """The range in words."""
     if found.high == inf:
         return f"at least {found.low:g}"
     return f"{found.low:g} to {found.high:g}" if found.low < found.high else f"{found.low:g}"
@@ -53,7 +53,7 @@ def words(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
 
     def literal(text: str, close: bool) -> Range:
         count = len(text.split())
-        # The first word of a text that stands close to another one may be the end of that one's last word.
+        # Without a space before it, the first word of a text may continue the word before.
         return Range(max(0, count - close), count)
 
     def free(text: FreeText, close: bool) -> Range:
@@ -105,7 +105,7 @@ class _Measure:
         self._known: dict[tuple[int, bool], tuple[Pattern, Range]] = {}
 
     def of(self, pattern: Pattern, close: bool) -> Range:
-        """`close`: no space stands before the pattern. A part that may be empty adds nothing at least."""
+        """`close`: no space goes before the pattern. The low end of a part that may be empty is 0."""
         key = (id(pattern), close)
         if key not in self._known:
             self._known[key] = (pattern, self._measure(pattern, close))

@@ -36,7 +36,7 @@ class Drawer:
         self._heights = _heights(rules)
         self._weights: dict[int, list[float]] = {}
         self._out: list[str] = []
-        #: What each shared rule writes in this draw, and whether that stands close to what is before it.
+        #: What each shared rule writes in this draw, and whether no space goes before it.
         self._chosen: dict[str, tuple[str, bool]] = {}
         self._close = False
         self._depth = 0
@@ -51,7 +51,7 @@ class Drawer:
         return self._fields
 
     def draw_shared(self, names: Iterable[str], random: Random) -> dict[str, tuple[str, bool]]:
-        """What each of these shared rules writes, and whether that stands close to what is before it."""
+        """What each of these shared rules writes, and whether no space goes before it."""
         self._random = random
         self._chosen = {}
         self._fields = {}
@@ -61,7 +61,7 @@ class Drawer:
         return {name: self._chosen[name] for name in names}
 
     def _text(self, pattern: Pattern) -> tuple[str, bool]:
-        """What the pattern writes by itself, and whether that stands close to what will be before it."""
+        """What the pattern writes, and whether no space goes before it."""
         outer = self._out, self._close
         self._out, self._close = [], False
         self._write(pattern, glued=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hcmlang.lang.syntax import Alternation, CharClass, Choice, FreeText, Item, Pattern, Repeat, Sequence
 
-#: A longer word is no word; without a bound, a model could write one without end.
+#: The longest word; without a bound, a model could write an endless one.
 WORD_CHARS = 20
 
 STOPS = ".!?"
@@ -23,7 +23,7 @@ def lowered(free: FreeText) -> Pattern:
 
 
 def stops(free: FreeText) -> str:
-    """What its sentences may end with."""
+    """The characters that its sentences may end with."""
     return "".join(char for char in free.charset if char in STOPS) or "."
 
 
@@ -47,7 +47,7 @@ def with_words(free: FreeText, low: int, high: int) -> Pattern:
 def share(ranges: Many[tuple[int, int]], low: int, high: int, weights: Many[float]) -> list[tuple[int, int]] | None:
     """Narrow each range so that any sum of numbers from them lies in `low..high`; None where that cannot be.
 
-    `weights` (adding up to 1) say which range gets how much of what there is to share.
+    `weights` (adding up to 1) say how much each range gets.
     """
     if sum(most for _, most in ranges) < low or sum(least for least, _ in ranges) > high:
         return None
@@ -63,7 +63,7 @@ def _fill(start: list[int], caps: list[int], total: int, weights: Many[float]) -
     for number, weight in enumerate(weights):
         more = min(caps[number] - numbers[number], max(0, int(missing * weight)))
         numbers[number] += more
-    # What rounding left goes to those that lost most by it.
+    # The remainder goes to the numbers that lost most by rounding.
     for number in sorted(range(len(numbers)), key=lambda i: -(missing * weights[i] % 1)):
         numbers[number] += max(0, min(caps[number] - numbers[number], total - sum(numbers)))
     return numbers
@@ -85,7 +85,7 @@ def _run(chars: str, length: tuple[int, int]) -> Pattern:
 
 
 def _sentences(free: FreeText, count: tuple[int, int]) -> Pattern:
-    """Sentences end with a stop; no other word of theirs does, so that their number can be told."""
+    """Each sentence ends with a stop. No other word of it does, so that sentences can be counted."""
     inner = _word("".join(char for char in free.charset if char not in STOPS) or "a")
     last = Sequence((Item(inner), Item(CharClass(stops(free)), glued=True)))
     low, high = sentence_words(free) or (1, 1)

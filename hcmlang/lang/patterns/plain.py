@@ -1,4 +1,4 @@
-"""Patterns with their spaces written out: regular expressions over characters, and uses of rules where these recur.
+"""Patterns with explicit spaces: regular expressions over characters, with references to rules that recur.
 
 The language puts a space before a piece if something precedes it that the piece is not glued to. So each pattern
 becomes up to two expressions for the non-empty texts that it writes: one whose first piece brings a space, one whose
@@ -72,7 +72,7 @@ EMPTY = Text("")
 
 @dataclass(frozen=True)
 class Definitions:
-    """An expression, and what the names in it stand for."""
+    """An expression, and the definitions of its names."""
 
     start: Plain
     rules: Mapping[str, Plain]
@@ -125,7 +125,7 @@ class _Builder:
         self._names: dict[object, str] = {}
         self._known: dict[tuple[int, bool], tuple[Pattern, Plain | None]] = {}
         self.made: dict[str, Plain | None] = {}
-        #: Which rule a definition comes from, where it is one.
+        #: The rule that a definition comes from.
         self.origin: dict[str, str] = {}
         self.empty = graph.nullable_rules(rules)
 
@@ -206,7 +206,7 @@ class _Builder:
 
 
 def join(*parts: Plain) -> Plain:
-    """One after the other; neighbouring texts become one."""
+    """The parts in order; adjacent texts are merged."""
     flat: list[Plain] = []
     for part in parts:
         for one in part.parts if isinstance(part, Join) else (part,):

@@ -1,4 +1,4 @@
-"""Changing patterns: parts that can write nothing any more take with them what cannot do without them."""
+"""Changing patterns. A part that can no longer write anything is removed together with what depends on it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def change_parts(pattern: Pattern, change: Change, wanted: Callable[[Choice], bo
 
 
 def rewrite(pattern: Pattern, leaf: Change) -> Pattern | None:
-    """The pattern with every part that has no parts of its own changed by `leaf`."""
+    """The pattern with every leaf changed by `leaf`."""
     if isinstance(pattern, Alternation | Sequence | Repeat):
         return change_parts(pattern, lambda part: rewrite(part, leaf))
     return leaf(pattern)

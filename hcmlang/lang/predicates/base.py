@@ -70,7 +70,7 @@ class Wording(Protocol):
         """`the text has`, or `the text does not have`."""
 
     def texts(self, names: Names) -> str:
-        """The texts in quotes, or what a name stands for."""
+        """The texts in quotes, or the field of that name."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Function:
     """The function form of a predicate, `novelty(text, train) >= 0.3`.
 
     `gives` says what it is compared with: a whole number (`count`), a number from 0 to 1 (`share`), or a label. `subjects` is
-    the number of fields it reads; None stands for all fields of the program. `argument` is what follows them: nothing, a
+    the number of fields it reads; None means all fields of the program. `argument` is what follows them: nothing, a
     `text`, a `label`, or one of several words. `takes` names the arguments in messages.
     """
 
@@ -107,7 +107,7 @@ class Regex:
 
 @dataclass(frozen=True)
 class Use:
-    """A predicate as it stands in a program, before :meth:`Predicate.read`."""
+    """A predicate as parsed, before :meth:`Predicate.read`."""
 
     form: str
     """The name of the form, or of the function."""
@@ -223,7 +223,7 @@ class Predicate(_Located, ABC):
         return self
 
     def joined(self, other: Predicate) -> Predicate | None:
-        """One predicate for `self or other`, where there is one."""
+        """One predicate that equals `self or other`, if there is one."""
         return None
 
     def machine(self) -> Machine | None:
