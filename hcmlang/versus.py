@@ -148,16 +148,16 @@ def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: t
     metrics = first.metrics
     seeds, tau, labels = tuple(metrics["seeds"]), float(metrics["confidence"]), metrics["task"]["labels"]
     settings = Settings(tau, (tau,), seeds, metrics["resamples"])
-    found, rows = [], 0
+    versus, rows = [], 0
     for arm in arms:
         before, after = first.predicted("test", arm), second.predicted("test", arm)
         rows = len(before[0])
         table = Table.of(("text",), labels, [("",)] * rows, before[0].gold.tolist())
         scores = {"none": [one.scores for one in before], arm: [one.scores for one in after]}
         compared = compare("test", table, scores, {}, settings)["arms"]
-        means = ({name: at(compared[which]["mean"][name], tau) for name in SHOWN} for which in ("none", arm))
-        found.append(Versus(arm, *means, compared[arm]["difference"]))
-    return Comparison(tuple(found), folders, rows, len(seeds), tau)
+        a, b = ({name: at(compared[which]["mean"][name], tau) for name in SHOWN} for which in ("none", arm))
+        versus.append(Versus(arm, a, b, compared[arm]["difference"]))
+    return Comparison(tuple(versus), folders, rows, len(seeds), tau)
 
 
 def as_text(comparison: Comparison, first: str, second: str) -> str:

@@ -122,7 +122,8 @@ def confidence_table(metrics: Metrics) -> Table:
 
 def controls_table(metrics: Metrics) -> Table:
     """The difference on test between each arm with a teacher and each control that it is compared with."""
-    kinds, rows = measures(), []
+    kinds = measures()
+    rows: list[list[str | Cell]] = []
     for arm, entry in metrics["sets"]["test"]["arms"].items():
         for control, found in entry.get("against", {}).items():
             matched = found[MATCHED]
@@ -148,7 +149,7 @@ def rounds_table(metrics: Metrics) -> Table:
     before_after = (
         "HCMs at matched coverage before and after the round, in the part of the pool that the next round searches"
     )
-    titles = [
+    titles: list[str | Column] = [
         "arm, round",
         "HCMs in its part",
         "hypotheses",
@@ -156,7 +157,7 @@ def rounds_table(metrics: Metrics) -> Table:
         Column("in the fresh part", before_after),
     ]
     titles += ["of them HCMs at the end", Column("came back", "repaired by their round, and HCMs again at the end")]
-    rows = []
+    rows: list[list[str | Cell]] = []
     for arm, entries in metrics["rounds"].items():
         for entry in entries:
             gains = [seed["gain"] for seed in entry["seeds"]]
