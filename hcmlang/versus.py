@@ -148,7 +148,7 @@ def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: t
     metrics = first.metrics
     seeds, tau, labels = tuple(metrics["seeds"]), float(metrics["confidence"]), metrics["task"]["labels"]
     settings = Settings(tau, (tau,), seeds, metrics["resamples"])
-    found, rows = [], 0
+    versus, rows = [], 0
     for arm in arms:
         before, after = first.predicted("test", arm), second.predicted("test", arm)
         rows = len(before[0])
@@ -156,8 +156,8 @@ def _compared(first: Results, second: Results, arms: tuple[str, ...], folders: t
         scores = {"none": [one.scores for one in before], arm: [one.scores for one in after]}
         compared = compare("test", table, scores, {}, settings)["arms"]
         baseline, other = ({name: at(compared[which]["mean"][name], tau) for name in SHOWN} for which in ("none", arm))
-        found.append(Versus(arm, baseline, other, compared[arm]["difference"]))
-    return Comparison(tuple(found), folders, rows, len(seeds), tau)
+        versus.append(Versus(arm, baseline, other, compared[arm]["difference"]))
+    return Comparison(tuple(versus), folders, rows, len(seeds), tau)
 
 
 def as_text(comparison: Comparison, first: str, second: str) -> str:

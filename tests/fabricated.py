@@ -120,6 +120,7 @@ def make_step(folder: Path, fabrication: Fabrication = Fabrication()) -> tuple[C
         confidence=f.confidence,
         thresholds=(0.8, f.confidence, 0.95),
         resamples=f.resamples,
+        measures=(),
         crossfit=False,
         no_gain_for=None,
         partial="",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from hcmlang import lang
+from hcmlang.evaluation.measures import MEASURES
 from hcmlang.loop.rounds import further_sources, last_round, leader, source_kind
 from hcmlang.mitigations.base import ArmPlan
 from hcmlang.run.graph import in_order
@@ -94,6 +95,7 @@ def make_plan(spec: Spec, programs: Mapping[str, lang.Program], partial: str = "
         confidence=spec.detect.confidence,
         thresholds=spec.thresholds,
         resamples=spec.evaluate.resamples,
+        measures=tuple(MEASURES),
         crossfit=task.data.pool is None,
         no_gain_for=spec.stop.no_gain_for if spec.stop is not None else None,
         partial=partial,

@@ -11,7 +11,7 @@ import numpy as np
 
 from hcmlang.data.table import Table
 from hcmlang.evaluation.calibration import temperature
-from hcmlang.evaluation.comparison import Settings, compare, pairs_of
+from hcmlang.evaluation.comparison import Settings, compare, headline_figures, pairs_of
 from hcmlang.evaluation.predictions import confident_errors
 from hcmlang.run.step import StepContext
 from hcmlang.steps.collect.history import history
@@ -128,9 +128,5 @@ def _summary(
         summary["hcms_at_lower_confidence"] = {str(t): count for t, count in lower.items() if count > 0}
     if arm is not None:
         summary["hypotheses"] = sum(h["arm"] == arm for h in hypotheses)
-        for name in ("hcms_at_matched_coverage", "hcms", "accuracy"):
-            before, after = (arms[which]["mean"][name] for which in ("none", arm))
-            if name == "hcms":
-                before, after = before[str(tau)], after[str(tau)]
-            summary[name] = {"before": before, "after": after, **arms[arm]["difference"][name]}
+        summary |= headline_figures(arms, arm, tau)
     return summary

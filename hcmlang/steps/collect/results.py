@@ -47,6 +47,8 @@ class CollectResults(Step):
     confidence: float
     thresholds: tuple[float, ...]
     resamples: int
+    measures: tuple[str, ...]
+    """The names of all registered measures, so that a new one is computed."""
     crossfit: bool
     no_gain_for: int | None
     partial: str
