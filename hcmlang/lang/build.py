@@ -391,7 +391,7 @@ class Builder:
         names = [self.names(argument) for argument in arguments]
 
         def refuse(code: str, message: str, at: Any) -> Formula:
-            self.report(code, f"`{token}` {message}", at, f"write `{function.example}`")
+            self.report(code, f"`{token}` {message}", at, f"write `{predicates.example(str(token))}`")
             return Constant(True)
 
         if (function.gives != "label") != (node.data == "measured"):

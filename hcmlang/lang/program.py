@@ -22,7 +22,7 @@ from hcmlang.lang.passes.fill import draft_of
 from hcmlang.lang.patterns import bounds, graph
 from hcmlang.lang.predicates.base import Predicate
 from hcmlang.lang.predicates.formula import Formula, predicates_in
-from hcmlang.lang.scope import Kind, Value
+from hcmlang.lang.scope import Kind, Value, label_scope
 from hcmlang.lang.syntax import FreeText, Literal, Tree
 
 
@@ -124,8 +124,7 @@ class Program:
         words = [word for text in literals for word in text.split() if word.isalpha()]
         scope: dict[str, Value] = {name: name for name in self.names if "." in name}
         scope |= dict.fromkeys(("hypothesis.triggers", "group.terms"), list(dict.fromkeys(words))[:50:7] or ["not"])
-        scope |= {"target": target, "hypothesis.gold": target, "labels": list(self.labels)}
-        return scope | {"wrong": wrong, "hypothesis.predicted": wrong, "hypothesis.kind": "word"}
+        return scope | label_scope(target, wrong, self.labels) | {"hypothesis.kind": "word"}
 
     @property
     def lengths(self) -> tuple[tuple[float, float], ...]:
@@ -149,11 +148,10 @@ class Program:
         label."""
         found: list[tuple[Guarantee, ...]] = []
         for target, wrong in pairs_of(self.labels, repeat=2):
-            scope: dict[str, Value] = {"target": target, "hypothesis.gold": target, "labels": list(self.labels)}
-            scope |= {"wrong": wrong, "hypothesis.predicted": wrong}
             if target != wrong:
                 try:
-                    found.append(self.bind(scope).compile(Row(0), dialect).guarantees)
+                    bound = self.bind(label_scope(target, wrong, self.labels))
+                    found.append(bound.compile(Row(0), dialect).guarantees)
                 except DiagnosticError:
                     continue
         weakest = [max(same, key=lambda one: LEVELS.index(one.level)) for same in zip(*found, strict=True)]

@@ -19,6 +19,12 @@ class Kind:
     meaning: str = ""
 
 
+def label_scope(target: str, wrong: str, labels: Sequence[str]) -> dict[str, Value]:
+    """The values that follow from the label of an instance and the classifier's wrong label."""
+    scope: dict[str, Value] = {"target": target, "hypothesis.gold": target, "labels": list(labels)}
+    return scope | {"wrong": wrong, "hypothesis.predicted": wrong}
+
+
 TEXT = Kind(is_list=False)
 LIST = Kind(is_list=True)
 

@@ -28,10 +28,11 @@ def test_the_table_of_the_documentation_is_that_of_the_predicates() -> None:
 def test_a_predicate_carries_its_facts(name: str) -> None:
     kind = PREDICATES[name]
     assert kind.__doc__
-    assert kind.table
+    assert kind.documentation
     assert kind.forms or kind.functions
     keywords = {word for form in kind.forms.values() for word in re.findall(r"\b[a-z]+\b", form)}
     assert all(meaning(word) for word in (*keywords, *kind.functions))
+    assert all(predicates.example(function) in kind.documentation for function in kind.functions)
 
 
 def test_only_a_model_or_a_corpus_is_expensive() -> None:

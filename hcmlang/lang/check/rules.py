@@ -10,7 +10,7 @@ from hcmlang.lang.evaluate import decide
 from hcmlang.lang.patterns import graph
 from hcmlang.lang.patterns.free_text import sentence_words
 from hcmlang.lang.predicates.formula import Formula, predicates_in
-from hcmlang.lang.scope import Kind, Value
+from hcmlang.lang.scope import Kind, label_scope
 from hcmlang.lang.syntax import Alternation, Field, FreeText, Pattern, Reference, Rule, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
 from hcmlang.lang.words import reserved
@@ -190,8 +190,6 @@ def _never(guard: Formula, labels: tuple[str, ...]) -> bool:
         if predicate.compares_whole_texts and any(text not in labels for text in texts):
             return False
     for target, wrong in product(labels, repeat=2):
-        scope: dict[str, Value] = {"target": target, "hypothesis.gold": target}
-        scope |= {"wrong": wrong, "hypothesis.predicted": wrong, "labels": list(labels)}
-        if target != wrong and decide(guard, scope) is not False:
+        if target != wrong and decide(guard, label_scope(target, wrong, labels)) is not False:
             return False
     return True

@@ -71,7 +71,22 @@ def keywords() -> tuple[str, ...]:
 @cache
 def words() -> dict[str, Word]:
     """What the words of all predicates mean."""
-    return {word: meaning for kind in PREDICATES.values() for word, meaning in kind.words.items()}
+    found: dict[str, Word] = {}
+    for kind in PREDICATES.values():
+        known = {word for syntax in kind.forms.values() for word in re.split(r"[ |]", syntax)} | kind.functions.keys()
+        for example, meaning in kind.documentation.items():
+            for word in known & set(re.findall(r"\w+", example)):
+                found.setdefault(word, Word(f"Holds where {meaning}.", f"require {example}"))
+        for name, function in kind.functions.items():
+            arguments = function.argument if isinstance(function.argument, tuple) else ()
+            found |= {word: found[name] for word in arguments if name in found}
+    return found
+
+
+def example(function: str) -> str:
+    """How a function is used."""
+    examples = functions()[function][0].documentation
+    return next((one for one in examples if one.startswith(f"{function}(")), f"{function}(text)")
 
 
 def choice_terminal(part: str) -> str:
@@ -81,5 +96,5 @@ def choice_terminal(part: str) -> str:
 
 def table() -> str:
     """The table of predicates in docs/language.md."""
-    rows = [f"| {syntax} | {meaning} |" for kind in PREDICATES.values() for syntax, meaning in kind.table]
+    rows = [f"| `{use}` | {meaning} |" for kind in PREDICATES.values() for use, meaning in kind.documentation.items()]
     return "\n".join(["| predicate | holds where |", "|---|---|", *rows]) + "\n"

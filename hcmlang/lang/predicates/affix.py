@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Wording
 from hcmlang.lang.predicates.contains import refuse_empty
 from hcmlang.lang.predicates.formula import Names
 from hcmlang.lang.predicates.phrases import PhraseMachine, find_any, find_phrase, phrase_mask
@@ -20,12 +20,10 @@ class Affix(Predicate):
     phrase: Names
 
     forms: ClassVar = {"starts": "starts with TEXT", "ends": "ends with TEXT"}
-    words: ClassVar = {
-        "starts": Word("The text begins with the word or phrase.", 'require text starts with "so"'),
-        "ends": Word("The text ends with the word or phrase.", 'require text ends with "!"'),
-        "with": Word("Belongs to `starts with` and `ends with`.", 'require text starts with "so"'),
+    documentation: ClassVar = {
+        'text starts with "so"': "the text begins with the word or phrase",
+        'text ends with "!"': "the text ends with the word or phrase",
     }
-    table = (('`text starts with "so"`, `text ends with "!"`', "the text begins or ends with the word or phrase"),)
     operand_field = "phrase"
     cost = 3
 

@@ -92,7 +92,6 @@ class Function:
 
     gives: Literal["count", "share", "label"]
     takes: str
-    example: str
     subjects: int | None = 1
     argument: Literal["", "text", "label"] | tuple[str, ...] = ""
 
@@ -142,10 +141,9 @@ class Predicate(_Located, ABC):
     name), LIST, REGEX and CHARS (characters as in a class of a regex). For example `{"rhymes": "rhymes with TEXT"}`."""
     functions: ClassVar[Mapping[str, Function]] = {}
     """Function forms by name."""
-    words: ClassVar[Mapping[str, Word]] = {}
-    """What the keywords mean, for the editor."""
-    table: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Rows of the table in docs/language.md: how it is written, and when it holds."""
+    documentation: ClassVar[Mapping[str, str]] = {}
+    """Examples of use, and when each holds: for the table in docs/language.md, the editor and hints. The example of a function
+    begins with its name."""
     operand_field: ClassVar[str | None] = None
     takes_lists: ClassVar[bool] = False
     """Whether the subject may be a list in scope; see :meth:`holds_for_list`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
-from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word
+from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use
 from hcmlang.lang.predicates.formula import Names
 from hcmlang.lang.predicates.predicts import texts_of
 
@@ -22,14 +22,11 @@ class Confidence(Predicate):
     high: float
 
     functions: ClassVar = {
-        "confidence": Function(
-            "share", "what is written, and a label", "confidence(text, target) >= 0.8", subjects=None, argument="label"
-        )
+        "confidence": Function("share", "what is written, and a label", subjects=None, argument="label")
     }
-    words: ClassVar = {
-        "confidence": Word("The classifier's probability of a label.", "require confidence(text, wrong) >= 0.8")
+    documentation: ClassVar = {
+        "confidence(text, wrong) >= 0.8": "the classifier's probability of the label lies in the range"
     }
-    table = (("`confidence(text, wrong) >= 0.8`", "the classifier's probability of a label"),)
     operand_field = "label"
     needs = frozenset({"classifier"})
     cost = 1_000

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from hcmlang.diagnostics import Diagnostic
 from hcmlang.lang.machines import Together
 from hcmlang.lang.patterns.bounds import always_contains
-from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Prune, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Prune, Test, Use, Wording
 from hcmlang.lang.predicates.formula import Formula, Names, combination
 from hcmlang.lang.predicates.phrases import PhraseMachine, find_any, find_phrase, phrase_mask
 from hcmlang.lang.syntax import Literal as Text
@@ -30,19 +30,15 @@ class Contains(Predicate):
     phrases: Names
 
     forms: ClassVar = {"contains": "contains TEXT", "contains_list": "contains any|all LIST"}
-    words: ClassVar = {
-        "contains": Word(
-            "The word or phrase occurs as a whole, in any case: `not` is not in `nothing`. A list contains its texts.",
-            "require text contains any hypothesis.triggers",
+    documentation: ClassVar = {
+        'text contains "not"': (
+            "the word or phrase occurs as a whole, in any case: `not` is not in `nothing`; a list contains its texts"
         ),
-        "any": Word("At least one of the list.", 'require text contains any ["not", "never"]'),
-        "all": Word("Every text of the list.", 'require text contains all ["not", "good"]'),
+        'text contains any ["a", "b"]': (
+            "at least one of them occurs; also with a list in scope: `contains any hypothesis.triggers`"
+        ),
+        'text contains all ["a", "b"]': "all of them occur",
     }
-    table = (
-        ('`text contains "not"`', "the word or phrase occurs as a whole, in any case: `not` is not in `nothing`"),
-        ("`text contains any LIST`", 'at least one text of the list occurs; `LIST` is in scope, or `["a", "b"]`'),
-        ("`text contains all LIST`", "all texts of the list occur"),
-    )
     operand_field = "phrases"
     takes_lists = True
     cost = 3

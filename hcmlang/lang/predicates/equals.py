@@ -18,12 +18,11 @@ class Equals(Predicate):
     texts: Names
 
     forms: ClassVar = {"equals": "== TEXT", "differs": "!= TEXT", "member": "in LIST"}
-    table = (
-        (
-            '`text == "a"`, `text != "a"`, `text in LIST`',
-            "the text is this, is not, or is one of these, letter by letter",
-        ),
-    )
+    documentation: ClassVar = {
+        'text == "a"': "the text is this one, letter by letter",
+        'text != "a"': "the text is another one",
+        'text in ["a", "b"]': "the text is one of them, letter by letter",
+    }
     operand_field = "texts"
     compares_whole_texts = True
     cost = 1

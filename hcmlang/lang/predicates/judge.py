@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.lang.predicates.base import Context, Function, Test, Word
+from hcmlang.lang.predicates.base import Context, Function, Test
 from hcmlang.lang.predicates.predicts import Predicts, texts_of
 
 
@@ -13,9 +13,8 @@ from hcmlang.lang.predicates.predicts import Predicts, texts_of
 class Judge(Predicts):
     """The label that a language model gives the fields is one of the texts."""
 
-    functions: ClassVar = {"judge": Function("label", "what is written", "judge(text) == target", subjects=None)}
-    words: ClassVar = {"judge": Word("The label that a language model gives.", "require judge(text) == target")}
-    table = (("`judge(text) == target`", "what a language model says the label is"),)
+    functions: ClassVar = {"judge": Function("label", "what is written", subjects=None)}
+    documentation: ClassVar = {"judge(text) == target": "a language model gives such a label"}
     needs = frozenset({"judge"})
     cost = 100_000
 

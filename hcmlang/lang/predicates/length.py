@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from hcmlang.lang.emit.classes import rust_class, space_chars
 from hcmlang.lang.patterns import bounds
-from hcmlang.lang.predicates.base import Context, Function, Machine, Predicate, State, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Function, Machine, Predicate, State, Test, Use, Wording
 from hcmlang.lang.syntax import Pattern
 
 Measure = Literal["words", "chars", "sentences"]
@@ -38,29 +38,19 @@ class Length(Predicate):
     high: float
 
     functions: ClassVar = {
-        "words": Function("count", "one text", "words(text) in 5..30"),
-        "chars": Function("count", "one text", "chars(text) in 20..200"),
-        "sentences": Function("count", "one text", "sentences(text) in 1..2"),
+        "words": Function("count", "one text"),
+        "chars": Function("count", "one text"),
+        "sentences": Function("count", "one text"),
     }
-    words: ClassVar = {
-        "words": Word("How many words a text has, separated by spaces.", "require words(text) in 5..30"),
-        "chars": Word("How many characters a text has.", "require chars(text) in 20..200"),
-        "sentences": Word(
-            "How many sentences a text has: pieces that end with `.`, `!` or `?` before a space or the end.",
-            "require sentences(text) in 1..2",
+    documentation: ClassVar = {
+        "words(text) in 5..30": (
+            "the number of words (separated by spaces) lies in the range, ends included; also `== 5`, `<= 30`, `>= 5`"
+        ),
+        "chars(text) in 20..200": "the number of characters lies in the range",
+        "sentences(text) in 1..2": (
+            "the number of sentences lies in the range: pieces that end with `.`, `!` or `?` before a space or the end"
         ),
     }
-    table = (
-        (
-            "`words(text) in 5..30`",
-            "the number of words (separated by spaces) lies in the range, ends included; also `== 5`, `<= 30`, `>= 5`",
-        ),
-        ("`chars(text) in 20..200`", "the same for characters"),
-        (
-            "`sentences(text) in 1..2`",
-            "the same for sentences: pieces that end with `.`, `!` or `?` before a space or the end",
-        ),
-    )
     cost = 1
     counts = True
     mask_weight = 200

@@ -13,7 +13,7 @@ import regex as library
 from hcmlang.diagnostics import Diagnostic, DiagnosticError
 from hcmlang.lang.characters import spellings
 from hcmlang.lang.emit.classes import rust_class
-from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Wording
 from hcmlang.lang.predicates.regex_machine import RegexMachine, Unsupported, parsed
 
 #: A search is given up after this many seconds: some regexes would take longer than the age of the universe.
@@ -32,19 +32,12 @@ class Matches(Predicate):
     ignore_case: bool
 
     forms: ClassVar = {"matches": "matches REGEX"}
-    words: ClassVar = {
-        "matches": Word(
-            "The regular expression (Python's) matches somewhere in the text; `/.../i` in any case.",
-            "require text matches /[0-9]+ stars/",
+    documentation: ClassVar = {
+        "text matches /[0-9]+ stars/": (
+            "the regular expression (Python's syntax, the `regex` library's Unicode tables) matches somewhere; "
+            "`/re/i` in any case"
         )
     }
-    table = (
-        (
-            "`text matches /re/`",
-            "the regular expression (Python's syntax, the `regex` library's Unicode tables) matches somewhere; `/re/i` in "
-            "any case",
-        ),
-    )
     cost = 5
     mask_weight = 100
 

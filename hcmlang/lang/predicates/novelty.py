@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hcmlang.diagnostics import Diagnostic, did_you_mean
-from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Wording
 
 CORPORA = ("train", "errors", "batch")
 
@@ -21,26 +21,14 @@ class Novelty(Predicate):
     high: float
 
     functions: ClassVar = {
-        "novelty": Function(
-            "share", "a text and a set of texts to compare it with", "novelty(text, train) >= 0.3", argument=CORPORA
+        "novelty": Function("share", "a text and a set of texts to compare it with", argument=CORPORA)
+    }
+    documentation: ClassVar = {
+        "novelty(text, train) >= 0.3": (
+            "one minus the greatest similarity to a text of `train`, of `errors` (the confident mistakes) or of "
+            "`batch` (the instances accepted before it) lies in the range"
         )
     }
-    words: ClassVar = {
-        "novelty": Word(
-            "One minus the greatest similarity to a text of `train`, of `errors` or of `batch`: 1 is completely new.",
-            "require novelty(text, train) >= 0.3",
-        ),
-        "train": Word("For `novelty`: the train rows.", "require novelty(text, train) >= 0.3"),
-        "errors": Word("For `novelty`: the confident mistakes.", "require novelty(text, errors) >= 0.3"),
-        "batch": Word("For `novelty`: the instances accepted before this one.", "require novelty(text, batch) >= 0.2"),
-    }
-    table = (
-        (
-            "`novelty(text, train) >= 0.3`",
-            "one minus the greatest similarity to a text of `train`, of `errors` (the confident mistakes) or of `batch` "
-            "(the instances accepted before it)",
-        ),
-    )
     needs = frozenset(CORPORA)
     cost = 200
 

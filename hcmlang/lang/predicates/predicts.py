@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word
+from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use
 from hcmlang.lang.predicates.formula import Names
 
 
@@ -17,19 +17,13 @@ class Predicts(Predicate):
     fields: tuple[str, ...]
     labels: Names
 
-    functions: ClassVar = {"predicts": Function("label", "what is written", "predicts(text) != target", subjects=None)}
-    words: ClassVar = {
-        "predicts": Word(
-            "The label that the classifier under repair gives. For a pair, name both fields.",
-            "require predicts(text) != target",
+    functions: ClassVar = {"predicts": Function("label", "what is written", subjects=None)}
+    documentation: ClassVar = {
+        "predicts(text) != target": (
+            "the classifier under repair gives such a label; for a pair, name both fields: `predicts(premise, "
+            "hypothesis)`"
         )
     }
-    table = (
-        (
-            "`predicts(text) != target`",
-            "what the classifier under repair says; for a pair, name both fields: `predicts(premise, hypothesis)`",
-        ),
-    )
     operand_field = "labels"
     needs = frozenset({"classifier"})
     cost = 1_000

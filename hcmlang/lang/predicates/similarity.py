@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Wording
 from hcmlang.lang.predicates.formula import Names
 
 
@@ -30,21 +30,12 @@ class Similarity(Predicate):
     low: float
     high: float
 
-    functions: ClassVar = {
-        "similarity": Function("share", "two texts", "similarity(premise, hypothesis) in 0.2..0.9", argument="text")
-    }
-    words: ClassVar = {
-        "similarity": Word(
-            "The share of words that two texts have in common (Jaccard), from 0 to 1.",
-            "require similarity(premise, hypothesis) in 0.2..0.9",
+    functions: ClassVar = {"similarity": Function("share", "two texts", argument="text")}
+    documentation: ClassVar = {
+        "similarity(premise, hypothesis) in 0.2..0.9": (
+            "the number of words in both texts, divided by the number in either (Jaccard), lies in the range"
         )
     }
-    table = (
-        (
-            "`similarity(a, b) in 0.2..0.9`",
-            "the number of words in both texts, divided by the number in either (Jaccard)",
-        ),
-    )
     operand_field = "other"
     cost = 5
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from hcmlang.lang.emit.classes import rust_class
 from hcmlang.lang.patterns.free_text import STOPS, stops
-from hcmlang.lang.predicates.base import Context, Machine, Predicate, Prune, State, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Machine, Predicate, Prune, State, Test, Use, Wording
 from hcmlang.lang.syntax import CharClass, FreeText, Literal, Pattern
 from hcmlang.lang.wording import charset_in_words
 
@@ -20,11 +20,9 @@ class UsesOnly(Predicate):
     charset: str
 
     forms: ClassVar = {"uses_only": "uses only CHARS"}
-    words: ClassVar = {
-        "uses": Word("Every character of the text is one of these.", 'require text uses only "a-z ,.\'"'),
-        "only": Word("Belongs to `uses only`.", 'require text uses only "a-z ,.\'"'),
+    documentation: ClassVar = {
+        'text uses only "a-z ,.\'"': "every character is one of these, written as in a class of a regex"
     }
-    table = (('`text uses only "a-z ,.\'"`', "every character is one of these, written as in a class of a regex"),)
     cost = 1
 
     @classmethod

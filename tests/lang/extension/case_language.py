@@ -46,7 +46,9 @@ assert "require vowels(text) in 2..4\n" in formatted
 (first,) = (c for c in program.tree.constraints if "plot" in c.source)
 assert cost(first.predicate) == 2
 assert in_words(bound)[:2] == ['`text rhymes with "plot"` holds', "the text has 2 to 4 vowels"], in_words(bound)
-assert explain("rhymes") == 'The text ends as the word does.\n\n```hcm\nrequire text rhymes with "plot"\n```'
+assert (
+    explain("rhymes") == 'Holds where the text ends as the word does.\n\n```hcm\nrequire text rhymes with "plot"\n```'
+)
 assert "is a word of the language" in analyse('text := "a" rhymes\nrhymes := "b"')[1][0]
 
 for mistake, expected in {

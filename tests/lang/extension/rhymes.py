@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Word, Wording
+from hcmlang.lang.predicates.base import Context, Function, Predicate, Test, Use, Wording
 from hcmlang.lang.predicates.formula import Names
 
 
@@ -17,7 +17,7 @@ class Rhymes(Predicate):
     word: Names
 
     forms: ClassVar = {"rhymes": "rhymes with TEXT"}
-    words: ClassVar = {"rhymes": Word("The text ends as the word does.", 'require text rhymes with "plot"')}
+    documentation: ClassVar = {'text rhymes with "plot"': "the text ends as the word does"}
     operand_field = "word"
     cost = 2
 
@@ -57,8 +57,8 @@ class Vowels(Predicate):
     low: int
     high: float
 
-    functions: ClassVar = {"vowels": Function("count", "one text", "vowels(text) in 2..9")}
-    words: ClassVar = {"vowels": Word("How many vowels a text has.", "require vowels(text) in 2..9")}
+    functions: ClassVar = {"vowels": Function("count", "one text")}
+    documentation: ClassVar = {"vowels(text) in 2..9": "the number of vowels lies in the range"}
 
     @classmethod
     def read(cls, use: Use) -> Vowels:
