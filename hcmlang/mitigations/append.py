@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hcmlang.mitigations.base import ArmPlan, Mitigation
-from hcmlang.steps.base import ModelStep
-from hcmlang.steps.retrain import Retrain
+
+if TYPE_CHECKING:
+    from hcmlang.steps.base import ModelStep
 
 
 class Append(Mitigation):
@@ -15,5 +16,7 @@ class Append(Mitigation):
     summary: ClassVar[str] = "retrains the classifier on the train rows and the instances"
     retrains: ClassVar[bool] = True
 
-    def model(self, plan: ArmPlan, model: ModelStep) -> Retrain:
+    def model(self, plan: ArmPlan, model: ModelStep) -> ModelStep:
+        from hcmlang.steps.retrain import Retrain
+
         return plan.retrained(Retrain, "append", model, weight=plan.spec.mitigate.weight)

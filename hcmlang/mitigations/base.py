@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from hcmlang.run.step import Label
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import InstancesStep, ModelStep, Round, TableStep
-from hcmlang.steps.retrain import Retrain
 
-Made = TypeVar("Made", bound=Retrain)
+if TYPE_CHECKING:  # `hcmlang check` looks at kinds, and has no use for steps
+    from hcmlang.run.step import Label
+    from hcmlang.steps.base import InstancesStep, ModelStep, Round, TableStep
+    from hcmlang.steps.retrain import Retrain
+
+Made = TypeVar("Made", bound="Retrain")
 
 
 @dataclass(frozen=True, eq=False)

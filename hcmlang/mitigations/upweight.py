@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from hcmlang.data.table import Table
-from hcmlang.evaluation.predictions import Predictions, area_under_risk_coverage
 from hcmlang.mitigations.base import ArmPlan, Mitigation
-from hcmlang.run.step import StepContext
-from hcmlang.steps.base import ModelStep, TableStep
-from hcmlang.steps.retrain import Choice, Retrain
 
-#: Weights of an instance to try.
-WEIGHTS = (1.0, 2.0, 4.0, 8.0)
+if TYPE_CHECKING:
+    from hcmlang.steps.base import ModelStep
 
 
 class Upweight(Mitigation):
@@ -23,28 +17,8 @@ class Upweight(Mitigation):
     retrains: ClassVar[bool] = True
     needs_calibration: ClassVar[bool] = True
 
-    def model(self, plan: ArmPlan, model: ModelStep) -> RetrainWeighted:
+    def model(self, plan: ArmPlan, model: ModelStep) -> ModelStep:
+        from hcmlang.steps.models.upweight import RetrainWeighted
+
         assert plan.calibration is not None, "the check of the spec asks for calibration rows"
         return plan.retrained(RetrainWeighted, "upweight", model, calibration=plan.calibration)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RetrainWeighted(Retrain):
-    """Of classifiers trained with several weights the one with the least area under the risk-coverage curve of the calibration
-    rows; of equals the one with the smallest weight."""
-
-    calibration: TableStep
-
-    def retrained(self, context: StepContext, train: Table, added: Table) -> Choice:
-        calibration = self.calibration.table(context)
-        areas: dict[str, float] = {}
-        best: Choice | None = None
-        for weight in WEIGHTS:
-            context.progress.note(f"  weight {weight:g}")
-            model = self.fit(context, train, added, weight)
-            outcome = Predictions(model.predict_proba(calibration, context.progress), calibration.y)
-            areas[f"{weight:g}"] = area_under_risk_coverage(outcome)
-            if best is None or areas[f"{weight:g}"] < areas[f"{best[1]:g}"]:
-                best = model, weight, areas
-        assert best is not None
-        return best

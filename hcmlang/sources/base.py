@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hcmlang import lang
 from hcmlang.spec.model import Spec
-from hcmlang.steps.base import HypothesesStep, InstancesStep, Mistakes, Round, TableStep
-from hcmlang.steps.collect.parts import SourceSteps
+
+if TYPE_CHECKING:  # `hcmlang check` looks at kinds, and has no use for steps
+    from hcmlang.steps.base import HypothesesStep, InstancesStep, Mistakes, Round, TableStep
+    from hcmlang.steps.collect.parts import SourceSteps
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from hcmlang.run.step import StepContext
 from hcmlang.sources.base import Followed, RoundPlan, Source
-from hcmlang.sources.teacher import write_for
-from hcmlang.steps.base import HypothesesStep, InstancesStep, Mistakes
-from hcmlang.steps.collect.parts import SourceSteps
-from hcmlang.steps.writing.teacher import NamedTeacher
-from hcmlang.teachers.generic import without_knowledge
+
+if TYPE_CHECKING:
+    from hcmlang.steps.base import InstancesStep
+    from hcmlang.steps.collect.parts import SourceSteps
 
 
 class Generic(Source):
@@ -23,6 +20,10 @@ class Generic(Source):
     def steps(
         self, plan: RoundPlan, name: str, followed: Followed | None, earlier: InstancesStep | None
     ) -> SourceSteps:
+        from hcmlang.sources.teacher import write_for
+        from hcmlang.steps.controls.generic import BlankHypotheses
+        from hcmlang.steps.writing.teacher import NamedTeacher
+
         assert followed is not None
         config = plan.spec.teachers[plan.spec.teachers_used[0]]
         hypotheses = BlankHypotheses(
@@ -32,20 +33,3 @@ class Generic(Source):
             mistakes=plan.mistakes,
         )
         return write_for(plan, NamedTeacher.of(name, config), hypotheses, probed=False)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class BlankHypotheses(HypothesesStep):
-    """A hypothesis that says nothing for each one of the first teacher's."""
-
-    action: ClassVar[str] = "generic"
-
-    like: HypothesesStep | None
-    mistakes: Mistakes
-
-    def run(self, context: StepContext) -> None:
-        blank, mistakes = [], self.mistakes
-        if self.like is not None:
-            pool, rows = mistakes.pool.table(context), mistakes.shown_rows(context)
-            blank = without_knowledge(self.like.hypotheses(context), pool, rows, mistakes.seed)
-        mistakes.write_hypotheses(blank, context)
