@@ -153,5 +153,5 @@ def test_report_of_a_folder_without_a_run(hcmlang: Hcmlang) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "error: nowhere holds no finished run [no-run]\n"
-        "  hint: a run directory has a metrics.json; `hcmlang run SPEC` makes one and tells its name\n"
+        "  hint: a run directory has a metrics.json; `hcmlang run SPEC` makes one and prints its name\n"
     )

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hcmlang import kinds
 from hcmlang.evaluation.measures import MEASURES, Measure, at, measures
 from hcmlang.evaluation.predictions import Predictions
 from hcmlang.evaluation.results import Results
@@ -21,6 +20,7 @@ from hcmlang.report.side_by_side import side_by_side
 from hcmlang.report.terminal import render_terminal
 from hcmlang.report.trackers import record_of
 from tests.fabricated import Fabrication, make_results
+from tests.installed import installed as kinds_of_a_package
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -43,10 +43,8 @@ class Timid(Measure):
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     point = EntryPoint("timid", f"{__name__}:Timid", MEASURES.group)
-    monkeypatch.setattr(kinds, "entry_points", lambda group: [point] if group == MEASURES.group else [])
-    vars(MEASURES).pop("_kinds", None)
-    yield
-    vars(MEASURES).pop("_kinds", None)
+    with kinds_of_a_package(monkeypatch, point):
+        yield
 
 
 @pytest.fixture

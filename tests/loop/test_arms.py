@@ -209,7 +209,7 @@ def test_models_of_arms_load_again(quickstart: Path, tmp_path: Path, arm: str) -
             '{"hypothesis": "h2", "text": "x", "label": "positive"}',
             "instances.jsonl:31:1: error: there is no hypothesis `h2`",
         ),
-        ('{"hypothesis": "h1", "text": "x", "label": "great"}', '`label` is "great", and no label'),
+        ('{"hypothesis": "h1", "text": "x", "label": "great"}', '`label` is "great", which is not a label'),
         ('{"hypothesis": "h1", "label": "positive"}', "`text` is missing or not a text"),
         ("{", "this is not a JSON object"),
         ("[]", "`hypothesis` is missing or not a text"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -17,6 +16,7 @@ import hcmlang
 from hcmlang import classifiers
 from hcmlang.diagnostics import DiagnosticError, SpecError
 from hcmlang.loop import estimate
+from hcmlang.spec import kinds
 from hcmlang.steps import read
 from tests.conftest import Hcmlang
 
@@ -127,7 +127,7 @@ def test_an_unwritable_run_directory(hcmlang: Hcmlang, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "error: cannot write taken/run: not a directory [not-writable]\n"
-        "  hint: a part of this path is a file; choose another folder with --out\n"
+        "  hint: part of this path is a file; choose another folder with --out\n"
     )
 
 
@@ -234,13 +234,13 @@ def test_a_compressed_table_is_to_be_unpacked(tmp_path: Path) -> None:
     (tmp_path / "pool.tsv.gz").write_bytes(gzip.compress((tmp_path / "pool.tsv").read_bytes()))
     with pytest.raises(DiagnosticError, match="unknown-format") as caught:
         hcmlang.load(spec).run(tmp_path / "run")
-    assert str(caught.value.diagnostics[0].hint).startswith("unpack it first")
+    assert str(caught.value.diagnostics[0].hint).startswith("unpack the file first")
 
 
 def test_what_predicts_is_missed_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fast = SPEC.replace("{kind: linear}", "{kind: transformers, model: tiny, backend: openvino}")
     spec = project(tmp_path, fast)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(kinds, "find_spec", lambda name: None)
     with pytest.raises(DiagnosticError, match=r"needs the package openvino \[missing-package\]") as caught:
         hcmlang.load(spec)
     (told,) = caught.value.diagnostics

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import hcmlang
-from hcmlang import kinds
 from hcmlang.criteria.base import CriterionKind
 from hcmlang.data.records import Instance, write_jsonl
 from hcmlang.data.table import Table
@@ -28,6 +27,7 @@ from hcmlang.steps.base import InstancesStep, ModelStep, TableStep
 from hcmlang.steps.collect.parts import SourceSteps
 from hcmlang.steps.retrain import Retrain
 from hcmlang.steps.select import Scorer
+from tests.installed import installed as kinds_of_a_package
 
 
 class Twice(Mitigation):
@@ -79,23 +79,15 @@ class Shortest(CriterionKind):
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if a package with these kinds were installed."""
-    added = {
-        "hcmlang.mitigations": ("twice", Twice),
-        "hcmlang.sources": ("first-rows", FirstRows),
-        "hcmlang.criteria": ("shortest", Shortest),
-    }
-
-    def entry_points(group: str) -> list[EntryPoint]:
-        name, kind = added.get(group, ("", object))
-        return [EntryPoint(name, f"{kind.__module__}:{kind.__qualname__}", group)] if name else []
-
-    registries = (MITIGATIONS, SOURCES, CRITERIA)
-    monkeypatch.setattr(kinds, "entry_points", entry_points)
-    for registry in registries:
-        registry.__dict__.pop("_kinds", None)
-    yield
-    for registry in registries:
-        registry.__dict__.pop("_kinds", None)
+    added = [
+        (MITIGATIONS.group, "twice", "Twice"),
+        (SOURCES.group, "first-rows", "FirstRows"),
+        (CRITERIA.group, "shortest", "Shortest"),
+    ]
+    with kinds_of_a_package(
+        monkeypatch, *(EntryPoint(name, f"{__name__}:{kind}", group) for group, name, kind in added)
+    ):
+        yield
 
 
 ARMS = {

@@ -245,7 +245,7 @@ def test_several_programs_that_ask_the_classifier_and_other_texts(quickstart: Pa
     text = (quickstart / "spec.yaml").read_text(encoding="utf-8").replace("data/", f"{quickstart}/data/")
     text = text.replace("prompts/", f"{quickstart}/prompts/")
     head, _, rest = text.partition("  program: |\n")
-    body, _, tail = rest.partition("# The classifier as it is")
+    body, _, tail = rest.partition("# The arms to compare")
     (tmp_path / "praise.txt").write_text("superb\nwitty\n", encoding="utf-8")
     programs = (
         "  program:\n    grammar: |\n"
@@ -260,7 +260,7 @@ def test_several_programs_that_ask_the_classifier_and_other_texts(quickstart: Pa
 """
     )
     spec = tmp_path / "spec.yaml"
-    spec.write_text(f"{head}{programs}# The classifier as it is{tail}", encoding="utf-8")
+    spec.write_text(f"{head}{programs}# The arms to compare{tail}", encoding="utf-8")
     overrides = ["classifier={kind: linear}", "seeds=1", "arms=[none, miner]", "detect.confidence=0.8"]
     run = hcmlang.load(spec, overrides).run(tmp_path / "run")
     rows = run.augmented.to_list()

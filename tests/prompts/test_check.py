@@ -82,8 +82,3 @@ def test_the_shipped_prompts_declare_all_that_they_are_given(purpose: Purpose) -
     names = {name.partition(".")[0] for name in names_of(examples(purpose, LABELS, ("text",))[0])}
     assert names - {"example"} == set(head["inputs"])
     assert head["name"] == purpose
-
-
-@pytest.mark.parametrize("purpose", PURPOSES)
-def test_prompts_lie_at_the_top_too(purpose: Purpose) -> None:
-    assert (ROOT / "prompts" / f"{purpose}.prompty").read_text(encoding="utf-8") == load(purpose).text

@@ -18,6 +18,7 @@ from hcmlang.spec.check import check_spec
 from hcmlang.spec.documentation import json_schema
 from hcmlang.spec.kinds import CLASSIFIERS, ENGINES, TEACHERS, ClassifierKind, EngineKind, Kind, TeacherKind
 from hcmlang.spec.load import read_spec
+from tests.installed import installed
 
 PACKAGE = '''
 """A package with a kind of its own of each sort."""
@@ -91,18 +92,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         EntryPoint("majority", "shouting_package:MajorityClassifier", "hcmlang.classifiers"),
         EntryPoint("shouting", "shouting_package:ShoutingEngine", "hcmlang.engines"),
     ]
-    monkeypatch.setattr(kinds, "entry_points", entry_points(*points))
-    forget()
-    yield
+    editor._schema.cache_clear()
+    with installed(monkeypatch, *points):
+        yield
     sys.modules.pop("shouting_package", None)
-    forget()
-
-
-def forget() -> None:
-    for registry in (CLASSIFIERS, ENGINES, TEACHERS):
-        registry.__dict__.pop("_plugins", None)
-        for name in [name for name in registry._loaded if name not in registry._builtin]:
-            del registry._loaded[name]
     editor._schema.cache_clear()
 
 

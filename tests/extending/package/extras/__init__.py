@@ -1,0 +1,1 @@
+"""Kinds of parts for hcmlang, one module each."""
