@@ -10,7 +10,7 @@ export GOMP_SPINCOUNT ?= 0
 # If this is set, each of the hundreds of processes in the tests compiles every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead bench-scoring test-browser test-cluster test-servers nightly real clean
+.PHONY: setup demo test test-fast lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead bench-scoring test-browser test-cluster test-servers nightly real clean
 
 setup: .venv/ready
 
@@ -28,6 +28,15 @@ demo: setup
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10
+
+# The quick tests of every floor, in under a minute.
+FAST := $(addprefix tests/, spec teachers data test_docs.py test_layout.py test_database.py test_errors.py prompts/test_check.py prompts/test_render.py \
+	lang/test_messages.py lang/test_passes.py lang/test_reading.py lang/test_registry.py lsp/test_completion.py evaluation/test_measures.py \
+	evaluation/test_registry.py loop/test_schedule.py loop/test_step.py loop/test_detect.py loop/test_select.py loop/test_choose.py loop/test_gather.py \
+	engines/test_chat.py engines/test_batch.py report/test_report.py)
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(FAST)
 
 # Only the tests in a real browser (on Debian: apt-get install chromium).
 test-browser: setup
