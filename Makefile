@@ -1,4 +1,4 @@
-# On a fresh machine with Python 3.11+ and make, two commands do everything: `make demo` and `make test`.
+# On a fresh machine with Python 3.11.4+ and make, two commands do everything: `make demo` and `make test`.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 setup: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hcmlang needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "hcmlang needs Python 3.11.4 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt torch
 	$(BIN)/python -m pip install -q -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
