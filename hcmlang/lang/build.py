@@ -1,4 +1,4 @@
-"""From lark's parse tree to the syntax tree; what is wrong with a single part is collected on the way."""
+"""Builds the syntax tree from lark's parse tree, and collects mistakes that concern a single node."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hcmlang.lang.predicates.base import Predicate, Regex, Use
 from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not, map_predicates
 from hcmlang.lang.words import OPTIONS
 
-#: A literal that begins with one of these stands close to what is before it.
+#: A literal that begins with one of these has no space before it.
 ATTACHED = (",", ".", ";", ":", "!", "?", ")", "]", "'", "’", "%")
 
-#: Free text where it is given no length, and a sentence of it where only their number is given: words.
+#: Default range of words for free text without a length, and for each sentence if only their number is given.
 DEFAULT_WORDS = (1, 40)
 SENTENCE_WORDS = (3, 25)
-#: What free text may be written with by default: printable ASCII, the letters of Latin alphabets, typographic signs.
+#: Default characters of free text: printable ASCII, the letters of Latin alphabets, typographic signs.
 FREE_CHARS = "".join(
     char
     for char in map(chr, (*range(33, 127), *range(0xC0, 0x250), 0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D))
@@ -48,7 +48,7 @@ def _unquote(token: Token) -> str:
     return "".join(out)
 
 
-#: What Python says about a regex, what that means, and what to do about it.
+#: Python's message about a regex, its meaning, and a hint.
 _REGEX_ADVICE = (
     ("unterminated character set", "a `[` is never closed", "add `]`; a bracket that is meant is written `\\[`"),
     ("unterminated subpattern", "a `(` is never closed", "add `)`; a bracket that is meant is written `\\(`"),
@@ -64,31 +64,31 @@ _REGEX_ADVICE = (
 
 
 def _in_words(error: Exception) -> tuple[str, str | None]:
-    """What is wrong with a regex or a set of characters, and what to do."""
+    """The message and hint for an error in a regex or a set of characters."""
     said = re.sub(r" at position \d+.*", "", str(error), flags=re.DOTALL)
     return next(((message, hint) for part, message, hint in _REGEX_ADVICE if part in said), (said, None))
 
 
 def literal(text: str) -> syntax.Literal:
-    """A literal as the language reads it: punctuation and a text that brings its own space stand close."""
+    """A literal; it is attached if it begins with punctuation or a space."""
     return syntax.Literal(text, attached=text.startswith(ATTACHED) or text[:1].isspace())
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without Python's remarks on regexes that may mean something else one day."""
+    """Suppress Python's warnings about regexes whose meaning may change."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
 
 
 def _number(digits: str) -> int:
-    """A whole number as written; one that is larger than any that is allowed anywhere stays so."""
+    """Parse a whole number. Numbers beyond every limit are capped, but stay too large."""
     return int(digits) if len(digits) < 8 else 10_000_000
 
 
 class Builder:
-    """Turns lark's tree into ours; collects what is wrong with a single part on its way."""
+    """Builds the syntax tree and collects diagnostics."""
 
     def __init__(self, text: str, origin: Origin) -> None:
         self.text = text
@@ -132,7 +132,7 @@ class Builder:
         return syntax.Import(_unquote(path), str(name[0]) if name else None, self.span(path))
 
     def _record(self, pattern: Any) -> Any | None:
-        """The record that this pattern consists of, if it does."""
+        """The record that this pattern consists of, if any."""
         node: Any = pattern
         while (
             not isinstance(node, Token)
@@ -244,7 +244,7 @@ class Builder:
             return syntax.Literal("")
 
     def _bad_regex(self, error: Exception, token: Token) -> None:
-        """Marked at the place within the regex, where it is known."""
+        """Report an error at its position within the regex, if known."""
         message, hint = _in_words(error)
         cause = error if isinstance(error, re.error) else error.__cause__
         span = self.span(token)
@@ -358,7 +358,7 @@ class Builder:
         return map_predicates(formula, lambda one: replace(one, source=self._source(node)))
 
     def names(self, node: Any) -> Names:
-        """A list, or one text, written out or named."""
+        """A list or a single text, written out or by name."""
         tokens, span = node.children, self.span(node)
         single = node.data == "text"
         if tokens[0].type == "NAME":
@@ -366,7 +366,7 @@ class Builder:
         return Names(None, tuple(_unquote(token) for token in tokens), span, single)
 
     def argument(self, node: Any) -> Any:
-        """What a slot of a form holds."""
+        """The argument in a slot of a predicate form."""
         if not isinstance(node, Token):
             return self.names(node)
         if node.type == "STRING":
@@ -385,7 +385,7 @@ class Builder:
         return Regex(body, flag == "i")
 
     def _function(self, node: Any) -> Formula:
-        """`words(text) in 5..30`, `judge(text) == target`: a function of texts, and the result that it is compared with."""
+        """A function of texts compared with a result: `words(text) in 5..30`, `judge(text) == target`."""
         token, *arguments, result = node.children
         predicate, function = predicates.functions()[str(token)]
         names = [self.names(argument) for argument in arguments]

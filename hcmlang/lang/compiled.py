@@ -1,4 +1,4 @@
-"""Programs compiled for one instance: the grammar for an engine, the guarantees, and what is left to test."""
+"""Programs compiled for one instance: the grammar for an engine, the guarantees, and the residual tests."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ LEVELS: tuple[Level, ...] = ("by construction", "checked", "judged", "preferred"
 
 @dataclass(frozen=True)
 class Guarantee:
-    """How a constraint is kept.
+    """How a constraint is enforced.
 
-    `by construction`: nothing that breaks it can be written. `checked`: each text is tested after it was written, and a text
-    that fails is replaced. `judged`: a classifier or a judging model decides, with a call for each text. `preferred`: texts
-    that keep it are taken first.
+    `by construction`: no text that breaks it can be written. `checked`: each text is tested, and replaced if it fails.
+    `judged`: a classifier or a judging model decides, with one call for each text. `preferred`: texts that satisfy it
+    are taken first.
     """
 
     constraint: str
@@ -49,7 +49,7 @@ class Guarantee:
 
 @dataclass(frozen=True)
 class Residual:
-    """A clause that is tested on what was written."""
+    """A clause that is tested on the written text."""
 
     source: str
     formula: Formula
@@ -58,8 +58,8 @@ class Residual:
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a text leaves the rules: they can write its `field` up to the character `end`, and `words` may follow there (""
-    is the end of the text; no words where there are too many to name)."""
+    """Where a text departs from the rules: they can write its `field` up to the character `end`, where `words` may
+    follow ("" is the end of the text). `words` is empty if there are too many."""
 
     field: str
     end: int
@@ -72,7 +72,7 @@ class CompiledProgram:
 
     draft: Draft
     temperature: float | None = None
-    """The model's temperature; None leaves it to the call."""
+    """The model's temperature; None uses the call's."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ class CompiledProgram:
 
     @cached_property
     def residuals(self) -> tuple[Residual, ...]:
-        """What the engine does not keep, cheapest first."""
+        """The clauses that the engine does not enforce, cheapest first."""
         constraints = self.draft.constraints
         return tuple(
             Residual(constraints[c.constraint].source, c.formula, constraints[c.constraint].kind == "prefer")
@@ -106,16 +106,16 @@ class CompiledProgram:
         )
 
     def length(self, field: str) -> Range:
-        """The least and the greatest number of characters that the rules let the field's text have."""
+        """The fewest and most characters that the rules allow for a field."""
         return chars(self.draft.fields[field], self.draft.rules)
 
     def draw(self, random: Random) -> dict[str, str]:
-        """One text for each field, not tested against the residuals."""
+        """Draw a text for each field. Residuals are not tested."""
         return Drawer(self.draft.rules, self.draft.shared).draw(self.draft.fields, random)
 
     def violated(self, fields: Mapping[str, str], context: Context | None = None) -> str | None:
-        """The source of the first requirement that does not hold; None where all hold. Without a `context`, predicates that
-        need one are not tested."""
+        """The source of the first requirement that fails; None if all hold. Without a `context`, predicates that need
+        it are not tested."""
         for residual in self.residuals:
             if residual.preferred or (context is None and _needs(residual.formula)):
                 continue
@@ -124,7 +124,7 @@ class CompiledProgram:
         return None
 
     def conforms(self, fields: Mapping[str, str]) -> bool:
-        """Whether the grammar allows the texts: the test for an engine that may not keep it. Residuals are not tested."""
+        """Whether the grammar allows the texts, for engines that may not enforce it. Residuals are not tested."""
         given: dict[str, str] = {}
         for name in self.fields:
             if name not in fields or not self._accepts(name, fields[name], given):
@@ -135,7 +135,7 @@ class CompiledProgram:
         return True
 
     def reading(self, fields: Mapping[str, str]) -> Reading | None:
-        """Where the first text that the rules cannot write leaves them; None where they can write all."""
+        """Where the first text that the rules cannot write departs from them; None if they can write all texts."""
         given: dict[str, str] = {}
         for name in self.fields:
             text = fields.get(name, "")
@@ -150,14 +150,14 @@ class CompiledProgram:
         return None
 
     def _accepts(self, field: str, text: str, given: Mapping[str, str]) -> bool:
-        """Whether the rules write this text. Only recursive rules go to llguidance: it splits texts greedily, and refuses some
-        that can be read another way."""
+        """Whether the rules write this text. llguidance tests only recursive rules, because it splits texts greedily
+        and refuses some valid ones."""
         definitions = self.definitions(field, given)
         made = _exact(definitions)
         return made.accepts(text) if made is not None else accepts(to_lark(definitions).text, text)
 
     def kept_preferences(self, fields: Mapping[str, str], context: Context | None = None) -> int:
-        """How many preferences hold. Without a `context`, predicates that need one do not count."""
+        """The number of preferences that hold. Without a `context`, predicates that need one do not count."""
         preferred = [one.formula for one in self.residuals if one.preferred]
         testable = [formula for formula in preferred if context is not None or not _needs(formula)]
         return sum(compile_formula(formula, context)(fields) for formula in testable)
@@ -165,7 +165,7 @@ class CompiledProgram:
     # -------------------------------------------------------------------------------------------------------- emitters
 
     def definitions(self, field: str, given: Mapping[str, str] | None = None) -> Definitions:
-        """The rules of one field with their spaces written out; `given` are the texts of the fields before it."""
+        """The rules of one field with explicit spaces; `given` are the texts of the fields before it."""
         rules = dict(self.draft.rules)
         pattern = self.draft.fields[field]
         if given:
@@ -174,30 +174,28 @@ class CompiledProgram:
         return spaced_out(pattern, rules)
 
     def emit(self, dialect: Dialect, field: str, given: Mapping[str, str] | None = None) -> Any:
-        """The grammar of a field in a dialect. `given` are the texts of the fields before it.
-
-        Raises :class:`DiagnosticError` where the dialect cannot express it.
-        """
+        """The grammar of a field in a dialect; `given` are the texts of the fields before it. Raises
+        :class:`DiagnosticError` if the dialect cannot express it."""
         return EMITTERS[dialect]().field(self, field, given)
 
     def to_lark(self, field: str, given: Mapping[str, str] | None = None) -> str:
-        """The field as a grammar for llguidance: it accepts what the rules can write and the settled constraints allow."""
+        """The field as a grammar for llguidance, which includes the settled constraints."""
         return self.lark_grammar(field, given).text
 
     def lark_grammar(self, field: str, given: Mapping[str, str] | None = None) -> Grammar:
-        """The same, with the rule that each line comes from."""
+        """Like :meth:`to_lark`, with the rule that each line comes from."""
         return LarkEmitter().grammar(self, field, given)
 
     def refused(self, field: str, grammar: Grammar, error: str) -> Diagnostic:
-        """An error of llguidance about the field's grammar, at the line of the program that caused it."""
+        """An llguidance error about the field's grammar, at the line of the program that caused it."""
         return refused(self.draft, field, grammar, error)
 
     def to_gbnf(self, field: str, given: Mapping[str, str] | None = None) -> str:
-        """The field as a grammar in GBNF, which llama.cpp reads."""
+        """The field as a GBNF grammar for llama.cpp."""
         return str(self.emit("gbnf", field, given))
 
     def to_gbnf_lines(self) -> str:
-        """All fields as a GBNF grammar of a line `NAME: text` for each."""
+        """All fields as a GBNF grammar, with a line `NAME: text` for each."""
         return str(EMITTERS["gbnf"]().whole(self))
 
     def to_regex(self, field: str, given: Mapping[str, str] | None = None) -> str:
@@ -210,7 +208,7 @@ class CompiledProgram:
         return schema
 
     def listed(self, limit: int = MAX_LISTED) -> list[str] | None:
-        """All texts of a program with one field and no mask; None where there are more than `limit`."""
+        """All texts of a program with one field and no mask; None if there are more than `limit`."""
         (field, *others) = self.fields
         if others or self.draft.masks:
             return None
@@ -218,7 +216,7 @@ class CompiledProgram:
 
 
 def _exact(definitions: Definitions) -> Automaton | None:
-    """The automaton of rules that do not lead back to themselves."""
+    """The automaton of the rules; None if they recur or are too large."""
     try:
         made = automaton(definitions)
     except TooLarge:
@@ -227,7 +225,7 @@ def _exact(definitions: Definitions) -> Automaton | None:
 
 
 def _needs(formula: Formula) -> frozenset[str]:
-    """What testing the formula needs besides the text."""
+    """The resources that a test of the formula needs besides the text."""
     return frozenset[str]().union(*(predicate.needed for predicate in predicates_in(formula)))
 
 

@@ -11,9 +11,8 @@ from hcmlang.lang.patterns.graph import parts, reached
 from hcmlang.lang.predicates.formula import Formula
 from hcmlang.lang.syntax import Constraint, Pattern, Value
 
-#: What a program is compiled to: the name of an emitter (:data:`hcmlang.lang.emit.EMITTERS`), which writes a grammar for an
-#: engine; `sampler`, which draws texts from the rules; or `none`, for an engine that takes no grammar, so that every rule and
-#: constraint is tested.
+#: The target of compilation: the name of an emitter (:data:`hcmlang.lang.emit.EMITTERS`); `sampler`, which draws texts
+#: from the rules; or `none` for engines without grammars, where every rule and constraint is tested.
 Dialect: TypeAlias = str
 
 
@@ -27,8 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Clause:
-    """A part of a constraint that must hold by itself. `settled` says why the grammar keeps it, once it does; `why` says why
-    it does not."""
+    """A conjunct of a constraint. `settled` says why the grammar enforces it, `why` says why it does not."""
 
     formula: Formula
     constraint: int
@@ -58,7 +56,7 @@ class Draft:
     """For each field, the formulas that its grammar is intersected with."""
 
     places: Mapping[str, Span] = field(default_factory=dict)
-    """Where rules and fields stand in the program."""
+    """Positions of rules and fields in the program."""
 
     refused: frozenset[Formula] = frozenset()
     """Formulas that llguidance refused in a token mask during a trial."""
@@ -67,10 +65,10 @@ class Draft:
         return replace(self, clauses=tuple(clauses))
 
     def repeats_earlier(self, name: str) -> bool:
-        """Whether a field repeats the text of an earlier one, so that its grammar is known only once that is written."""
+        """Whether a field repeats the text of an earlier one, which its grammar then depends on."""
         bodies = [self.fields[name], *(self.rules[rule] for rule in reached(self.fields[name], self.rules))]
         return any(isinstance(part, Value) for body in bodies for part in parts(body))
 
     def required(self, clause: Clause) -> bool:
-        """Whether the clause must hold; a preference only should."""
+        """Whether the clause must hold, which a preference need not."""
         return self.constraints[clause.constraint].kind != "prefer"

@@ -1,5 +1,4 @@
-"""What is wrong with a program that can be read. One module for each sort of mistake; each is a generator of
-diagnostics over the tree and the names in scope."""
+"""Checks of a parsed program, one module for each sort of mistake."""
 
 from __future__ import annotations
 
@@ -16,9 +15,9 @@ CHECKS: tuple[Check, ...] = (rules.check, names.check, possible.check)
 
 
 def check(tree: Tree, scope: Mapping[str, Kind], complete: bool = True) -> list[Diagnostic]:
-    """Every mistake in a program, by sort; not in the order of the text.
+    """Every mistake in a program, by sort, not in the order of the text.
 
-    Of a program that could not be read as a whole (not `complete`), only what is wrong whatever the rest may be.
+    If parts of the program could not be parsed (not `complete`), only mistakes that do not depend on those parts.
     """
     if large := list(size.check(tree, scope)):
         return large
@@ -30,6 +29,6 @@ def check(tree: Tree, scope: Mapping[str, Kind], complete: bool = True) -> list[
 
 
 def _may_be_unread(diagnostic: Diagnostic, imports: bool) -> bool:
-    """Whether what is missing may stand in what could not be read: a rule in an imported file, a list in an import."""
+    """Whether an undefined name may be defined in a part that could not be parsed or imported."""
     meant = (diagnostic.hint or "").startswith("did you mean")
     return diagnostic.code in (("undefined-rule", "unknown-name") if imports else ("unknown-name",)) and not meant

@@ -1,4 +1,4 @@
-"""Names: every one stands for something, and for a text or a list as its place wants it."""
+"""Checks of names: each is defined, and is a text or a list where one is expected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import Alternation, Constraint, OneOf, Pattern, Reference, Tree, Value
 from hcmlang.lang.words import reserved
 
-#: Undefined rules to report; where nothing is defined, the first few are enough.
+#: The most undefined rules to report.
 _MOST_UNDEFINED = 20
 
 
@@ -74,7 +74,7 @@ def _patterns(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
-    """References that stand in one line with nothing but a space between them: probably words without quotes."""
+    """Consecutive references in one line: probably words without quotes."""
     run: list[Reference] = []
     for part in missing:
         before = run[-1].span if run else None
@@ -86,7 +86,7 @@ def _runs(missing: list[Reference]) -> Iterator[list[Reference]]:
         yield run
 
 
-#: Words of the language that a user may take for something to write in a rule.
+#: Words of the language that users may try to use in a rule.
 _WORDS = {
     "or": "alternatives are separated by `|`",
     "and": 'write parts one after the other: `"a" "b"`',
@@ -124,7 +124,7 @@ def _undefined(
 def _value(
     name: str, span: Span, names: Mapping[str, Kind], wanted_list: bool, written: bool = False
 ) -> Iterator[Diagnostic]:
-    """A name that is no value, or of the wrong kind; `written`: a text in quotes could stand there as well."""
+    """Check that a name is a value of the right kind. `written`: a quoted text is allowed there too."""
     kind = names.get(name)
     if kind is None:
         same = [known for known in names if names[known].is_list == wanted_list]
@@ -139,7 +139,7 @@ def _value(
 
 
 def _guard(guard: Formula, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """A guard is decided before anything is written, so it speaks of values in scope only."""
+    """Check that a guard uses only values in scope, because it is decided before anything is written."""
     fields = {field.name for field in tree.fields}
     for predicate in predicates_in(guard):
         if predicate.needs or set(predicate.subjects) & fields:
@@ -174,7 +174,7 @@ def _no_field(name: str, span: Span, tree: Tree) -> Diagnostic:
 
 
 def _classified(predicate: Predicate, tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """A predicate about the label that the classifier, or a judge, gives."""
+    """Check a predicate about the label from the classifier or a judge."""
     fields = [field.name for field in tree.fields]
     wrong = [name for name in predicate.subjects if name not in fields]
     if wrong:
@@ -192,7 +192,7 @@ def _classified(predicate: Predicate, tree: Tree, names: Mapping[str, Kind]) -> 
 
 
 def _scoped(predicate: Predicate, names: Mapping[str, Kind], fields: set[str]) -> Iterator[Diagnostic]:
-    """A predicate about a value in scope."""
+    """Check a predicate about a value in scope."""
     name = predicate.subjects[0]
     if name not in names:
         yield Diagnostic("unknown-name", f"there is no value `{name}`", predicate.span, did_you_mean(name, names))
@@ -211,7 +211,7 @@ def _scoped(predicate: Predicate, names: Mapping[str, Kind], fields: set[str]) -
 
 
 def _operand(predicate: Predicate, names: Mapping[str, Kind], fields: set[str]) -> Iterator[Diagnostic]:
-    """What a predicate compares with: of the right type, or with a hint at the predicate's other form."""
+    """Check the type of a predicate's operand; the hint names the form for the other type."""
     operand = predicate.operand
     if operand is None or operand.name is None:
         return

@@ -1,4 +1,4 @@
-"""Constraints that nothing can satisfy: alone against the rules, or together."""
+"""Checks for constraints that no text can satisfy, alone or together."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import CharClass, Constraint, Field, FreeText, Literal, OneOf, Pattern, Reference, Tree
 from hcmlang.lang.syntax import Value as ScopeValue
 
-#: States of the rules, and of the walk, up to which contradictions are looked for; beyond, a run finds them.
+#: The most states of the rules and of the search for contradictions; larger programs fail at run time instead.
 _MAX_STATES = 6_000
-#: Constraints that are compared with each other; those after them are left to a run as well.
+#: The most constraints that are compared with each other.
 _MOST_CONSTRAINTS = 30
-#: Texts that a constraint may compare with; one with a longer list is left to a run.
+#: The most texts in a constraint's list.
 _MOST_TEXTS = 5_000
-#: What writes something, literals apart.
+#: Patterns other than literals that write something.
 _PIECES = (CharClass, ScopeValue, OneOf, FreeText)
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """Constraints that contradict the rules or each other. Only what is proven is reported."""
+    """Constraints that provably contradict the rules or each other."""
     rules, effort = graph.rules_of(tree), Effort()
     for field in tree.fields:
         if not _writes(field.pattern, rules):
@@ -38,14 +38,14 @@ def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _writes(pattern: Pattern, rules: Mapping[str, Pattern]) -> bool:
-    """Whether there is anything but empty texts in a pattern and the rules it leads to."""
+    """Whether a pattern, with the rules that it uses, can write anything but the empty text."""
     bodies = (pattern, *(rules[name] for name in graph.reached(pattern, rules)))
     pieces = (part for body in bodies for part in graph.parts(body))
     return any(bool(part.text) if isinstance(part, Literal) else _is_piece(part, rules) for part in pieces)
 
 
 def _is_piece(part: Pattern, rules: Mapping[str, Pattern]) -> bool:
-    """Whether the part writes something itself; a rule that is missing would."""
+    """Whether the part itself writes something. An undefined rule counts."""
     return isinstance(part, _PIECES) or (isinstance(part, Reference) and part.name not in rules)
 
 
@@ -98,7 +98,7 @@ def _impossible(constraint: Constraint, field: Field, tree: Tree) -> Diagnostic:
 def _clashes(
     found: list[tuple[Constraint, Machine]], written: Automaton, field: Field, effort: Effort
 ) -> Iterator[Diagnostic]:
-    """The pairs that exclude each other; where no pair does, the whole."""
+    """Report pairs that exclude each other, or all constraints together if no pair does."""
     anything = automaton(Definitions(Unknown(), {}, frozenset()))
     clashing = False
     for (first, one), (second, other) in combinations(found, 2):

@@ -1,4 +1,4 @@
-"""Rules: defined once and used, able to end, and every alternative worth having."""
+"""Checks of rules: defined once, used, able to end, and without useless alternatives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hcmlang.lang.words import reserved
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """Mistakes in how the rules hang together."""
+    """Mistakes in the rules."""
     yield from _named(tree, names)
     yield from _unused(tree, names)
     yield from _endless(tree)
@@ -52,7 +52,7 @@ def _named(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
 
 
 def _unused(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """Rules that lead nowhere; not where a name is misspelt, which may be meant for one of them."""
+    """Unused rules. None if an undefined name may be a misspelling of one of them."""
     rules = graph.rules_of(tree)
     reached = {field.name for field in tree.fields if rules.get(field.name) is field.pattern}
     for field in tree.fields:
@@ -100,7 +100,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _circles(edges: Mapping[str, set[str]], order: list[str]) -> Iterator[list[str]]:
-    """Groups of rules that lead back to themselves, without those that only lead to one; each in the given order."""
+    """Cycles of rules, each in the given order. Rules that only lead to a cycle are left out."""
     left = {name: set(used) & edges.keys() for name, used in edges.items()}
     users: dict[str, set[str]] = {name: set() for name in left}
     for name, used in left.items():
@@ -146,7 +146,7 @@ def _free_text(tree: Tree) -> Iterator[Diagnostic]:
 
 
 def _alternatives(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """Alternatives that can never be taken, or are written twice."""
+    """Alternatives that can never be chosen, and duplicates."""
     labels = names["labels"].values if "labels" in names else None
     for body in graph.bodies(tree):
         for part in graph.parts(body):
@@ -183,8 +183,8 @@ def _span(guard: Formula) -> Span | None:
 
 
 def _never(guard: Formula, labels: tuple[str, ...]) -> bool:
-    """Whether the guard fails for every target and wrong label, whatever else is in scope; a label that does not exist is
-    a mistake of its own."""
+    """Whether the guard fails for every target and wrong label, whatever else is in scope. Unknown labels are reported
+    elsewhere."""
     for predicate in predicates_in(guard):
         texts = predicate.operand.texts if predicate.operand else ()
         if predicate.compares_whole_texts and any(text not in labels for text in texts):

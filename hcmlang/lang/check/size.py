@@ -1,4 +1,4 @@
-"""How large a program may grow: no deeper, wider and longer than every later step can follow."""
+"""Limits on the depth, width and length of a program, so that all later steps can handle it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hcmlang.lang.predicates.formula import predicates_in
 from hcmlang.lang.scope import Kind
 from hcmlang.lang.syntax import Alternation, FreeText, Literal, OneOf, Pattern, Reference, Repeat, Sequence, Tree
 
-#: Levels of rules and brackets, one within the other.
+#: Nesting levels of rules and brackets.
 MAX_LEVELS = 200
-#: Parts of one sequence; the letters of a regex are parts as well.
+#: Parts of one sequence, including the letters of a regex.
 MAX_PARTS = 400
 #: Conditions of all constraints together.
 MAX_CONDITIONS = 200
-#: Words that lists put into the rules, each as often as its list is used.
+#: Words from lists in the rules; a list counts each time it is used.
 MAX_LISTED = 50_000
 #: Characters of the longest text.
 MAX_CHARS = 100_000
@@ -26,7 +26,7 @@ MAX_CHARS = 100_000
 
 @dataclass(frozen=True)
 class Size:
-    """Levels within a pattern, and characters of the longest text that it writes; what recurs counts once."""
+    """Nesting levels of a pattern, and characters of its longest text. A recursive rule counts once."""
 
     levels: int
     chars: float
@@ -36,7 +36,7 @@ class Size:
 
 
 def check(tree: Tree, names: Mapping[str, Kind]) -> Iterator[Diagnostic]:
-    """Fields that lead through too much, rules that hold too much."""
+    """Fields and rules that exceed a limit."""
     rules = graph.rules_of(tree)
     uses = graph.uses(rules)
     sizes = _sizes(rules, uses)
@@ -73,7 +73,7 @@ def _wide(pattern: Pattern, span: Span) -> Iterator[Diagnostic]:
 
 
 def _sizes(rules: Mapping[str, Pattern], uses: Mapping[str, set[str]]) -> dict[str, Size]:
-    """The size of each rule that does not lead back to itself, those first that use no others."""
+    """The size of each non-recursive rule, in dependency order."""
     sizes: dict[str, Size] = {}
     users: dict[str, set[str]] = {name: set() for name in rules}
     missing = {name: len(used) for name, used in uses.items()}
@@ -112,7 +112,7 @@ def _size(pattern: Pattern, sizes: Mapping[str, Size]) -> Size:
 
 
 def _distance(pattern: Pattern, uses: Mapping[str, set[str]]) -> int:
-    """The fewest levels in which every rule that the pattern leads to can be reached."""
+    """The fewest levels within which every rule that the pattern uses can be reached."""
     layer = {part.name for part in graph.parts(pattern) if isinstance(part, Reference)} & uses.keys()
     seen, distance = set(layer), 0
     while layer:
