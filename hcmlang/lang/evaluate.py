@@ -1,4 +1,4 @@
-"""Testing formulas: on values in scope before anything is written, and on texts that were written."""
+"""Tests formulas: on values in scope before anything is written, and on written texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcmlang.lang.scope import Value
 
 
 def fill_names(names: Names, scope: Mapping[str, Value]) -> Names:
-    """A named list or text with the texts themselves, where the name is in scope."""
+    """Replace a name in scope with its texts."""
     if names.name is None or names.name not in scope:
         return names
     value = scope[names.name]
@@ -19,7 +19,7 @@ def fill_names(names: Names, scope: Mapping[str, Value]) -> Names:
 
 
 def fill(formula: Formula, scope: Mapping[str, Value]) -> Formula:
-    """The formula with its names filled in; a predicate about values in scope becomes a constant."""
+    """Fill in the names of a formula. A predicate about values in scope becomes a constant."""
     return map_predicates(formula, lambda predicate: _filled(predicate, scope))
 
 
@@ -37,15 +37,15 @@ def _filled(predicate: Predicate, scope: Mapping[str, Value]) -> Formula:
 
 
 def decide(formula: Formula, scope: Mapping[str, Value]) -> bool | None:
-    """Whether the formula holds for the values in scope; None where they do not decide it."""
+    """Whether the formula holds for the values in scope; None if they do not decide it."""
     filled = fill(formula, scope)
     return filled.value if isinstance(filled, Constant) else None
 
 
 def compile_formula(formula: Formula, context: Context | None = None) -> Test:
-    """A function that tells whether a formula, its values filled in, holds for the fields of an instance.
+    """A function that tests whether a formula without names in scope holds for the fields of an instance.
 
-    Raises TypeError for a predicate that needs a `context` where there is none.
+    Raises TypeError for a predicate that needs a `context` if there is none.
     """
     if isinstance(formula, Constant):
         return lambda fields: formula.value

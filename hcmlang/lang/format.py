@@ -1,10 +1,10 @@
-"""One layout for programs: the same rules and constraints, written the same way by everyone.
+"""Formats programs in one standard layout.
 
-A program is read as *pieces*, stretches of tokens between which a line may end: an item of an alternative with its
-quantifier, `| "word"`, `when target == "positive"`, `and words(text) <= 9`. Comments hang on pieces: those with a line
-of their own above one, those at the end of a line behind one. Too long a line ends where the brackets are least deep,
-and there before `|` rather than before `when`, before `when` rather than between items. No token changes, so no
-meaning does; what is formatted stays as it is when it is formatted again.
+A program is read as *pieces*, groups of tokens between which a line may break: an item of an alternative with its
+quantifier, `| "word"`, `when target == "positive"`, `and words(text) <= 9`. A comment belongs to the piece after it if
+it is on its own line, and otherwise to the piece before it. A line that is too long breaks at the lowest bracket depth,
+and there before `|` rather than `when`, and before `when` rather than between items. Formatting never changes tokens,
+so the meaning stays the same, and it is idempotent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lark import Token
 from hcmlang.lang import parse
 
 WIDTH = 120
-#: How far a line that goes on is indented.
+#: The indentation of a continuation line.
 INDENT = 4
 
 _SIGNS = {"ASSIGN", "SHARED"}
@@ -29,16 +29,16 @@ _CLOSING = {"RPAR", "RSQB", "RBRACE"}
 _QUANTIFIERS = {"OPTIONAL", "STAR", "PLUS", "COUNT"}
 _ITEM_BEGINS = {"STRING", "REGEX", "NAME", "VALUE", "ONE_OF", "FREE", "LPAR", "RECORD", "GLUE"}
 _ITEM_ENDS = {"STRING", "REGEX", "NAME", "VALUE", "RPAR", "RBRACE"} | _QUANTIFIERS
-#: No space stands before these, none after those.
+#: Tokens without a space before them; below, tokens without a space after them.
 _CLOSE_TO_LEFT = {"COMMA", "COLON", "RPAR", "RSQB"} | _QUANTIFIERS
 _CLOSE_TO_RIGHT = {"LPAR", "LSQB"}
 _CALLS = {"FUNCTION", "FREE", "ONE_OF"}
-#: What a comment behind these speaks of begins with them.
+#: Tokens that start a part of a statement. A comment after one of them is about that part.
 _LEADING = {"LPAR", "LSQB", "VBAR", "WHEN", "AND", "OR", "NOT", "GLUE", "KIND"} | _SIGNS
 
 
 class _Break(IntEnum):
-    """What a line may end before; among brackets of one depth, the first of these that occurs."""
+    """Where a line may break, most preferred first, at the same bracket depth."""
 
     STATEMENT = 0
     FIELD = 1
@@ -49,10 +49,10 @@ class _Break(IntEnum):
     OR = 5
     AND = 6
     COMMA = 7
-    """What follows a comma."""
+    """After a comma."""
 
 
-#: After these, a line takes as much as it can; before the others, each part begins a line of its own.
+#: Lines are filled between these breaks. At the others, each part starts a new line.
 _FILLED = {_Break.PIPE, _Break.WHEN, _Break.ITEM, _Break.COMMA}
 
 
@@ -60,35 +60,35 @@ _FILLED = {_Break.PIPE, _Break.WHEN, _Break.ITEM, _Break.COMMA}
 class _Comment:
     text: str
     column: int
-    """Where it stands in its line, from 0."""
+    """Its column, from 0."""
     blank: bool
-    """Whether an empty line stands before it."""
+    """Whether there is an empty line before it."""
     alone: bool
-    """Whether it has a line of its own."""
+    """Whether it is on its own line."""
 
 
 @dataclass
 class _Piece:
-    """Tokens that stay in one line, and the comments that belong to them."""
+    """Tokens that stay on one line, and the comments that belong to them."""
 
     kind: _Break
     depth: int
     """How many brackets are open before it."""
     column: int
-    """Where it began in its line, from 0."""
+    """Its original column, from 0."""
     text: str = ""
     above: list[_Comment] = field(default_factory=list)
     behind: _Comment | None = None
     blank: bool = False
-    """Whether an empty line stands before it, where such lines are kept."""
+    """Whether an empty line before it is kept."""
     breaks: bool = False
-    """Whether the author began a line with it, where such breaks are kept."""
+    """Whether a line break before it is kept."""
     padded: bool = False
-    """Whether the author wrote several spaces before its sign, or before its `when`."""
+    """Whether the author aligned its sign or `when` with several spaces."""
     opened: list[int] = field(default_factory=list)
-    """Where in the text the brackets stand that it leaves open."""
+    """Offsets in the text of brackets that it leaves open."""
     sign: int | None = None
-    """Where in the text the `=` of `:=` or `=` stands."""
+    """Offset in the text of the `=` of `:=` or `=`."""
 
     @property
     def level(self) -> tuple[int, _Break]:
@@ -96,7 +96,7 @@ class _Piece:
 
     @property
     def keeps_lines(self) -> bool:
-        """Whether the author decides on a line break, and on an empty line, before it."""
+        """Whether the author's line break and empty line before it are kept."""
         outer = self.depth == 0 or self.kind is _Break.FIELD
         return outer and self.kind in (_Break.STATEMENT, _Break.FIELD, _Break.PIPE)
 
@@ -106,7 +106,7 @@ class _Line:
     indent: int
     pieces: list[_Piece]
     spaces: int = 0
-    """How many more spaces than one stand before `when`."""
+    """Extra spaces before `when`."""
 
     def render(self) -> Iterator[str]:
         first = self.pieces[0]
@@ -121,14 +121,14 @@ class _Line:
 
     @property
     def when(self) -> int:
-        """Which piece is the condition of the alternative; 0 where there is none."""
+        """The index of the piece with the condition of the alternative; 0 if there is none."""
         return next((n for n, piece in enumerate(self.pieces) if piece.level == (0, _Break.WHEN)), 0)
 
 
 def format_program(text: str, width: int = WIDTH) -> str:
-    """The program in the layout that all programs share, in lines of at most `width` characters where that is possible.
+    """Format a program, with lines of at most `width` characters where possible.
 
-    The program must be free of syntax errors; lark's exceptions are raised where it is not.
+    Raises lark's exceptions for syntax errors.
     """
     statements, rest = _read(text)
     _align_signs(statements)
@@ -145,7 +145,7 @@ def format_program(text: str, width: int = WIDTH) -> str:
 
 # -------------------------------------------------------------------------------------------------------------- reading
 
-#: The pieces of a rule, constraint or import, and the comments behind it that are indented as its parts are.
+#: The pieces of a rule, constraint or import, and the comments after it that are indented like its parts.
 _Statement = tuple[list[_Piece], list[_Comment]]
 
 
@@ -173,12 +173,12 @@ def _read(text: str) -> tuple[list[_Statement], list[_Comment]]:
 
 
 def _belongs(comment: _Comment, statement: _Piece) -> bool:
-    """Whether a comment behind a statement is part of it, as an alternative is that somebody has commented out."""
+    """Whether a comment after a statement is part of it, such as an alternative that is commented out."""
     return not comment.blank and comment.column > statement.column
 
 
 class _Reader:
-    """Puts tokens together to pieces."""
+    """Groups tokens into pieces."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -186,7 +186,7 @@ class _Reader:
         self.brackets: list[str] = []
         self.last: Token | None = None
         self.waiting: list[_Comment] = []
-        """Comments from within a piece that can only stand above the next."""
+        """Comments from inside a piece that must move above the next piece."""
 
     def take(self, token: Token) -> None:
         start = self.last.end_pos if self.last and self.last.end_pos else 0
@@ -201,12 +201,12 @@ class _Reader:
         self.last = token
 
     def before(self, token: Token | None) -> str:
-        """What stands before a token in its line."""
+        """The text before a token on its line."""
         end = token.start_pos if token and token.start_pos else 0
         return self.text[self.text.rfind("\n", 0, end) + 1 : end]
 
     def comments(self, gap: str, start: int) -> tuple[list[_Comment], bool]:
-        """The comments in the gap between two tokens, and whether an empty line stands behind them."""
+        """The comments in the gap between two tokens, and whether an empty line follows them."""
         found: list[_Comment] = []
         end = 0
         for match in re.finditer(r"#[^\n]*", gap):
@@ -219,7 +219,7 @@ class _Reader:
         return found, gap[end:].count("\n") > 1
 
     def kind(self, token: Token) -> _Break | None:
-        """Which break may stand before the token; None where none may."""
+        """The kind of break that is possible before the token; None if no break is."""
         last = self.last.type if self.last else ""
         if token.type in {"KIND", "IMPORT", "$END"} or (token.type == "RULE_NAME" and not self.brackets):
             return _Break.STATEMENT
@@ -234,7 +234,7 @@ class _Reader:
         return _Break.ITEM if token.type in _ITEM_BEGINS and last in _ITEM_ENDS else None
 
     def begin(self, kind: _Break, token: Token, gap: str, comments: list[_Comment], blank: bool) -> None:
-        """A new piece. A comment behind the last one stays there; those on lines of their own stand above this one."""
+        """Begin a piece. A comment at the end of a line stays with the last piece; others go above the new one."""
         piece = _Piece(kind, len(self.brackets), len(self.before(token)))
         if comments and not comments[0].alone and not self.waiting and self.pieces[-1].behind is None:
             self.pieces[-1].behind = comments.pop(0)
@@ -247,7 +247,7 @@ class _Reader:
         self.pieces.append(piece)
 
     def within(self, token: Token, gap: str, comments: list[_Comment], blank: bool) -> None:
-        """Room inside a piece: its comments move above it or behind it, in their order."""
+        """Handle a gap inside a piece: its comments move above or behind the piece, in order."""
         piece, last = self.pieces[-1], self.last.type if self.last else ""
         if token.type in _SIGNS:
             piece.padded = re.fullmatch(r"[ \t]{2,}", gap) is not None
@@ -284,7 +284,7 @@ class _Reader:
             piece.sign = len(piece.text) - 1
 
     def close(self, token: Token, last: str) -> bool:
-        """Whether the token stands close to the one before it."""
+        """Whether there is no space before the token."""
         if token.type in _CLOSE_TO_LEFT or last in _CLOSE_TO_RIGHT or ".." in (token, self.last):
             return True
         return token.type == "LPAR" and last in _CALLS
@@ -294,7 +294,7 @@ class _Reader:
 
 
 def _layout(pieces: list[_Piece], column: int, width: int) -> list[_Line]:
-    """The pieces in lines, the first of which begins in `column` (from 0)."""
+    """Arrange pieces in lines. The first line begins at `column` (from 0)."""
     if len(pieces) == 1 or (not _has_break(pieces) and column + len(_joined(pieces)) <= width):
         return [_Line(column, pieces)]
     level = min(piece.level for piece in pieces[1:])
@@ -317,10 +317,10 @@ def _layout(pieces: list[_Piece], column: int, width: int) -> list[_Line]:
 
 
 def _indent(first: _Piece, level: tuple[int, _Break], column: int) -> int:
-    """Where lines begin that are broken at a level; the piece at whose beginning they belong stands in `column`.
+    """The indentation of lines broken at a level of a piece that begins at `column`.
 
-    A `|` stands under the bracket of its group, or under the sign of its rule; what follows `and` or a comma, behind
-    the bracket; anything else, further in than what it goes on from.
+    A `|` is aligned with the bracket of its group or the sign of its rule. What follows `and` or a comma is aligned
+    after the bracket. Anything else is indented.
     """
     depth, kind = level
     bracket = depth - first.depth - 1
@@ -339,12 +339,12 @@ def _joined(pieces: list[_Piece]) -> str:
 
 
 def _has_break(pieces: list[_Piece]) -> bool:
-    """Whether a line must end between two of the pieces."""
+    """Whether there must be a line break between two of the pieces."""
     return any(right.breaks or _parted(left, right) for left, right in pairwise(pieces))
 
 
 def _parted(left: _Piece, right: _Piece) -> bool:
-    """Whether a comment stands between the two."""
+    """Whether there is a comment between the two pieces."""
     return left.behind is not None or bool(right.above)
 
 
@@ -352,7 +352,7 @@ def _parted(left: _Piece, right: _Piece) -> bool:
 
 
 def _align_signs(statements: list[_Statement]) -> None:
-    """Put the signs of rules without an empty line between them under each other, if the author did for one of them."""
+    """Align the signs of consecutive rules if the author aligned one of them."""
     block: list[_Piece] = []
     for pieces, _ in [*statements, ([_Piece(_Break.STATEMENT, 0, 0)], [])]:
         head = pieces[0]
@@ -374,7 +374,7 @@ def _move_sign(head: _Piece, by: int) -> None:
 
 
 def _align_conditions(lines: list[_Line], width: int) -> None:
-    """Put `when` under each other in neighbouring lines of one alternative each, if the author did for one of them."""
+    """Align `when` in consecutive lines with one alternative each, if the author aligned one of them."""
     run: list[_Line] = []
     for line, following in pairwise([*lines, None, None]):
         if line is not None and line.when and _is_alternative(line, following):

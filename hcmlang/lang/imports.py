@@ -1,4 +1,4 @@
-"""Parts of a program that stand in other files: rules of other programs, and word lists."""
+"""Reads the rules and word lists that a program imports from other files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hcmlang.files import pack_folder
 from hcmlang.lang import parse
 from hcmlang.lang.syntax import Import, Rule, Tree
 
-#: Words and phrases that the lists of a program may have together.
+#: The most words and phrases in all lists of a program.
 MAX_WORDS = 20_000
 
-#: How a file is read; an editor reads what is not saved yet.
+#: Reads a file. An editor passes its unsaved text.
 Reader = Callable[[Path], str]
 
 
@@ -33,8 +33,7 @@ class _Found:
 def read_imports(tree: Tree, origin: Origin, read: Reader) -> tuple[Tree, list[object], list[Diagnostic]]:
     """The tree with the rules and word lists that it imports, directly and through others.
 
-    The second part of the result is what a content key of the program must take in. Paths are relative to the file
-    that names them.
+    The second part of the result goes into the program's content key. Paths are relative to the importing file.
     """
     found = _Found(lists=dict(tree.lists))
     here = Path(origin.source.name).absolute()
@@ -73,7 +72,7 @@ def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found
 
 def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
     try:
-        # A pipe that nobody writes to would never end.
+        # Reading a pipe without a writer would never end.
         if path.exists() and not path.is_file() and not path.is_dir():
             found.diagnostics.append(Diagnostic("unreadable-file", f"{one.path} is not a regular file", one.span))
             return None
@@ -143,5 +142,5 @@ def _is_rule(tree: Tree) -> bool:
 
 
 def place_of(tree: Tree, name: str) -> Span | None:
-    """Where a word list is imported."""
+    """The position of a word list's import."""
     return next((one.span for one in tree.imports if one.name == name), None)

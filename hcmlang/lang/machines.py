@@ -1,7 +1,7 @@
-"""Predicates and their combinations as deterministic machines that read a text one character at a time.
+"""Predicates and their combinations as deterministic machines, which read a text character by character.
 
-A machine has a state for every difference that matters, so the rules and a predicate can be searched together
-(:mod:`hcmlang.lang.patterns.automata`). Each machine agrees with :mod:`hcmlang.lang.evaluate` on every text.
+Rules and predicates can be searched together (:mod:`hcmlang.lang.patterns.automata`). Each machine agrees with
+:mod:`hcmlang.lang.evaluate` on every text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Not
 
 
 def machine(formula: Formula, subject: str) -> Machine | None:
-    """The machine of a formula about one field, its values filled in; None where it depends on more than that field."""
+    """The machine of a formula with its values filled in; None if it depends on more than the field `subject`."""
     if isinstance(formula, Constant):
         return _Always(formula.value)
     if isinstance(formula, Not):
@@ -54,7 +54,7 @@ class _Negated:
 
 
 class Together:
-    """Several machines at once: all must accept (`every`), or at least one."""
+    """Runs several machines at once: all must accept (`every`), or at least one."""
 
     def __init__(self, parts: Sequence[Machine], every: bool) -> None:
         self._parts = parts

@@ -1,7 +1,7 @@
-"""Whether the rules of a program can write given texts, with one choice of what is chosen once for all fields.
+"""Tests whether the rules of a program can write given texts, with the same choices in all fields.
 
-A grammar says no more than that each use of a rule with `=` may be any of its texts. Here what such a rule has written is
-kept while the texts are read, so that it must be the same wherever the rule is used.
+A grammar lets each use of a rule with `=` be any of its texts. This reader remembers the text of each such rule, so
+that all uses must agree.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Collection, Mapping
 from hcmlang.lang.compiled import CompiledProgram
 from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Unknown, Use
 
-#: What the rules that are chosen once have written so far, sorted by their names.
+#: The texts of rules with `=` so far, sorted by the rules' names.
 Chosen = tuple[tuple[str, str], ...]
-#: Where reading can go on, and with which choices.
+#: Positions that reading can continue from, each with its choices.
 States = frozenset[tuple[int, Chosen]]
 
 
 def writes(program: CompiledProgram, texts: Mapping[str, str]) -> bool:
-    """Whether the rules write these texts, one for each field; constraints are not looked at. The program is one without a
-    row, whose rules with `=` are still open, or one with a row, whose choices are made."""
+    """Whether the rules write these texts, one for each field. Constraints are ignored. Rules with `=` may be open (a
+    program without a row) or chosen already."""
     if set(texts) != set(program.fields):
         return False
     given: dict[str, str] = {}
@@ -34,17 +34,17 @@ def writes(program: CompiledProgram, texts: Mapping[str, str]) -> bool:
 
 
 class _Reader:
-    """Reads one text by the definitions of its field."""
+    """Matches one text against the definitions of its field."""
 
     def __init__(self, definitions: Definitions, shared: Collection[str], text: str) -> None:
         self._definitions = definitions
         self._shared = shared
         self._text = text
-        #: What was found out; the expression is kept with it, so that its identity stays its own.
+        #: Cache by identity. It holds the expression, so that its id is not reused.
         self._known: dict[tuple[int, int, Chosen], tuple[Plain, States]] = {}
 
     def whole(self, chosen: Chosen) -> set[Chosen]:
-        """The choices with which the whole text can be read."""
+        """The choices that match the whole text."""
         ends = self._ends(self._definitions.start, 0, chosen)
         return {after for end, after in ends if end == len(self._text)}
 
@@ -90,7 +90,7 @@ class _Reader:
         return frozenset(found)
 
     def _used(self, name: str, start: int, chosen: Chosen) -> States:
-        """What a rule reads. Its definition after a space has the same name and a space behind it."""
+        """Match a rule. Its definition with a leading space has the same name followed by a space."""
         rule = name.removesuffix(" ")
         states = self._ends(self._definitions.rules[name], start, chosen)
         if rule not in self._shared:

@@ -1,4 +1,4 @@
-"""From the text of a program to its syntax tree."""
+"""Parses the text of a program into a syntax tree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_CHARS = 100_000
 MAX_DEPTH = 60
 
 
-#: How the slots of a predicate's form are written.
+#: Grammar symbols for the slots of a predicate's form.
 _SLOTS = {"TEXT": "text", "LIST": "list", "REGEX": "REGEX", "CHARS": "STRING"}
 
 
@@ -48,8 +48,8 @@ def _grammar() -> str:
 
 
 def _cache() -> str | bool:
-    """A file in the user's cache folder for the parser's tables, which take a tenth of a second to compute. lark computes
-    them again when the grammar or lark itself changes."""
+    """A file in the user's cache folder for the parser's tables, which take 0.1 s to compute. lark recomputes them when
+    the grammar or lark changes."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hcmlang"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -62,10 +62,10 @@ _MOST_ERRORS = 20
 
 
 def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
-    """The syntax tree and content key of a program; None with diagnostics where nothing of it can be read.
+    """Parse a program. Returns its tree (None if nothing can be parsed), its content key, and syntax errors.
 
-    The key does not depend on layout and comments. Where a rule or constraint cannot be read, the tree has the others,
-    and the rule's name with an empty text, so that it is not missed elsewhere.
+    The key does not depend on layout and comments. If a rule cannot be parsed, the tree has an empty rule of that name,
+    so that its uses are not reported as undefined.
     """
     size = len(text)
     text = "\n".join(text[: MAX_CHARS + 1].splitlines())
@@ -101,7 +101,7 @@ def key_of(text: str, origin: Origin) -> str:
 
 
 def _misspelt(text: str) -> bool:
-    """Whether a line that was read as part of a rule seems to be a constraint with a misspelt keyword."""
+    """Whether a line that was parsed as part of a rule looks like a constraint with a misspelt keyword."""
     masked = mask(text)
     words = (found for found in _BEGIN.finditer(masked) if found["word"])
     lines = (masked[found.start() : found.start() + 80] for found in words)
@@ -109,9 +109,9 @@ def _misspelt(text: str) -> bool:
 
 
 def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[list[Diagnostic], str]:
-    """What is wrong with each statement that cannot be read, and the text with an empty one in its place.
+    """The errors of statements that cannot be parsed, and the text with empty statements in their place.
 
-    Statements long before the `error` of the whole were read well; the one before it may have caused it.
+    Statements long before `error` were parsed correctly; the one just before it may have caused it.
     """
     masked = mask(text)
     statements = list(_statements(masked))
@@ -129,7 +129,7 @@ def _misread(text: str, origin: Origin, error: UnexpectedInput | None) -> tuple[
 
 
 def _failure(text: str) -> UnexpectedInput | None:
-    """Why a statement cannot be read; None where it can."""
+    """The error of a statement that cannot be parsed; None if it can."""
     try:
         parser().parse(text)
     except UnexpectedInput as error:
@@ -155,7 +155,7 @@ def _diagnostic(text: str, origin: Origin, wrong: Wrong, begin: int) -> Diagnost
     return Diagnostic("program-syntax", wrong.message, span, wrong.hint)
 
 
-#: Where a statement begins: with a rule's sign or a keyword; or with a word in the first column, which is then misspelt.
+#: The start of a statement: a rule's name and sign, a keyword, or a word in the first column (a misspelt keyword).
 _BEGIN = re.compile(
     r"^(?:(?P<sure>[ \t]*(?:[A-Za-z_]\w*[ \t]*:?=(?!=)|(?:require|forbid|prefer|import)\b))|(?P<word>[A-Za-z_]\w*))",
     re.MULTILINE,
@@ -164,13 +164,13 @@ _BEGIN = re.compile(
 
 @cache
 def _continues() -> re.Pattern[str]:
-    """How a line ends that continues on the next one."""
+    """Matches the end of a line that continues on the next one."""
     words = "|".join(("and", "or", "not", "when", "in", "as", *predicates.keywords()))
     return re.compile(rf"(?:[|,(\[{{~=]|\b(?:{words}))\s*\Z")
 
 
 def _statements(masked: str) -> Iterator[tuple[int, int]]:
-    """Where the statements of a program begin and end, as its lines tell. The fields of a record belong to its rule."""
+    """The start and end of each statement, guessed from its lines. The fields of a record belong to its rule."""
     begin = depth = seen = 0
     for found in _BEGIN.finditer(masked):
         at, before = found.start(), masked[max(0, found.start() - 200) : found.start()]
@@ -188,8 +188,7 @@ def _statements(masked: str) -> Iterator[tuple[int, int]]:
 
 
 def _stand_in(statement: str) -> str:
-    """A rule of the same name, and with the same fields if it is a record, that writes empty texts; as many lines long as
-    the statement that it stands for. Nothing where that is no rule."""
+    """A rule with the same name, fields and lines that writes empty texts; only line ends if the statement is no rule."""
     lines = "\n" * statement.count("\n")
     head = re.match(r"\s*([A-Za-z_]\w*)\s*:?=(?!=)", statement)
     if head is None:

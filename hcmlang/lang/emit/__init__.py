@@ -1,4 +1,4 @@
-"""Emitters write compiled programs for engines, one dialect each; docs/language.md says which keeps what.
+"""Emitters write compiled programs for engines, one dialect each. docs/language.md lists what each dialect enforces.
 
 Other packages add theirs as entry points of `hcmlang.emitters`.
 """
@@ -18,5 +18,5 @@ EMITTERS: Registry[Emitter] = Registry(
 
 
 def dialects() -> tuple[str, ...]:
-    """What a program can be compiled to; see :data:`hcmlang.lang.draft.Dialect`."""
+    """All dialects; see :data:`hcmlang.lang.draft.Dialect`."""
     return ("sampler", *EMITTERS, "none")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hcmlang.lang.predicates.base import Machine
     from hcmlang.lang.predicates.formula import Formula
 
-#: States of the rules that can be joined to constraints, so that a row compiles in a few milliseconds.
+#: The most states of rules that are joined to constraints, so that a row compiles in a few milliseconds.
 MAX_RULE_STATES = 200
 
 
@@ -24,20 +24,20 @@ class Emitter(ABC):
     """Writes compiled programs in one dialect."""
 
     joins_constraints: ClassVar[bool] = False
-    """Whether a grammar can keep constraints besides the rules."""
+    """Whether a grammar can enforce constraints besides the rules."""
     needs_trial: ClassVar[bool] = False
-    """Whether :meth:`refuses` must be asked before the grammars are used."""
+    """Whether grammars must pass :meth:`refuses` before they are used."""
 
     @abstractmethod
     def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> Any:
         """The grammar of one field; `given` are the texts of the fields before it."""
 
     def whole(self, program: CompiledProgram) -> Any:
-        """One grammar for all fields. Raises TypeError where the dialect has none."""
+        """One grammar for all fields. Raises TypeError if the dialect has none."""
         raise TypeError("this dialect writes a grammar for each field")
 
     def excess(self, definitions: Definitions, formulas: Sequence[Formula], field: str) -> str | None:
-        """Why a grammar cannot keep all these formulas; None where it can. Only the last one is new."""
+        """Why a grammar cannot enforce all formulas; None if it can. Only the last formula is new."""
         return "this grammar keeps only the rules"
 
     def refuses(self, program: CompiledProgram, field: str) -> bool:
@@ -45,18 +45,18 @@ class Emitter(ABC):
         return False
 
     def doubt(self, draft: Draft) -> str | None:
-        """Why an engine may not keep what the grammar says; None where it always does."""
+        """Why an engine may not follow the grammar; None if it always does."""
         return None
 
 
 class StatesEmitter(Emitter):
-    """Joins rules and constraints to one deterministic automaton of at most `max_states`."""
+    """Joins rules and constraints into one deterministic automaton of at most `max_states` states."""
 
     joins_constraints = True
     max_states: ClassVar[int]
 
     def joined(self, definitions: Definitions, formulas: Sequence[Formula], field: str) -> RightLinear:
-        """Raises :class:`TooLarge`, and ValueError where rules recur or no text is left."""
+        """The joined automaton. Raises :class:`TooLarge`, or ValueError if rules recur or no text is left."""
         return product(automaton(definitions, MAX_RULE_STATES), machines(formulas, field), self.max_states)
 
     def excess(self, definitions: Definitions, formulas: Sequence[Formula], field: str) -> str | None:
@@ -71,5 +71,5 @@ class StatesEmitter(Emitter):
 
 
 def machines(formulas: Sequence[Formula], field: str) -> list[Machine]:
-    """The machines of the formulas about one field that have one."""
+    """The machines of the formulas about a field; formulas without a machine are skipped."""
     return [made for formula in formulas if (made := machine(formula, field)) is not None]

@@ -1,4 +1,4 @@
-"""Characters and classes of characters as regexes write them."""
+"""Regex syntax for characters and character classes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain,
 
 
 def rust(char: str) -> str:
-    """A character in the syntax of Rust's regexes, which llguidance reads: letters and digits as they are."""
+    """A character as a Rust regex, for llguidance. Letters and digits are not escaped."""
     return char if char.isascii() and char.isalnum() else f"\\x{{{ord(char):X}}}"
 
 
 def python(char: str) -> str:
-    """A character outside of classes in the syntax that Python, JavaScript, Rust and JSON Schema share. What has no meaning in
-    it is not escaped: some of them refuse that."""
+    """A character outside a class, in the syntax that Python, JavaScript, Rust and JSON Schema share. Only special
+    characters are escaped, because some of these refuse other escapes."""
     return _python(char, "\\^$.*+?()[]{}|")
 
 
@@ -33,7 +33,7 @@ def _python(char: str, special: str) -> str:
 
 @lru_cache(maxsize=4096)
 def ranges(chars: str) -> tuple[tuple[str, str], ...]:
-    """Runs of neighbouring characters, first and last."""
+    """The first and last character of each run of consecutive characters."""
     found: list[tuple[int, int]] = []
     for code in sorted({ord(char) for char in chars}):
         if found and found[-1][1] == code - 1:
@@ -60,7 +60,7 @@ def _class(chars: str, escape, negated: bool) -> str:  # type: ignore[no-untyped
 
 
 def alphabet(definitions: Definitions) -> str:
-    """Every character that the texts of an expression may hold."""
+    """Every character that may occur in the texts of an expression."""
     found: set[str] = set()
     for plain in (definitions.start, *definitions.rules.values()):
         for chars in _chars(plain):
@@ -82,7 +82,7 @@ def _chars(plain: Plain) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def word_chars(chars: str) -> str:
-    """Those that belong to words."""
+    """The word characters among `chars`."""
     return "".join(char for char in chars if is_word(char))
 
 

@@ -1,4 +1,4 @@
-"""Errors of llguidance about a compiled grammar, at the line of the program that caused them."""
+"""Reports llguidance errors about a compiled grammar at the line of the program that caused them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hcmlang.diagnostics import Diagnostic
 from hcmlang.lang.draft import Draft
 from hcmlang.lang.emit.lark import Grammar
 
-#: Words of llguidance's messages, what they mean, and what helps.
+#: Fragments of llguidance's messages, their meaning, and a hint.
 _MEANINGS = (
     ("too many expressions", "it is too large", "use fewer phrases in one constraint, or shorter texts"),
     ("precomputation", "it is too large", "bound one length only, and shorter texts"),

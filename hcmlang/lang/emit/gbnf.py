@@ -33,8 +33,8 @@ class GbnfEmitter(StatesEmitter):
             raise DiagnosticError(Diagnostic("no-grammar", message, hint=hint)) from error
 
     def whole(self, program: CompiledProgram) -> str:
-        """A line `NAME: text` for each field. A field that repeats the text of an earlier one may be any line, because such a
-        grammar cannot express that."""
+        """A line `NAME: text` for each field. A field that repeats an earlier field may be any line, because GBNF
+        cannot express repetition."""
         repeated = {name for name in program.fields if program.draft.repeats_earlier(name)}
         return lines_gbnf(
             {name: ANY_LINE if name in repeated else self.field(program, name) for name in program.fields}
@@ -57,7 +57,7 @@ def to_gbnf(definitions: Definitions) -> str:
 
 
 def right_linear_gbnf(grammar: RightLinear) -> str:
-    """The same for rules joined to constraints."""
+    """A grammar for rules joined to constraints."""
     lines = []
     for number, (steps, final) in enumerate(zip(grammar.steps, grammar.final, strict=True)):
         options = [f"{_class(chars)} s{target}" for chars, target in steps]
@@ -69,7 +69,7 @@ def right_linear_gbnf(grammar: RightLinear) -> str:
 
 
 def lines_gbnf(fields: Mapping[str, str]) -> str:
-    """A grammar of a line `NAME: text` for each field, from the fields' grammars."""
+    """Combine the fields' grammars into one with a line `NAME: text` for each field."""
     rules, starts = [], []
     for number, (name, grammar) in enumerate(fields.items()):
         begin = "" if number == 0 else "\\n"
@@ -78,9 +78,9 @@ def lines_gbnf(fields: Mapping[str, str]) -> str:
     return f"root ::= {' '.join(starts)}\n" + "".join(rules)
 
 
-#: A text, a class of characters, or (in group 1) the name of a rule.
+#: A text, a character class, or (in group 1) the name of a rule.
 _RULE = re.compile(r"""\"[^"]*"|\[[^\]]*\]|([a-z][a-z0-9]*)""")
-#: Any text in a line.
+#: Any text on one line.
 ANY_LINE = "root ::= [^\\x0A]+\n"
 
 

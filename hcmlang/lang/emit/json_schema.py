@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from hcmlang.lang.compiled import CompiledProgram
     from hcmlang.lang.draft import Draft
 
-#: Texts that are listed one by one; more are described by a pattern.
+#: The most texts that `enum` lists; more are described by a pattern.
 MAX_LISTED = 200
 
 
 class JsonSchemaEmitter(Emitter):
-    """A field is exact where all its texts are listed (`enum`). Elsewhere its `pattern` is exact, but some servers ignore it,
-    and rules that recur or repeat an earlier field have none. So texts must be tested."""
+    """A field is exact if all its texts are listed (`enum`). Otherwise its `pattern` is exact, but some servers ignore
+    patterns, and rules that recur or repeat an earlier field have none. So texts must be tested."""
 
     def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> dict[str, Any]:
         return field_schema(program.definitions(field, given))
@@ -49,7 +49,7 @@ def field_schema(definitions: Definitions) -> dict[str, Any]:
 
 
 def texts(definitions: Definitions, limit: int) -> list[str] | None:
-    """All texts of the definitions; None where there are more than `limit`, or a value is not known yet."""
+    """All texts of the definitions; None if there are more than `limit`, or a value is not known yet."""
     if definitions.recursive:
         return None
     try:

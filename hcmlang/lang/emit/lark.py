@@ -1,10 +1,10 @@
 """Compiled programs as grammars in llguidance's Lark syntax, which guide a language model token by token.
 
-llguidance splits a text into the longest terminals it can, which would tear apart alternatives with a common beginning. So
-everything that does not recurse is one terminal (upper case), which is exact; only recursive rules become grammar rules.
-Predicates are terminals that the field's terminal is intersected with (`&`). Measured on llguidance: fifty phrases cost a few
-milliseconds a mask, but two lengths at once, or a length and many phrases, can stop the lexer. So a field gets one length and
-few phrases, and a trial shows whether llguidance takes them (:mod:`hcmlang.lang.emit.trial`).
+llguidance splits a text into the longest possible terminals, which breaks alternatives with a common beginning. So
+everything that does not recurse is one terminal (upper case), which is exact. Only recursive rules become grammar
+rules. Predicates are terminals that are intersected with the field's terminal (`&`). Measured on llguidance: fifty
+phrases cost a few milliseconds a mask, but two lengths, or a length and many phrases, can stop the lexer. So a field
+gets one length and few phrases, and a trial shows whether llguidance accepts them (:mod:`hcmlang.lang.emit.trial`).
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Not, pr
 if TYPE_CHECKING:
     from hcmlang.lang.compiled import CompiledProgram
 
-#: Phrases that the masks of one field may look for.
+#: The most phrases in the masks of one field.
 MAX_PHRASES = 50
-#: States of the rules and of the search, up to which an intersection is shown to leave a text.
+#: The most states when checking that an intersection leaves a text.
 _MAX_SEARCHED = 2_000
-#: What an instance was given, such as a phrase in one place, may exclude what another constraint requires.
+#: A choice for an instance, such as the place of a phrase, may exclude what another constraint requires.
 NOTHING_LEFT = "what was chosen for this instance leaves no text that keeps it"
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """A grammar, and for each of its lines the rule that it comes from, or ""."""
+    """A grammar, and for each of its lines the rule that it comes from ("" if none)."""
 
     text: str
     rules: tuple[str, ...]
 
 
 class LarkEmitter(Emitter):
-    """Grammars for llguidance. Of rules that recur they may refuse some texts, since llguidance splits texts greedily."""
+    """Grammars for llguidance. They may refuse some texts of recursive rules, because llguidance splits texts
+    greedily."""
 
     joins_constraints = True
     needs_trial = True
@@ -78,7 +79,7 @@ class LarkEmitter(Emitter):
 
 
 def _possible(definitions: Definitions, formulas: Sequence[Formula], field: str) -> bool:
-    """Whether some text keeps all formulas, as far as a short search shows."""
+    """Whether a short search does not rule out that some text satisfies all formulas."""
     try:
         written = automaton(definitions, _MAX_SEARCHED)
         return search(written, machines(formulas, field), _MAX_SEARCHED, Effort(), shortest=False) is not None
@@ -87,7 +88,8 @@ def _possible(definitions: Definitions, formulas: Sequence[Formula], field: str)
 
 
 def mask(formula: Formula, alphabet: str) -> str:
-    """A terminal expression that accepts the texts over `alphabet` for which the formula holds. Raises :class:`NoMask`."""
+    """A terminal expression that accepts the texts over `alphabet` for which the formula holds. Raises
+    :class:`NoMask`."""
     if isinstance(formula, Not):
         return f"~({mask(formula.part, alphabet)})"
     if isinstance(formula, Combined):
@@ -134,13 +136,13 @@ class _Writer:
         return not set(uses(plain)) & self._definitions.recursive
 
     def name(self, name: str) -> str:
-        """Terminals are upper case and rules lower case; the number keeps names apart that differ only in case."""
+        """Terminals are upper case and rules lower case. The number distinguishes names that differ only in case."""
         plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in name)
         number = self._numbers[name]
         return f"r{number}_{plain}".lower() if name in self._definitions.recursive else f"T{number}_{plain}".upper()
 
     def needed(self, start: Plain) -> list[str]:
-        """The names that the start leads to, in order."""
+        """The names reachable from the start, in order."""
         seen: dict[str, None] = {}
         waiting = list(uses(start))
         while waiting:

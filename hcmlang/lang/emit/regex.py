@@ -14,7 +14,7 @@ from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain,
 if TYPE_CHECKING:
     from hcmlang.lang.compiled import CompiledProgram
 
-#: No server takes a longer regex.
+#: No server accepts a longer regex.
 MAX_CHARS = 100_000
 
 
@@ -24,7 +24,7 @@ class RegexEmitter(StatesEmitter):
     max_states = 40
 
     def field(self, program: CompiledProgram, field: str, given: Mapping[str, str] | None = None) -> str:
-        """Raises :class:`DiagnosticError` where rules lead back to themselves, or the regex would be too large."""
+        """Raises :class:`DiagnosticError` if rules are recursive or the regex would be too large."""
         definitions, formulas = program.definitions(field, given), program.draft.masks.get(field)
         try:
             if formulas:
@@ -38,8 +38,8 @@ class RegexEmitter(StatesEmitter):
 
 
 def to_regex(definitions: Definitions) -> str:
-    """A regex that matches exactly the texts of the definitions. Raises :class:`TooLarge`, and ValueError where rules
-    recur, which no regular expression writes, or a value is not known yet."""
+    """A regex that matches exactly the texts of the definitions. Raises :class:`TooLarge`, or ValueError if rules recur
+    or a value is not known yet."""
     if definitions.recursive:
         raise ValueError("rules that lead back to themselves are no regular expression")
     memo: dict[str, str] = {}
@@ -71,7 +71,7 @@ def _expression(plain: Plain, rules: Mapping[str, Plain], memo: dict[str, str]) 
 
 
 def right_linear_regex(grammar: RightLinear) -> str:
-    """The same for rules joined to constraints, by state elimination (Brzozowski and McCluskey 1963). Raises
+    """A regex for rules joined to constraints, by state elimination (Brzozowski and McCluskey 1963). Raises
     :class:`TooLarge`."""
     count = len(grammar.steps)
     begin, end = count, count + 1

@@ -1,4 +1,5 @@
-"""Going through a compiled grammar with llguidance, token by token: to write with it, and to see whether it bears it."""
+"""Walks through compiled grammars with llguidance, token by token, to write texts and to test that llguidance accepts
+the grammar."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-#: Picks one of the allowed token ids (an array), given those before.
+#: Picks one of the allowed token ids (an array), given the previous ones.
 Pick = Callable[[Any, list[int]], int]
 
-#: Texts that a grammar has to bear before it is used. They are written byte by byte; a model's tokens look further ahead
-#: in each step, so the lexer gets a tenth of the fuel that it has by default.
+#: Texts that are written with a grammar before it is used. They are written byte by byte; a model's tokens look further
+#: ahead in each step, so the lexer gets a tenth of its default fuel.
 TRIALS = 3
 STEP_FUEL = 20_000
 MAX_TOKENS = 20_000
@@ -20,14 +21,14 @@ MAX_TOKENS = 20_000
 
 @dataclass(frozen=True)
 class Walked:
-    """The tokens of a text, or why there is none: llguidance's own words, or "" where the text would not end."""
+    """The tokens of a text, or why there is none: llguidance's error message, or "" if the text did not end."""
 
     tokens: list[int]
     error: str | None = None
 
 
 def walk(grammar: str, tokenizer: Any, pick: Pick, step_fuel: int | None = None) -> Walked:
-    """A text of the grammar, each token picked among those that are allowed after the ones before.
+    """Write a text of the grammar with `pick`.
 
     `step_fuel` limits what llguidance's lexer may spend on a step; None leaves it at its default.
     """
@@ -59,7 +60,7 @@ def walk(grammar: str, tokenizer: Any, pick: Pick, step_fuel: int | None = None)
 
 
 def accepts(grammar: str, text: str) -> bool:
-    """Whether the text is one of the grammar's; not so where llguidance does not bear the grammar."""
+    """Whether the grammar accepts the text; False if llguidance refuses the grammar."""
     from llguidance import LLMatcher
 
     matcher = LLMatcher(bytes_tokenizer(), LLMatcher.grammar_from_lark(grammar), log_level=0)
@@ -68,7 +69,7 @@ def accepts(grammar: str, text: str) -> bool:
 
 
 def consumed(grammar: str, text: str) -> int:
-    """How many characters of the text the grammar can begin with."""
+    """The length of the longest prefix of the text that the grammar allows, in characters."""
     from llguidance import LLMatcher
 
     matcher = LLMatcher(bytes_tokenizer(), LLMatcher.grammar_from_lark(grammar), log_level=0)
@@ -85,7 +86,7 @@ def bytes_tokenizer() -> Any:
 
 
 def refusal(grammar: str) -> str | None:
-    """What llguidance says against a grammar when texts are written with it; None where it bears them."""
+    """llguidance's error message when it writes texts with a grammar; None if it succeeds."""
     random = Random(0)
     for _ in range(TRIALS):
         walked = walk(grammar, bytes_tokenizer(), lambda allowed, _: int(random.choice(allowed)), STEP_FUEL)
