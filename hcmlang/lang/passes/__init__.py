@@ -1,4 +1,4 @@
-"""The compiler: one pass after the other over a draft of the program.
+"""The compiler: a sequence of passes over a draft of the program.
 
 Each pass is a module with a function `run(draft) -> draft`. The passes of `BINDING` know the values in scope and serve
 all instances of a hypothesis; those of `PLACING` serve one instance and draw on its random stream.

@@ -1,4 +1,4 @@
-"""The words of free text are narrowed to one length; other lengths are proven or tested."""
+"""Narrows the words of free text to satisfy one length constraint; others are proven or tested."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from hcmlang.lang.syntax import Sequence as Items
 def run(draft: Draft) -> Draft:
     """Narrow the free texts of a field so that its number of words lies within its bounds, and settle what follows.
 
-    The row's random stream decides how the free texts share the words, so that a placed phrase comes early in one instance and
-    late in another.
+    The row's random stream decides how the free texts share the words, so that a placed phrase comes early in one
+    instance and late in another.
     """
     clauses = list(draft.clauses)
     for number, clause in enumerate(clauses):
@@ -40,12 +40,12 @@ def run(draft: Draft) -> Draft:
 
 
 def _kept(before: Clause, after: Clause) -> Clause:
-    """An earlier pass may give a better reason why a clause is not settled."""
+    """Keep the reason of an earlier pass if the clause is still not settled."""
     return after if after.settled or isinstance(after.formula, Length) else before
 
 
 def _narrowed(draft: Draft, count: Length, number: int) -> Pattern | None:
-    """The field with its free texts narrowed; None where it has none on its outermost level, or no bounds suffice."""
+    """The field with its free texts narrowed; None if its outermost level has none, or no bounds suffice."""
     pattern = _inlined(draft.fields[count.subject], draft.rules)
     items = pattern.items if isinstance(pattern, Items) else (Item(pattern),)
     slots = {at: free for at, item in enumerate(items) if not item.glued and (free := _free(item.pattern))}
@@ -68,7 +68,7 @@ def _narrowed(draft: Draft, count: Length, number: int) -> Pattern | None:
 
 
 def _inlined(pattern: Pattern, rules: Mapping[str, Pattern]) -> Pattern:
-    """The field with the rules on its outermost level written out, so that its free texts can be seen."""
+    """The field with the rules of its outermost level inlined, to expose its free texts."""
     seen: set[str] = set()
     while isinstance(pattern, Reference) and pattern.name in rules and pattern.name not in seen:
         seen.add(pattern.name)

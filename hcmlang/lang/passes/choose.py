@@ -1,4 +1,4 @@
-"""What is chosen once for an instance is chosen now, so that it is the same wherever a grammar uses it."""
+"""Chooses the texts of rules with `=`, so that they are the same everywhere in an instance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcmlang.lang.syntax import Literal, Pattern
 
 
 def run(draft: Draft) -> Draft:
-    """Rules with `=` become the text that the row's random stream draws for them."""
+    """Replace each rule with `=` by a text drawn from the row's random stream."""
     if draft.row is None or not draft.shared:
         return draft
     used = set[str]().union(*(graph.reached(pattern, draft.rules) for pattern in draft.fields.values()))

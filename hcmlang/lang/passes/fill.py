@@ -1,4 +1,4 @@
-"""Values in scope replace their names, guards are decided, and what can write nothing is removed."""
+"""Fills in values in scope, decides guards, and removes patterns that cannot write anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hcmlang.lang.syntax import Value as ScopeValue
 def draft_of(tree: Tree, scope: Mapping[str, Value], dialect: Dialect) -> Draft:
     """The program as a draft, its values filled in.
 
-    Raises :class:`DiagnosticError` where nothing is left to write, or a constraint looks for words of an empty list.
+    Raises :class:`DiagnosticError` if nothing is left to write, or a constraint needs words from an empty list.
     """
     for constraint in tree.constraints:
         if constraint.kind == "require":
@@ -46,7 +46,7 @@ def draft_of(tree: Tree, scope: Mapping[str, Value], dialect: Dialect) -> Draft:
 
 
 def _has_words(formula: Formula, scope: Mapping[str, Value]) -> None:
-    """Refuse what can never hold because it looks for words of an empty list."""
+    """Refuse a formula that can never hold because it needs words from an empty list."""
     if isinstance(formula, Combined) and formula.every:
         for part in formula.parts:
             _has_words(part, scope)
@@ -58,15 +58,15 @@ def _has_words(formula: Formula, scope: Mapping[str, Value]) -> None:
 
 
 class _Filled:
-    """Patterns with their values from a scope."""
+    """Fills values from a scope into patterns."""
 
     def __init__(self, scope: Mapping[str, Value]) -> None:
         self._scope = scope
-        #: A list is the same pattern wherever it is used.
+        #: All uses of a list share one pattern.
         self._lists: dict[str, Pattern | None] = {}
 
     def of(self, pattern: Pattern) -> Pattern | None:
-        """The pattern with its values; None where it can write nothing. Fields that are written earlier stay names."""
+        """The pattern with its values; None if it cannot write anything. Earlier fields stay names."""
         if isinstance(pattern, ScopeValue):
             return literal(str(self._scope[pattern.name]).strip()) if pattern.name in self._scope else pattern
         if isinstance(pattern, OneOf):

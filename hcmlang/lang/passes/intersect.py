@@ -1,4 +1,4 @@
-"""What an engine's grammar can keep besides the rules. The sampler has no grammar."""
+"""Settles constraints that an engine's grammar can enforce. The sampler has no grammar."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcmlang.lang.predicates.formula import Formula, predicates_in
 
 
 def run(draft: Draft) -> Draft:
-    """Settle the clauses that the grammar of the dialect can keep."""
+    """Settle the clauses that the grammar of the dialect can enforce."""
     if draft.dialect == "sampler" or draft.row is None:
         return draft
     if draft.dialect == "none":
@@ -53,7 +53,7 @@ def _too_heavy(draft: Draft, formula: Formula) -> str | None:
 
 
 def _unsettled(draft: Draft, why: str) -> Draft:
-    """The rules themselves are kept only as far as the engine keeps its grammar."""
+    """Unsettle all clauses, because the engine may not follow its grammar."""
 
     def unsettled(clause: Clause) -> Clause:
         return replace(clause, settled="", why=why) if clause.settled else clause

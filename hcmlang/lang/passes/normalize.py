@@ -1,4 +1,4 @@
-"""Negation normal form: negations stand at single predicates only, and each conjunct is a clause."""
+"""Negation normal form: only single predicates are negated, and each conjunct is a clause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Not, co
 
 
 def run(draft: Draft) -> Draft:
-    """Move negations inwards (De Morgan), split conjunctions, and join alternatives that are one predicate."""
+    """Move negations inwards (De Morgan), split conjunctions, and merge alternatives into one predicate where
+    possible."""
     clauses: list[Clause] = []
     for clause in draft.clauses:
         for part in _conjuncts(_normal(clause.formula, True)):
@@ -37,7 +38,8 @@ def _normal(formula: Formula, positive: bool) -> Formula:
 
 
 def _joined(parts: list[Formula]) -> list[Formula]:
-    """`x contains "a" or x contains any ["b", "c"]` is one predicate, which can be placed."""
+    """Merge alternatives such as `x contains "a" or x contains any ["b", "c"]` into one predicate, which can be
+    placed."""
     done: list[Formula] = []
     for part in parts:
         for position, earlier in enumerate(done):

@@ -1,4 +1,4 @@
-"""What is left to test, cheapest first."""
+"""Orders residual clauses, cheapest first."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from hcmlang.lang.predicates.formula import Formula, predicates_in
 
 
 def run(draft: Draft) -> Draft:
-    """Settled clauses first, then the others in the order in which they are tested."""
+    """Put settled clauses first, then the others in the order of their tests."""
     return draft.with_clauses(sorted(draft.clauses, key=lambda clause: 0 if clause.settled else cost(clause.formula)))
 
 
 def cost(formula: Formula) -> int:
-    """The rough cost of a test, in units of counting words."""
+    """The approximate cost of a test, relative to :attr:`Predicate.cost`."""
     return sum(predicate.cost for predicate in predicates_in(formula))

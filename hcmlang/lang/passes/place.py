@@ -1,10 +1,9 @@
-"""Placement: `contains any` is kept by choosing, for each instance, a phrase and where it stands.
+"""Placement: enforces `contains any` by choosing a phrase and its place for each instance.
 
-Intersecting a grammar with "contains one of these" makes a model write freely to the last moment and then force the
-phrase in, and costs more with every phrase. Here the row's random stream decides instead: the phrases take turns, so
-that all are used equally often; the way through the rules is narrowed to one that writes the phrase as a whole; in free
-text it gets a place between words. The text stays natural, and the grammar is as large for five thousand phrases as for
-five.
+If a grammar is intersected with "contains one of these", a model writes freely and forces the phrase in at the end, and
+each phrase adds cost. Here the row's random stream decides instead: the phrases take turns, so that all are used
+equally often. The rules are narrowed to a path that writes the phrase as a whole; in free text it gets a place between
+words. The text stays natural, and the size of the grammar does not depend on the number of phrases.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from hcmlang.lang.predicates.phrases import find_phrase
 from hcmlang.lang.syntax import Alternation, FreeText, Item, Literal, Pattern, Reference, Repeat
 from hcmlang.lang.syntax import Sequence as Items
 
-#: Nested uses of rules within which a place is looked for.
+#: The deepest nesting of rules to search for a place.
 _MAX_DEPTH = 12
 
 
 def run(draft: Draft) -> Draft:
-    """Place a phrase for each `contains any` that the rules do not keep by themselves. Without a row, nothing is placed; nor
-    where the engine keeps nothing: a phrase in one place would only be more to miss."""
+    """Place a phrase for each `contains any` that the rules do not satisfy already. Does nothing without a row, or if
+    the engine enforces no grammar, because a fixed place would only be one more way to fail."""
     if draft.row is None or draft.dialect == "none":
         return draft
     clauses = list(draft.clauses)
@@ -66,15 +65,15 @@ def _placed(draft: Draft, wanted: Predicate, number: int, random: Random) -> tup
 
 
 def turns(size: int, index: int, salt: int = 0) -> Iterator[int]:
-    """Positions in a list of `size` in the order in which the row `index` tries them. Over `size` rows each position
-    comes first once, and neighbouring rows begin far apart (a step near the golden section that shares no divisor with
-    the size)."""
+    """Positions in a list of `size` in the order that row `index` tries them. Over `size` rows, each position comes
+    first once, and consecutive rows begin far apart (with a step near the golden section that is coprime to the
+    size)."""
     step = next(s for s in range(max(1, int(size * 0.618)), size + 2) if gcd(s, size) == 1)
     return (((index + i + salt) * step) % size for i in range(size))
 
 
 class _Placer:
-    """Narrows a pattern to ways through it on which one phrase is written as a whole."""
+    """Narrows a pattern to paths that write one phrase as a whole."""
 
     def __init__(self, rules: Mapping[str, Pattern], shared: frozenset[str], phrase: str, random: Random) -> None:
         self._rules = rules
@@ -86,7 +85,7 @@ class _Placer:
         self.narrowed_rules: dict[str, Pattern] = {}
 
     def narrow(self, pattern: Pattern, inside: frozenset[str]) -> Pattern | None:
-        """The pattern on a way that writes the phrase; None where there is none."""
+        """The pattern narrowed to a path that writes the phrase; None if there is none."""
         if isinstance(pattern, Literal):
             return pattern if self._finds(pattern.text) else None
         if isinstance(pattern, FreeText):
@@ -106,7 +105,7 @@ class _Placer:
         return None
 
     def _can(self, pattern: Pattern, inside: frozenset[str]) -> bool:
-        """Whether there is a way that writes the phrase."""
+        """Whether a path writes the phrase."""
         if isinstance(pattern, Literal):
             return self._finds(pattern.text)
         if isinstance(pattern, FreeText):
@@ -131,7 +130,7 @@ class _Placer:
             return None
         narrowed = self.narrow(self._rules[pattern.name], inside | {pattern.name})
         if narrowed is not None and pattern.name in self._shared:
-            # What is chosen once is chosen so for all its uses.
+            # A rule with `=` is narrowed for all its uses.
             self.narrowed_rules[pattern.name] = narrowed
             return pattern
         return narrowed
@@ -166,11 +165,11 @@ class _Placer:
         return right_chars and free.sentences is None and len(words) <= free.words[1]
 
     def _split(self, free: FreeText) -> Pattern | None:
-        """Free text, the phrase, free text; together as long as the free text was to be."""
+        """Free text, the phrase, free text. The total length stays that of the free text."""
         if not self._fits(free):
             return None
         phrase = literal(" ".join(self._phrase.split()))
-        # What stands close to a word before it adds one word less.
+        # An attached phrase shares its first word with the text before it.
         size = len(self._phrase.split()) - phrase.attached
         low, high = max(0, free.words[0] - size), free.words[1] - size
         part = self._random.random()
@@ -182,7 +181,7 @@ class _Placer:
 
 
 def _free_items(pattern: Items) -> list[int]:
-    """The items of a sequence that no neighbour is glued to: only these write whole words for sure."""
+    """The items of a sequence that no neighbour is glued to. Only these are sure to write whole words."""
     if any(item.glued for item in pattern.items):
         return []
     return list(range(len(pattern.items)))

@@ -1,4 +1,4 @@
-"""What a constraint rules out is removed from the rules; what the rules keep by themselves is settled."""
+"""Removes what constraints forbid from the rules, and settles constraints that the rules satisfy."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ from hcmlang.lang.predicates.formula import Constant, Formula, Not, predicates_i
 from hcmlang.lang.syntax import Alternation, Pattern, Repeat, Sequence
 
 _MAX_STATES = 4_000
-#: Phrases that a predicate may look for to be walked through together with the rules.
+#: The most phrases of a predicate that is searched together with the rules.
 _MAX_PHRASES = 2_000
 
 BY_RULES = "the rules write nothing that breaks it"
 
 
 def run(draft: Draft) -> Draft:
-    """Remove from the rules what constraints rule out (literals with a forbidden phrase, characters that may not be used); then
-    settle each clause that all texts of the rules keep.
-
-    Raises :class:`DiagnosticError` where a constraint leaves nothing to write.
-    """
+    """Remove from the rules what constraints forbid (literals with a phrase, characters). Then settle each clause that
+    holds for all texts of the rules. Raises :class:`DiagnosticError` if a constraint leaves nothing to write."""
     for clause in draft.clauses:
         if draft.required(clause) and not clause.settled:
             draft = _pruned(draft, clause)
@@ -48,7 +45,7 @@ def _pruned(draft: Draft, clause: Clause) -> Draft:
     own = graph.reached(draft.fields[subject], draft.rules)
     chosen_here = draft.shared & graph.unavoidable(draft.fields[subject], draft.rules)
     for name, pattern in draft.fields.items():
-        # A rule that other fields use as well is free there, unless it is chosen once for them and always used here.
+        # Other fields may use the rule without this constraint, unless it is chosen once and always used here.
         if name != subject:
             own -= graph.reached(pattern, draft.rules) - chosen_here
     glued = _glued_rules(draft)
@@ -72,7 +69,7 @@ def _nothing_left(draft: Draft, clause: Clause) -> DiagnosticError:
 
 
 def _prune_of(formula: Formula) -> tuple[str, Prune] | None:
-    """What the formula removes from the rules of a field."""
+    """The field that the formula is about, and what it removes from its rules."""
     holds = not isinstance(formula, Not)
     predicate = formula.part if isinstance(formula, Not) else formula
     prune = predicate.prune(holds) if isinstance(predicate, Predicate) else None
@@ -91,7 +88,7 @@ def _rewrite(pattern: Pattern, keep: Prune, glued: bool) -> Pattern | None:
 
 
 def _glued_rules(draft: Draft) -> set[str]:
-    """The rules to which a neighbor may be glued, and the rules that these use."""
+    """The rules that a neighbor may be glued to, and the rules that these use."""
     found: set[str] = set()
     for pattern in (*draft.fields.values(), *draft.rules.values()):
         for part in graph.parts(pattern):
@@ -135,13 +132,13 @@ def _settled(draft: Draft, clause: Clause, automata: dict[str, Automaton | None]
 
 
 def _is_large(draft: Draft, name: str) -> bool:
-    """Whether the rules have more parts than the automaton may have states; counting them is quicker than building it."""
+    """Whether the rules have too many parts for an automaton. Counting is faster than building it."""
     bodies = [draft.fields[name], *(draft.rules[rule] for rule in graph.reached(draft.fields[name], draft.rules))]
     return len(list(islice((part for body in bodies for part in graph.parts(body)), _MAX_STATES + 1))) > _MAX_STATES
 
 
 def settle_by_proof(clause: Clause, fields: Mapping[str, Pattern], rules: Mapping[str, Pattern]) -> Clause:
-    """Settle a predicate by its own quick proof, such as the bounds of a length."""
+    """Settle a predicate by its quick proof, such as the bounds of a length."""
     predicate = clause.formula
     if not isinstance(predicate, Predicate) or predicate.subjects[0] not in fields:
         return clause

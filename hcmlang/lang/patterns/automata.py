@@ -1,7 +1,7 @@
-"""What the rules can write, walked through together with machines: is there a text that all of them accept?
+"""Searches rules and machines together for a text that all of them accept.
 
-The rules become a nondeterministic automaton over characters (Thompson 1968). What recurs or is not known yet stands for
-any text, so that "there is no such text" is always a proof and "there is one" only where nothing was left open.
+The rules become a nondeterministic automaton over characters (Thompson 1968). Recursive rules and unknown values stand
+for any text. So a failed search is always a proof, and a successful one only if the automaton is exact.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from hcmlang.lang.characters import kind
 from hcmlang.lang.patterns.plain import Chars, Definitions, Either, Join, Plain, Text, Times, Use
 from hcmlang.lang.predicates.base import Machine, State
 
-#: States that an automaton, or a walk, may have before it is given up.
+#: The most states of an automaton or a search.
 MAX_STATES = 20_000
-#: Words that may come next, and letters that may, of which a few are told; of more, none.
+#: The most words, or letters, that are listed as possible continuations; if there are more, none are listed.
 MOST_WORDS = 20
-#: Steps that walks may take together before they are given up, counted for each machine that is asked: a third of a second's.
+#: The most steps of related searches, counted for each machine: about a third of a second.
 MAX_STEPS = 250_000
 
 
 class TooLarge(Exception):
-    """The automaton or the walk has more states than it may, or takes more steps."""
+    """The automaton or search exceeds its limit of states or steps."""
 
 
 class Effort:
-    """The steps that are left for some walks, so that many of them, or large machines, do not take long together."""
+    """A budget of steps for several searches, which limits their total time."""
 
     def __init__(self) -> None:
         self._left = MAX_STEPS
 
     def spend(self, steps: int) -> None:
-        """Raises :class:`TooLarge` when they are used up."""
+        """Raises :class:`TooLarge` when the budget is used up."""
         self._left -= steps
         if self._left < 0:
             raise TooLarge
@@ -42,14 +42,14 @@ class Effort:
 
 @dataclass
 class Automaton:
-    """States are numbers, 0 the first. `edges[state]` are (characters, next state); `jumps[state]` are states that it is
-    in as well. The characters None stand for any."""
+    """States are numbers from 0, the initial state. `edges[state]` are (characters, next state), where None stands for
+    any character; `jumps[state]` are epsilon transitions."""
 
     edges: list[list[tuple[str | None, int]]] = field(default_factory=list)
     jumps: list[list[int]] = field(default_factory=list)
     final: int = 0
     exact: bool = True
-    """Whether it accepts what the rules write and nothing else; otherwise more."""
+    """Whether it accepts exactly what the rules write; otherwise it accepts more."""
     limit: int = MAX_STATES
     _closures: dict[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
@@ -61,7 +61,7 @@ class Automaton:
         return len(self.edges) - 1
 
     def closure(self, state: int) -> tuple[int, ...]:
-        """The state and all that it is in as well."""
+        """The epsilon closure of a state."""
         seen = {state}
         waiting = [state]
         while waiting:
@@ -72,13 +72,13 @@ class Automaton:
         return tuple(sorted(seen))
 
     def accepts(self, text: str) -> bool:
-        """Whether the text is one that it writes."""
+        """Whether the automaton accepts the text."""
         states = self._read(text)
         return len(states) > len(text) and self.final in states[-1]
 
     def fits(self, text: str) -> tuple[int, list[str]]:
-        """How far a text might be one that it writes, in characters up to the word in which it no longer is, and the words
-        that may stand there; "" is the end of the text. No words where there are too many to name."""
+        """The offset of the first word that no accepted text continues with, and the words that may follow there ("" is
+        the end of the text; no words if there are too many)."""
         states = self._read(text)
         read = len(states) - 1
         if read == len(text) or text[read] == " ":
@@ -89,7 +89,7 @@ class Automaton:
         return start, self._words(states[start])
 
     def _read(self, text: str) -> list[frozenset[int]]:
-        """The states before each character, as far as there are any."""
+        """The states before each character, while there are any."""
         found = [self._closed((0,))]
         for char in text:
             after = self._after(found[-1], char)
@@ -112,7 +112,7 @@ class Automaton:
         return frozenset(found)
 
     def _words(self, states: frozenset[int]) -> list[str]:
-        """What may be written from these states up to the next space; nothing where that is more than a few words."""
+        """The words that may follow up to the next space; none if there are too many."""
         found: set[str] = set()
         waiting = [("", states)]
         while waiting:
@@ -142,7 +142,7 @@ def automaton(definitions: Definitions, limit: int = MAX_STATES) -> Automaton:
 
 
 def _build(made: Automaton, definitions: Definitions, plain: Plain, at: int) -> int:
-    """Add an expression that begins in the state `at`; the state in which it ends."""
+    """Add an expression that begins in the state `at`. Returns its final state."""
     if isinstance(plain, Text):
         for char in plain.text:
             following = made.state()
@@ -189,16 +189,16 @@ class Found:
 
     text: str
     certain: bool
-    """Whether the rules write it for sure: nothing in them was left open."""
+    """Whether the rules are sure to write it, because the automaton is exact."""
 
 
 def search(
     made: Automaton, machines: Sequence[Machine], limit: int, effort: Effort, shortest: bool = True
 ) -> Found | None:
-    """A text that the automaton and all machines accept; None where there is none. Finding any is quicker than finding a
-    `shortest` one.
+    """A text that the automaton and all machines accept; None if there is none. Finding any text is faster than finding
+    a `shortest` one.
 
-    Raises :class:`TooLarge` after `limit` pairs of states, or where the effort is used up.
+    Raises :class:`TooLarge` after `limit` pairs of states, or when the effort is used up.
     """
     size = 1 + sum(one.size for one in machines)
     special = frozenset[str]().union(*(one.special for one in machines))
@@ -241,7 +241,7 @@ def _trace(came: dict, state: tuple[int, tuple[State, ...]]) -> str:  # type: ig
 
 @lru_cache(maxsize=1)
 def _kinds() -> tuple[tuple[str, ...], ...]:
-    """Many characters of each kind, for edges that take any."""
+    """Many characters of each kind, for edges that take any character."""
     found: dict[str, list[str]] = {}
     for char in map(chr, range(0x800)):
         found.setdefault(kind(char), []).append(char)
@@ -250,7 +250,7 @@ def _kinds() -> tuple[tuple[str, ...], ...]:
 
 @lru_cache(maxsize=4096)
 def representatives(chars: str | None, special: frozenset[str]) -> tuple[str, ...]:
-    """Characters that stand for all of `chars`: the special ones, and one of each kind of the others."""
+    """Characters that represent all of `chars`: the special ones, and one of each kind among the others."""
     if chars is None:
         others = (next((char for char in chars if char not in special), None) for chars in _kinds())
         return (*sorted(special), *(char for char in others if char is not None))
@@ -264,8 +264,8 @@ def representatives(chars: str | None, special: frozenset[str]) -> tuple[str, ..
 
 @dataclass(frozen=True)
 class RightLinear:
-    """A deterministic automaton: state 0 is the first, `steps[state]` are (characters, next state), and in a `final`
-    state the text may end. Every state leads to an end."""
+    """A deterministic automaton: state 0 is the initial one, `steps[state]` are (characters, next state), and a text
+    may end in a `final` state. Every state leads to a final one."""
 
     steps: tuple[tuple[tuple[str, int], ...], ...]
     final: tuple[bool, ...]
@@ -274,7 +274,7 @@ class RightLinear:
 def product(made: Automaton, machines: Sequence[Machine], limit: int) -> RightLinear:
     """The texts that the automaton and all machines accept, as a deterministic automaton.
 
-    Raises :class:`TooLarge` beyond `limit` states, ValueError where the automaton is not exact or there is no text.
+    Raises :class:`TooLarge` beyond `limit` states, ValueError if the automaton is not exact or accepts no text.
     """
     if not made.exact:
         raise ValueError("the rules are not all known, or lead back to themselves")
@@ -312,7 +312,7 @@ def product(made: Automaton, machines: Sequence[Machine], limit: int) -> RightLi
 
 
 def _trimmed(steps: list[dict[int, str]], final: list[bool]) -> RightLinear:
-    """Without the states that lead to no end."""
+    """Remove the states that lead to no final state."""
     before: list[set[int]] = [set() for _ in steps]
     for state, row in enumerate(steps):
         for target in row:

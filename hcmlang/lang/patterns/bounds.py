@@ -1,6 +1,6 @@
-"""What the rules alone prove about every text they can write: how long it is, and which phrases it cannot avoid.
+"""Proves properties of all texts of the rules: their length, and phrases that they always contain.
 
-The bounds are safe, not tight: the real range lies within them. What is not known before binding is unbounded.
+The bounds are safe, not tight: the real range lies within them. Values unknown before binding are unbounded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Range:
 
 
 def in_words(found: Range) -> str:
-    """A range as a reader says it."""
+    """A range in English."""
     if found.high == inf:
         return f"at least {found.low:g}"
     return f"{found.low:g} to {found.high:g}" if found.low < found.high else f"{found.low:g}"
@@ -49,11 +49,11 @@ ANYTHING = Range(0, inf)
 
 
 def words(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
-    """The least and the greatest number of words of a text."""
+    """The fewest and most words of a text."""
 
     def literal(text: str, close: bool) -> Range:
         count = len(text.split())
-        # The first word of a text that stands close to another one may be the end of that one's last word.
+        # The first word of an attached text may continue the last word of the text before it.
         return Range(max(0, count - close), count)
 
     def free(text: FreeText, close: bool) -> Range:
@@ -69,7 +69,7 @@ def words(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
 
 
 def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
-    """The least and the greatest number of characters of a text, spaces included."""
+    """The fewest and most characters of a text, including spaces."""
 
     def literal(text: str, close: bool) -> Range:
         return Range(len(text), len(text) + (not close)) if text else NOTHING
@@ -86,8 +86,8 @@ def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
 
 
 class _Measure:
-    """Measures patterns, each part once. The pieces are measured by `literal` and `free` (by whether they stand close to
-    what is before them) and `char`; what recurs may be of any size."""
+    """Measures each part of a pattern once, with `literal` and `free` (which also get whether the piece is attached)
+    and `char`. Recursive rules may have any size."""
 
     def __init__(
         self,
@@ -101,11 +101,11 @@ class _Measure:
         self._char = char
         self._free = free
         self._recursive = recursive(rules)
-        #: By identity, since parts that are equal may be many and large; the part is kept so that it stays what it is.
+        #: Cache by identity, because comparing equal parts is slow. It holds the part, so that its id is not reused.
         self._known: dict[tuple[int, bool], tuple[Pattern, Range]] = {}
 
     def of(self, pattern: Pattern, close: bool) -> Range:
-        """`close`: no space stands before the pattern. A part that may be empty adds nothing at least."""
+        """The range of a pattern. `close`: there is no space before it."""
         key = (id(pattern), close)
         if key not in self._known:
             self._known[key] = (pattern, self._measure(pattern, close))
@@ -131,7 +131,7 @@ class _Measure:
         total = NOTHING
         for number, item in enumerate(pattern.items):
             if number > 0 and (item.glued or close):
-                # Whether its glue counts depends on what was written before it, so both ways are possible.
+                # Whether its glue counts depends on the text before it, so both are possible.
                 total += Range(self.of(item.pattern, True).low, self.of(item.pattern, False).high)
             else:
                 total += self.of(item.pattern, close and number == 0)
@@ -148,8 +148,7 @@ class _Measure:
 
 
 def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], found: Callable[[str], bool]) -> bool:
-    """Whether every text has one of some phrases, because no way through the rules avoids them. `found` looks for whole phrases
-    in a literal."""
+    """Whether every path through the rules writes one of some phrases. `found` tests a literal for whole phrases."""
     known: dict[str, bool] = {}
 
     def certain(part: Pattern) -> bool:
@@ -157,14 +156,14 @@ def always_contains(pattern: Pattern, rules: Mapping[str, Pattern], found: Calla
             return found(part.text)
         if isinstance(part, Reference):
             if part.name not in known:
-                known[part.name] = False  # while it is looked into: what only leads back to itself proves nothing
+                known[part.name] = False  # a rule that leads only to itself proves nothing
                 known[part.name] = part.name in rules and certain(rules[part.name])
             return known[part.name]
         if isinstance(part, Alternation):
             return all(certain(choice.pattern) for choice in part.choices)
         if isinstance(part, Repeat):
             return part.low > 0 and not part.glued and certain(part.pattern)
-        # What is glued to another part may become part of a longer word, so it proves nothing.
+        # A glued part may become part of a longer word, so it proves nothing.
         loose = isinstance(part, Sequence) and not any(item.glued for item in part.items)
         return loose and isinstance(part, Sequence) and any(certain(item.pattern) for item in part.items)
 

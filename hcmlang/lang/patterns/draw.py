@@ -1,4 +1,4 @@
-"""Drawing texts from bound rules: weights decide between alternatives, a seeded generator between the rest."""
+"""Draws texts from bound rules with a seeded generator. Alternatives are weighted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hcmlang.lang.syntax import (
     Value,
 )
 
-#: Nested uses of rules after which a recursive rule takes the shortest way out.
+#: Nesting depth from which a recursive rule takes the shortest path to its end.
 MAX_DEPTH = 24
 
 
@@ -36,13 +36,13 @@ class Drawer:
         self._heights = _heights(rules)
         self._weights: dict[int, list[float]] = {}
         self._out: list[str] = []
-        #: What each shared rule writes in this draw, and whether that stands close to what is before it.
+        #: The text of each shared rule in this draw, and whether it is attached to the text before it.
         self._chosen: dict[str, tuple[str, bool]] = {}
         self._close = False
         self._depth = 0
 
     def draw(self, fields: Mapping[str, Pattern], random: Random) -> dict[str, str]:
-        """The text of each field. Rules that are shared write the same in all of them."""
+        """The text of each field. A shared rule writes the same text in all fields."""
         self._random = random
         self._chosen = {}
         self._fields: dict[str, str] = {}
@@ -51,7 +51,7 @@ class Drawer:
         return self._fields
 
     def draw_shared(self, names: Iterable[str], random: Random) -> dict[str, tuple[str, bool]]:
-        """What each of these shared rules writes, and whether that stands close to what is before it."""
+        """The text of each shared rule, and whether it is attached to the text before it."""
         self._random = random
         self._chosen = {}
         self._fields = {}
@@ -61,7 +61,7 @@ class Drawer:
         return {name: self._chosen[name] for name in names}
 
     def _text(self, pattern: Pattern) -> tuple[str, bool]:
-        """What the pattern writes by itself, and whether that stands close to what will be before it."""
+        """The text of the pattern by itself, and whether it is attached to the text before it."""
         outer = self._out, self._close
         self._out, self._close = [], False
         self._write(pattern, glued=False)
@@ -70,7 +70,7 @@ class Drawer:
         return written
 
     def _write(self, pattern: Pattern, glued: bool) -> None:
-        """Append what the pattern writes; `glued`: no space before its first piece."""
+        """Append the text of the pattern; `glued`: no space before its first piece."""
         if isinstance(pattern, Literal):
             self._piece(pattern.text, glued or pattern.attached)
         elif isinstance(pattern, Reference):
@@ -93,8 +93,8 @@ class Drawer:
             raise TypeError(f"{pattern} has no value yet")
 
     def _sequence(self, items: tuple[Item, ...], glued: bool) -> None:
-        """The first piece stands to what is before the sequence as the sequence does, whichever item it comes from;
-        between items it is their own glue that counts."""
+        """Append the texts of the items. The first piece, from whichever item, is glued like the sequence; between
+        items, their own glue counts."""
         start = len(self._out)
         for item in items:
             self._write(item.pattern, item.glued if len(self._out) > start else glued)
@@ -130,14 +130,14 @@ class Drawer:
 
 
 def _readable(free: FreeText) -> Pattern:
-    """Free text in letters where it may use them: without a model, it only shows where free text stands."""
+    """Free text in letters if it may use them. Without a model, it is only a placeholder."""
     letters = "".join(char for char in free.charset if char in ascii_lowercase)
     stops = "".join(char for char in free.charset if char in STOPS)
     return lowered(replace(free, charset=letters + stops) if len(letters) > 1 else free)
 
 
 def _heights(rules: Mapping[str, Pattern]) -> dict[str, float]:
-    """For each rule, the fewest nested uses of rules in which it can end."""
+    """For each rule, the least nesting depth with which it can end."""
     heights = dict.fromkeys(rules, float("inf"))
     changed = True
     while changed:

@@ -1,4 +1,4 @@
-"""Free text as a pattern of characters, and its length as ranges that can be shared between its pieces."""
+"""Free text as a pattern of characters, and how to divide its length among its pieces."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from hcmlang.lang.syntax import Alternation, CharClass, Choice, FreeText, Item, Pattern, Repeat, Sequence
 
-#: A longer word is no word; without a bound, a model could write one without end.
+#: The longest word. Without a limit, a model could write an endless one.
 WORD_CHARS = 20
 
 STOPS = ".!?"
 
 
 def lowered(free: FreeText) -> Pattern:
-    """Words with one space between them; a run of characters where only these are counted."""
+    """A pattern of words with a space between them; of characters if only they are counted."""
     if free.words == (0, 0):
         return _run(free.charset, free.chars or (1, 1))
     if free.sentences is not None:
@@ -23,13 +23,13 @@ def lowered(free: FreeText) -> Pattern:
 
 
 def stops(free: FreeText) -> str:
-    """What its sentences may end with."""
+    """The characters that its sentences may end with."""
     return "".join(char for char in free.charset if char in STOPS) or "."
 
 
 def sentence_words(free: FreeText) -> tuple[int, int] | None:
-    """Words of each sentence, such that any allowed number of sentences gives an allowed number of words in all; None
-    where there is no such range."""
+    """The range of words for each sentence for which every allowed number of sentences has an allowed total; None if
+    there is none."""
     if free.sentences is None:
         return None
     low, high = -(-free.words[0] // free.sentences[0]), free.words[1] // free.sentences[1]
@@ -37,7 +37,7 @@ def sentence_words(free: FreeText) -> tuple[int, int] | None:
 
 
 def with_words(free: FreeText, low: int, high: int) -> Pattern:
-    """The free text with another number of words, which may be 0."""
+    """The free text with another range of words, which may be 0."""
     if high == 0:
         return Sequence(())
     some = replace(free, words=(max(1, low), high))
@@ -45,10 +45,8 @@ def with_words(free: FreeText, low: int, high: int) -> Pattern:
 
 
 def share(ranges: Many[tuple[int, int]], low: int, high: int, weights: Many[float]) -> list[tuple[int, int]] | None:
-    """Narrow each range so that any sum of numbers from them lies in `low..high`; None where that cannot be.
-
-    `weights` (adding up to 1) say which range gets how much of what there is to share.
-    """
+    """Narrow each range so that any sum of numbers from them lies in `low..high`; None if that is impossible. `weights`
+    (sum 1) are the shares of each range."""
     if sum(most for _, most in ranges) < low or sum(least for least, _ in ranges) > high:
         return None
     least = _fill([a for a, _ in ranges], [b for _, b in ranges], low, weights)
@@ -57,13 +55,13 @@ def share(ranges: Many[tuple[int, int]], low: int, high: int, weights: Many[floa
 
 
 def _fill(start: list[int], caps: list[int], total: int, weights: Many[float]) -> list[int]:
-    """Raise numbers, by weight and not above their caps, until their sum reaches the total."""
+    """Increase numbers by weight, up to their caps, until their sum reaches the total."""
     numbers = list(start)
     missing = total - sum(numbers)
     for number, weight in enumerate(weights):
         more = min(caps[number] - numbers[number], max(0, int(missing * weight)))
         numbers[number] += more
-    # What rounding left goes to those that lost most by it.
+    # The remainder goes to the numbers that lost most by rounding.
     for number in sorted(range(len(numbers)), key=lambda i: -(missing * weights[i] % 1)):
         numbers[number] += max(0, min(caps[number] - numbers[number], total - sum(numbers)))
     return numbers
@@ -85,7 +83,7 @@ def _run(chars: str, length: tuple[int, int]) -> Pattern:
 
 
 def _sentences(free: FreeText, count: tuple[int, int]) -> Pattern:
-    """Sentences end with a stop; no other word of theirs does, so that their number can be told."""
+    """Sentences end with a stop. No other word does, so that the sentences can be counted."""
     inner = _word("".join(char for char in free.charset if char not in STOPS) or "a")
     last = Sequence((Item(inner), Item(CharClass(stops(free)), glued=True)))
     low, high = sentence_words(free) or (1, 1)

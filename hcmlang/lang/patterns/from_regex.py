@@ -1,7 +1,7 @@
-"""Regular expressions inside rules, as patterns of the language: so that drawing, bounds and grammars know no regexes.
+"""Converts regular expressions in rules to patterns, so that drawing, bounds and grammars need no regexes.
 
-The parsing is Python's own. Supported: characters, classes, `.`, groups, `|`, and the quantifiers; anything else (such
-as look-around and back-references) has no meaning for writing a text and is refused.
+Python parses the regex. Supported: characters, classes, `.`, groups, `|`, and quantifiers. Anything else (such as
+look-around and back-references) is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from hcmlang.lang.syntax import Alternation, CharClass, Choice, Item, Literal, Pattern, Repeat, Sequence
 
-#: How often `*`, `+` and `{n,}` repeat at most beyond their minimum; every text has a bound.
+#: The most repetitions of `*`, `+` and `{n,}` beyond their minimum, so that every text is bounded.
 UNBOUNDED = 8
 
 _PRINTABLE = "".join(chr(code) for code in range(32, 127))
@@ -32,12 +32,12 @@ _WORDS = {
     "ATOMIC_GROUP": "an atomic group",
 }
 
-# Python parses a regex into a list of (operation, argument); the module has been there under this name since 3.11.
+# Python's regex parser, which returns a list of (operation, argument). It has this name since 3.11.
 _parser = importlib.import_module("re._parser")
 
 
 class UnsupportedRegex(ValueError):
-    """The regex is wrong, or uses what cannot be written from; the message says what."""
+    """The regex is invalid, or uses an unsupported feature, which the message names."""
 
 
 def to_pattern(regex: str) -> Pattern:
@@ -52,7 +52,7 @@ def to_pattern(regex: str) -> Pattern:
 
 
 def characters(charset: str) -> str:
-    """The characters that a set such as `a-z ,.'` names: what would stand between the brackets of a regex."""
+    """The characters of a set such as `a-z ,.'`, written like the inside of a regex class."""
     if not charset:
         raise UnsupportedRegex("the set is empty")
     pattern = to_pattern("[" + charset.replace("[", "\\[").replace("]", "\\]") + "]")

@@ -1,4 +1,4 @@
-"""How the rules of a program hang together: what each uses, which can end, which lead back to themselves."""
+"""The graph of a program's rules: dependencies, recursion, and which rules can end."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from hcmlang.lang.syntax import Alternation, CharClass, FreeText, Literal, Patte
 
 
 def rules_of(tree: Tree) -> dict[str, Pattern]:
-    """The rules by name, the last one first: rules are mostly defined after their use, so what a rule refers to mostly
-    comes before it."""
+    """The rules by name, last first. Rules are mostly defined after their use, so dependencies mostly come first."""
     return {rule.name: rule.pattern for rule in reversed(tree.rules)}
 
 
 def parts(pattern: Pattern) -> Iterator[Pattern]:
-    """The pattern and everything in it; references are not followed."""
+    """The pattern and all parts of it. References are not followed."""
     yield pattern
     if isinstance(pattern, Alternation):
         for choice in pattern.choices:
@@ -42,7 +41,7 @@ def uses(rules: Mapping[str, Pattern]) -> dict[str, set[str]]:
 
 
 def reachable(start: str, edges: Mapping[str, Collection[str]]) -> set[str]:
-    """Everything that `start` leads to in one step or more."""
+    """All names reachable from `start` in at least one step."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:
@@ -54,7 +53,7 @@ def reachable(start: str, edges: Mapping[str, Collection[str]]) -> set[str]:
 
 
 def reached(pattern: Pattern, rules: Mapping[str, Pattern]) -> set[str]:
-    """The rules that a pattern leads to."""
+    """The rules that a pattern uses, directly or indirectly."""
     seen: set[str] = set()
     waiting = [pattern]
     while waiting:
@@ -66,7 +65,7 @@ def reached(pattern: Pattern, rules: Mapping[str, Pattern]) -> set[str]:
 
 
 def unavoidable(pattern: Pattern, rules: Mapping[str, Pattern]) -> set[str]:
-    """The rules that every way through a pattern uses."""
+    """The rules that every path through a pattern uses."""
     known: dict[str, set[str]] = {}
 
     def always(pattern: Pattern) -> set[str]:
@@ -85,7 +84,7 @@ def unavoidable(pattern: Pattern, rules: Mapping[str, Pattern]) -> set[str]:
 
 
 def productive(rules: Mapping[str, Pattern]) -> set[str]:
-    """The rules that can end: some way through them needs no rule that cannot."""
+    """The rules that can end: some path through them uses only rules that can end."""
     done: set[str] = set()
 
     def ends(pattern: Pattern) -> bool:
@@ -108,8 +107,7 @@ def productive(rules: Mapping[str, Pattern]) -> set[str]:
 
 
 def recursive(rules: Mapping[str, Pattern]) -> set[str]:
-    """The rules that lead into a circle: all that stay when rules that use no other one are taken away, again and
-    again."""
+    """The rules that lead into a cycle: those that remain after repeatedly removing rules without dependencies."""
     left = uses(rules)
     users: dict[str, set[str]] = {name: set() for name in rules}
     for name, used in left.items():

@@ -1,8 +1,8 @@
-"""Patterns with their spaces written out: regular expressions over characters, and uses of rules where these recur.
+"""Patterns with explicit spaces: regular expressions over characters, and references to recursive rules.
 
-The language puts a space before a piece if something precedes it that the piece is not glued to. So each pattern
-becomes up to two expressions for the non-empty texts that it writes: one whose first piece brings a space, one whose
-first piece does not. Whether it may write nothing at all is told apart from them. Emitters and proofs know no spaces.
+The language puts a space between pieces that are not glued. So each pattern becomes up to two expressions for its
+non-empty texts: with and without a space before the first piece. Whether it may be empty is recorded separately.
+Emitters and proofs need not handle spaces.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Either:
-    """One of several; the first may be as good as the last."""
+    """One of several expressions."""
 
     options: tuple[Plain, ...]
 
@@ -62,7 +62,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Any text at all: a value that is not known yet."""
+    """Any text: a value that is not known yet."""
 
 
 Plain: TypeAlias = Text | Chars | Join | Either | Times | Use | Unknown
@@ -72,16 +72,16 @@ EMPTY = Text("")
 
 @dataclass(frozen=True)
 class Definitions:
-    """An expression, and what the names in it stand for."""
+    """An expression, and the definitions of the names in it."""
 
     start: Plain
     rules: Mapping[str, Plain]
     recursive: frozenset[str]
-    """The names whose definitions lead back to themselves, or to one that does."""
+    """The names with recursive definitions, or that use one."""
 
 
 def spaced_out(start: Pattern, rules: Mapping[str, Pattern]) -> Definitions:
-    """The expression for all that `start` writes, the empty text included where it may be written."""
+    """The expression for all texts of `start`, including the empty text if allowed."""
     builder = _Builder(rules)
     body = builder.text(start, spaced=False)
     options = [body] if body is not None else []
@@ -121,19 +121,19 @@ def either(options: list[Plain]) -> Plain | None:
 class _Builder:
     def __init__(self, rules: Mapping[str, Pattern]) -> None:
         self._rules = rules
-        #: Names that are made up hold a space, so that no rule is called the same.
+        #: Generated names contain a space, so that no rule has the same name.
         self._names: dict[object, str] = {}
         self._known: dict[tuple[int, bool], tuple[Pattern, Plain | None]] = {}
         self.made: dict[str, Plain | None] = {}
-        #: Which rule a definition comes from, where it is one.
+        #: The rule that a definition comes from, if any.
         self.origin: dict[str, str] = {}
         self.empty = graph.nullable_rules(rules)
 
     def text(self, pattern: Pattern, spaced: bool) -> Plain | None:
-        """An expression for the non-empty texts of a pattern, built once; None where it has none."""
+        """An expression for the non-empty texts of a pattern, built once; None if it has none."""
         key = (id(pattern), spaced)
         if key not in self._known:
-            # The pattern is kept with the result, so that its identity stays its own.
+            # Holding the pattern keeps its id from being reused.
             self._known[key] = (pattern, self._text(pattern, spaced))
         return self._known[key][1]
 
@@ -166,8 +166,8 @@ class _Builder:
         return Use(key) if self.made[key] is not None else None
 
     def _sequence(self, items: tuple[Item, ...], spaced: bool, begun: bool) -> Plain | None:
-        """`begun`: an earlier item of the same sequence has written something, so that glue counts. The items up to the
-        first one that must write something decide, and there are few of these; the rest is built once."""
+        """`begun`: an earlier item of the sequence has written something, so glue counts. Only the items up to the
+        first non-empty one need cases, and they are few; the rest is built once."""
         if not items:
             return None
         item, rest = items[0], items[1:]
@@ -186,7 +186,7 @@ class _Builder:
         return either(options)
 
     def _sequence_once(self, items: tuple[Item, ...], spaced: bool, begun: bool) -> Plain | None:
-        """The rest of a sequence under a name where it would be repeated: after an item that may write nothing."""
+        """The rest of a sequence, with a name if it would be repeated: after an item that may be empty."""
         if len(items) < 2 or not graph.nullable(items[0].pattern, self.empty):
             return self._sequence(items, spaced, begun)
         key = ("rest", items, spaced, begun)
@@ -206,7 +206,7 @@ class _Builder:
 
 
 def join(*parts: Plain) -> Plain:
-    """One after the other; neighbouring texts become one."""
+    """Concatenate expressions and merge adjacent texts."""
     flat: list[Plain] = []
     for part in parts:
         for one in part.parts if isinstance(part, Join) else (part,):

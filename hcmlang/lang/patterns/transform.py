@@ -1,4 +1,4 @@
-"""Changing patterns: parts that can write nothing any more take with them what cannot do without them."""
+"""Transforms patterns. Removing a part also removes everything that depends on it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Change = Callable[[Pattern], Pattern | None]
 
 
 def change_parts(pattern: Pattern, change: Change, wanted: Callable[[Choice], bool] | None = None) -> Pattern | None:
-    """The pattern with its direct parts changed; None where what is left of it can write nothing. Where none is another, it
-    is the same object: lists of words are long.
+    """The pattern with its direct parts changed; None if the rest cannot write anything. If no part changes, the same
+    object is returned, because word lists are long.
 
     Alternatives that are not `wanted` are left out.
     """
@@ -39,7 +39,7 @@ def change_parts(pattern: Pattern, change: Change, wanted: Callable[[Choice], bo
 
 
 def rewrite(pattern: Pattern, leaf: Change) -> Pattern | None:
-    """The pattern with every part that has no parts of its own changed by `leaf`."""
+    """The pattern with every leaf changed by `leaf`."""
     if isinstance(pattern, Alternation | Sequence | Repeat):
         return change_parts(pattern, lambda part: rewrite(part, leaf))
     return leaf(pattern)
@@ -48,7 +48,7 @@ def rewrite(pattern: Pattern, leaf: Change) -> Pattern | None:
 def prune(
     rules: Mapping[str, Pattern | None], fields: Mapping[str, Pattern | None]
 ) -> tuple[dict[str, Pattern], dict[str, Pattern]]:
-    """Rules and fields without what can write nothing: a rule that is gone takes with it what depends on it."""
+    """Remove rules and fields that cannot write anything, and everything that depends on them."""
     left = {name: pattern for name, pattern in rules.items() if pattern is not None}
     while True:
         alive = graph.productive(left) & left.keys()
