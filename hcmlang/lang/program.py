@@ -29,7 +29,8 @@ from hcmlang.lang.syntax import FreeText, Literal, Tree
 def read_tree(
     text: str, origin: Origin, names: Mapping[str, Kind], read: Reader = read_file
 ) -> tuple[Tree | None, dict[str, Kind], str, list[Diagnostic]]:
-    """A program's tree with its imports, the names in scope with its word lists, its content key and every mistake."""
+    """Parse and check a program. Returns its tree with imports, the names in scope with its word lists, its content
+    key, and diagnostics."""
     tree, key, diagnostics = parse.parse(text, origin)
     if tree is None:
         return None, dict(names), "", diagnostics
@@ -52,11 +53,10 @@ def read_tree(
 def analyse(
     text: str, origin: Origin, names: Mapping[str, Kind], read: Reader = read_file
 ) -> tuple[Program | None, list[Diagnostic]]:
-    """Read and check a program.
+    """Parse and check a program.
 
-    `names` are the values in scope (:func:`hcmlang.lang.default_names`); `origin` says where the text stands, so that
-    diagnostics point into the user's file; `read` reads what it imports. Returns None where there is an error among the
-    diagnostics.
+    `names` are the values in scope (:func:`hcmlang.lang.default_names`); `origin` is the position of the text in the
+    user's file, for diagnostics; `read` reads imports. Returns None if the diagnostics include an error.
     """
     tree, scope, key, diagnostics = read_tree(text, origin, names, read)
     if tree is None or has_errors(diagnostics):
@@ -71,17 +71,17 @@ class Program:
 
     tree: Tree
     key: str
-    """Content key: the same for programs that differ in layout and comments only."""
+    """Content key, which does not depend on layout and comments."""
     labels: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the texts it writes: the fields of its record, or its first rule."""
+        """The fields that it writes: those of its record, or its first rule."""
         return tuple(one.name for one in self.tree.fields)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names in scope that it speaks of."""
+        """The names in scope that it uses."""
         found: set[str] = set()
         predicates: list[Formula] = [constraint.predicate for constraint in self.tree.constraints]
         for body in graph.bodies(self.tree):
@@ -92,32 +92,32 @@ class Program:
 
     @cached_property
     def context_predicates(self) -> tuple[Predicate, ...]:
-        """Its predicates that need more than a text: a corpus, the classifier or a judge."""
+        """Its predicates that need a corpus, the classifier or a judge."""
         found = [predicate for c in self.tree.constraints for predicate in predicates_in(c.predicate)]
         return tuple(predicate for predicate in found if predicate.needed)
 
     @property
     def needs(self) -> frozenset[str]:
-        """What testing its constraints needs: `train`, `errors`, `batch`, `classifier`, `judge`."""
+        """The resources that its constraints need: `train`, `errors`, `batch`, `classifier`, `judge`."""
         return frozenset[str]().union(*(predicate.needed for predicate in self.context_predicates))
 
     @cached_property
     def free_text(self) -> tuple[Span, ...]:
-        """Where it writes free text, which takes a language model."""
+        """Positions of free text, which needs a language model."""
         pieces = [part for body in graph.bodies(self.tree) for part in graph.parts(body)]
         return tuple(part.span for part in pieces if isinstance(part, FreeText))
 
     @property
     def known(self) -> Program:
-        """The program without the constraints that look for what differs between hypotheses."""
+        """The program without constraints that depend on the hypothesis."""
         fixed = {one.name for one in self.tree.fields} | {name for name, _ in self.tree.lists}
         fixed |= {"target", "wrong", "labels", "hypothesis.gold", "hypothesis.predicted"}
         kept = tuple(one for one in self.tree.constraints if _names_in(one.predicate) <= fixed)
         return replace(self, tree=replace(self.tree, constraints=kept))
 
     def example_scope(self, target: str, wrong: str) -> dict[str, Value]:
-        """Values for trying the program without a hypothesis: names stand for themselves, triggers and terms are words
-        that the rules write."""
+        """Values to try the program without a hypothesis. Names stand for themselves; triggers and terms are words that
+        the rules write."""
         literals = [
             part.text for body in graph.bodies(self.tree) for part in graph.parts(body) if isinstance(part, Literal)
         ]
@@ -129,7 +129,7 @@ class Program:
 
     @property
     def lengths(self) -> tuple[tuple[float, float], ...]:
-        """Of each field, the fewest and the most characters that the rules write."""
+        """For each field, the fewest and most characters that the rules write."""
         rules = graph.rules_of(self.tree)
         found = [bounds.chars(field.pattern, rules) for field in self.tree.fields]
         return tuple((one.low, one.high) for one in found)
@@ -137,7 +137,7 @@ class Program:
     def bind(self, scope: Mapping[str, Value]) -> BoundProgram:
         """Fill in the values in scope.
 
-        Raises :class:`DiagnosticError` where nothing is left to write, or a constraint looks for words of an empty list.
+        Raises :class:`DiagnosticError` if nothing is left to write, or a constraint needs words from an empty list.
         """
         lists = {name: list(texts) for name, texts in self.tree.lists}
         bound = BoundProgram(self, {**lists, **scope})
@@ -145,8 +145,8 @@ class Program:
         return bound
 
     def guarantees(self, dialect: Dialect = "sampler") -> tuple[Guarantee, ...]:
-        """One for each constraint, as far as can be said before the hypotheses are known: the weakest over all pairs of
-        target and wrong label."""
+        """One for each constraint, before the hypotheses are known: the weakest over all pairs of target and wrong
+        label."""
         found: list[tuple[Guarantee, ...]] = []
         for target, wrong in pairs_of(self.labels, repeat=2):
             scope: dict[str, Value] = {"target": target, "hypothesis.gold": target, "labels": list(self.labels)}
@@ -161,7 +161,7 @@ class Program:
 
 
 def _before_binding(guarantee: Guarantee, tree: Tree) -> Guarantee:
-    """What is not known yet is said to be so."""
+    """Weaken a guarantee that depends on values that are not known yet."""
     constraint = next((one for one in tree.constraints if one.source == guarantee.constraint), None)
     if constraint is None or guarantee.level != "checked":
         return guarantee
@@ -182,7 +182,7 @@ class BoundProgram:
     _drafts: dict[Dialect, Draft] = field(default_factory=dict, compare=False, repr=False)
 
     def draft(self, dialect: Dialect) -> Draft:
-        """What all instances have in common, as the passes of `BINDING` leave it."""
+        """The draft that all instances share: the result of the passes in `BINDING`."""
         if dialect not in self._drafts:
             draft = replace(self._bound, dialect=dialect)
             emitter = EMITTERS[dialect]() if dialect in EMITTERS else None
@@ -197,7 +197,7 @@ class BoundProgram:
         return draft
 
     def _tried(self, draft: Draft, emitter: Emitter) -> Draft:
-        """The draft with the formulas marked that the engine refuses in a mask, the heaviest first."""
+        """The draft, with formulas marked as refused until the engine accepts its masks, the heaviest first."""
         while True:
             compiled = self._compiled(draft, Row(0))
             masks = compiled.draft.masks
@@ -208,7 +208,7 @@ class BoundProgram:
             draft = replace(draft, refused=draft.refused | {heaviest})
 
     def compile(self, row: Row, dialect: Dialect = "sampler") -> CompiledProgram:
-        """The program for one instance: phrases placed, choices that hold for all of it made."""
+        """The program for one instance, with phrases placed and rules with `=` chosen."""
         return self._compiled(self.draft(dialect), row)
 
     def _compiled(self, draft: Draft, row: Row) -> CompiledProgram:
@@ -218,8 +218,8 @@ class BoundProgram:
         return CompiledProgram(draft, self.program.tree.temperature)
 
     def refusal(self, fields: Mapping[str, str]) -> str | None:
-        """Why the program does not write these texts: what it breaks first of rules and constraints; None where it may write
-        them. What takes a corpus or a model is not tested."""
+        """The first rule or constraint that the texts break; None if there is none. Predicates that need a corpus or a
+        model are not tested."""
         compiled = CompiledProgram(replace(self._bound, dialect="none"))
         if not writes(compiled, fields):
             return "the rules do not write it"
@@ -227,13 +227,13 @@ class BoundProgram:
         return f"it breaks `{broken}`" if broken is not None else None
 
     def draw(self, random: Random) -> dict[str, str]:
-        """One text for each field, not tested against what the rules do not keep."""
+        """Draw a text for each field. Residuals are not tested."""
         seed = random.getrandbits(63)
         return self.compile(Row(seed, seed)).draw(Random(seed))
 
 
 def _names_in(formula: Formula) -> set[str]:
-    """The names that a formula speaks of: fields, and values in scope."""
+    """The fields and values in scope that a formula uses."""
     found: set[str] = set()
     for predicate in predicates_in(formula):
         operand = predicate.operand
@@ -242,5 +242,5 @@ def _names_in(formula: Formula) -> set[str]:
 
 
 def rows(seed: int, count: int) -> Iterator[Row]:
-    """Rows with streams of their own."""
+    """Rows with independent random streams."""
     return (Row(derive_seed("row", seed, index), index) for index in range(count))

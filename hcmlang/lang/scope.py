@@ -1,4 +1,4 @@
-"""The values in scope: what a program can use besides its own rules."""
+"""The values in scope, which a program can use besides its own rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Value = str | list[str]
 
 @dataclass(frozen=True)
 class Kind:
-    """What a name in scope stands for: a text or a list of texts; `values` are all that it can be, where known."""
+    """The type of a name in scope, a text or a list of texts; `values` are its possible values, if known."""
 
     is_list: bool
     values: tuple[str, ...] | None = None
@@ -24,8 +24,7 @@ LIST = Kind(is_list=True)
 
 
 def default_names(labels: Sequence[str], columns: Sequence[str] = ("text",)) -> dict[str, Kind]:
-    """The names in scope of a program that writes instances for a hypothesis about a task with these labels and text
-    columns."""
+    """The names in scope of a program for a task with these labels and text columns."""
     label = tuple(labels)
     names = {
         "target": Kind(False, label, "the label of the instance: the hypothesis's gold label"),

@@ -1,4 +1,4 @@
-"""The syntax tree: what a program says, each part with its place in the user's file."""
+"""The syntax tree of a program. Each node has its position in the user's file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hcmlang.lang.predicates.formula import Formula
 
 @dataclass(frozen=True)
 class Literal:
-    """A text as written. `attached`: no space stands before it."""
+    """A literal text. `attached`: no space before it."""
 
     text: str
     attached: bool = False
@@ -21,14 +21,14 @@ class Literal:
 
 @dataclass(frozen=True)
 class CharClass:
-    """One character out of several; regexes are made of these."""
+    """One of several characters; part of a regex."""
 
     chars: str
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the rule of this name writes."""
+    """A use of the rule with this name."""
 
     name: str
     span: Span = dataclasses.field(compare=False)
@@ -36,7 +36,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Value:
-    """A text in scope, known when the program is bound; or an earlier field of the record, known when it is written."""
+    """A text in scope, known when the program is bound; or an earlier field, known when it is written."""
 
     name: str
     span: Span = dataclasses.field(compare=False)
@@ -52,7 +52,7 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Item:
-    """A part of a sequence. `glued`: no space between it and what stands before."""
+    """A part of a sequence. `glued`: no space before it."""
 
     pattern: Pattern
     glued: bool = False
@@ -60,14 +60,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Sequence:
-    """One item after the other, with a space between them."""
+    """Items with a space between them."""
 
     items: tuple[Item, ...]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An alternative. It can be taken where its guard holds, as often as its weight says beside the others'."""
+    """An alternative. It is available if its guard holds, and chosen in proportion to its weight."""
 
     pattern: Pattern
     weight: float = 1.0
@@ -76,7 +76,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Alternation:
-    """One of several."""
+    """One of several alternatives."""
 
     choices: tuple[Choice, ...]
 
@@ -95,7 +95,7 @@ class Repeat:
 class FreeText:
     """Words that a model chooses, with one space between them.
 
-    `words` and `chars` are ranges with both ends included; `charset` holds the characters that may occur.
+    `words` and `chars` are inclusive ranges; `charset` has the allowed characters.
     """
 
     words: tuple[int, int]
@@ -110,7 +110,7 @@ Pattern: TypeAlias = Literal | CharClass | Reference | Value | OneOf | Sequence 
 
 @dataclass(frozen=True)
 class Field:
-    """A text that a program writes: the whole of it, or one of several in a record."""
+    """A text that a program writes: the only one, or one of several in a record."""
 
     name: str
     pattern: Pattern
@@ -119,7 +119,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Rule:
-    """`name := pattern`; or `name = pattern`, which writes the same everywhere within one instance."""
+    """`name := pattern`; or `name = pattern`, which writes the same text everywhere in an instance."""
 
     name: str
     pattern: Pattern
@@ -157,4 +157,4 @@ class Tree:
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Word lists by name, once the imports are read."""
     temperature: float | None = None
-    """At which a model writes the free texts."""
+    """The sampling temperature for free text."""

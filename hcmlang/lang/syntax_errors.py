@@ -1,7 +1,7 @@
-"""Explains why a statement cannot be parsed, to readers who have never seen a parser.
+"""Explains why a statement cannot be parsed.
 
-A parser knows which tokens could follow, not what the user meant. So the statement is first compared with patterns of common
-mistakes (`syntax_error_patterns.txt`); the expected tokens are named only where no pattern applies.
+A parser knows which tokens could follow, not what the user meant. So the statement is first compared with patterns of
+common mistakes (`syntax_error_patterns.txt`); the expected tokens are named only where no pattern applies.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from hcmlang.diagnostics import closest
 from hcmlang.lang import predicates
 from hcmlang.lang.words import STATEMENTS, functions_giving
 
-#: How far around the place where parsing failed a pattern is looked for, in characters.
+#: Characters around the place where parsing failed in which to search for a pattern.
 _NEAR = 400
-#: Stands for each character in quotes and regexes.
+#: Replaces each character in quotes and regexes.
 MASK = "\N{MIDDLE DOT}"
 _STRAIGHT_QUOTES = 'write a text in straight double quotes: "..."'
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A mistake in a text: between which offsets, what, and what to do."""
+    """A mistake between two offsets of a text, with a message and a hint."""
 
     begin: int
     end: int
@@ -35,8 +35,8 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Statement:
-    """A rule, constraint or import that cannot be parsed. `at` is where parsing failed, the length of the text where it ends
-    too early; `expected` are the tokens that could follow there."""
+    """A rule, constraint or import that cannot be parsed. `at` is the offset where parsing failed (the length of the
+    text if it ends too early); `expected` are the possible next tokens."""
 
     text: str
     masked: str
@@ -116,7 +116,7 @@ def _parts() -> dict[str, str]:
 
 
 def _pattern(statement: Statement, patterns: Iterable[tuple[re.Pattern[str], str, str]]) -> Wrong | None:
-    """The first pattern that parsing failed in."""
+    """The mistake of the first pattern that matches where parsing failed."""
     at, end = statement.at, len(statement.masked)
     for pattern, *words in patterns:
         for found in pattern.finditer(statement.masked, max(0, at - _NEAR), min(end, at + _NEAR)):
@@ -128,7 +128,7 @@ def _pattern(statement: Statement, patterns: Iterable[tuple[re.Pattern[str], str
 
 
 def _filled(words: str, found: re.Match[str], text: str) -> str:
-    """The words with `<group>` replaced by what stands there in the text, on one line."""
+    """The message with `<group>` replaced by the matched text, on one line."""
     for group in found.re.groupindex:
         words = words.replace(f"<{group}>", " ".join(text[slice(*found.span(group))].split()))
     return words
@@ -161,7 +161,7 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def _brackets(statement: Statement) -> Wrong | None:
-    """Brackets that do not pair, where that is why parsing failed."""
+    """Unbalanced brackets, if they are why parsing failed."""
     opened: list[int] = []
     for found in re.finditer(r"[()\[\]{}]", statement.masked[: statement.at + 1]):
         char, offset = found[0], found.start()
@@ -186,7 +186,7 @@ def _brackets(statement: Statement) -> Wrong | None:
 
 
 def misspelt_keyword(line: str) -> str | None:
-    """The word that a statement was probably meant to begin with, where it begins with another one."""
+    """The keyword that the first word of a statement probably misspells."""
     word = re.match(r"\s*([A-Za-z_]\w{4,8})[ \t]+([A-Za-z_(\"])", line)
     if word is None or word[1] in STATEMENTS:
         return None
@@ -204,7 +204,7 @@ def _keyword(statement: Statement) -> Wrong | None:
 
 
 def _misspelt(statement: Statement) -> Wrong | None:
-    """A word that is close to one that could stand there, or to a function."""
+    """A word that resembles an expected keyword or a function."""
     at = statement.at
     word = re.compile(r"[A-Za-z_]\w*").match(statement.masked, at)
     if word is not None:
@@ -224,7 +224,7 @@ def _misspelt(statement: Statement) -> Wrong | None:
 
 # ------------------------------------------------------------------------------------------------------- what is left
 
-#: What could stand there: for a token that is expected, unless another one is. The first row that applies is used.
+#: Descriptions of what is expected: for a token, unless another token is expected too. The first match is used.
 _EXPECTED = (
     ("VBAR", "", "a rule continues with a text, a name or `|`; write a text in quotes"),
     ("ONE_OF", "VBAR", 'a text in quotes or the name of a rule is expected here, such as `"a"` or `part`'),

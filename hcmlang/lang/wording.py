@@ -1,4 +1,4 @@
-"""Clauses about fields in plain English, for people and for language models whose texts are tested afterwards."""
+"""Describes formulas in plain English, for people and language models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Names, Not
 
-#: Texts of a list that are named.
+#: The most texts of a list that are shown.
 _MOST_TEXTS = 40
 
 
@@ -20,7 +20,7 @@ class Wording:
     fields: Sequence[str]
 
     def clause(self, formula: Formula, holds: bool) -> str | None:
-        """The formula, or its opposite; None where there is nothing to say."""
+        """The formula, or its negation, in words; None if there is nothing to say."""
         if isinstance(formula, Not):
             return self.clause(formula.part, not holds)
         if isinstance(formula, Constant):
@@ -30,7 +30,7 @@ class Wording:
         every = formula.every == holds
         clauses = [self.clause(part, holds) for part in formula.parts]
         known = [clause for clause in clauses if clause is not None]
-        # Of alternatives, one without words may be the one that holds: then the others are no rule.
+        # If an alternative has no description, it may be the one that holds, so the others are not required.
         return (", and " if every else ", or ").join(known) if known and (every or len(known) == len(clauses)) else None
 
     def named(self, field: str) -> str:
@@ -49,7 +49,7 @@ class Wording:
         return f"{shown}, and the like" if len(names.texts) > _MOST_TEXTS else shown
 
 
-#: The names of kinds of characters (:func:`_kind`), in the order in which they are listed.
+#: Names of kinds of characters (:func:`_kind`), in display order.
 _KINDS = {
     "small": "small letters",
     "capital": "capital letters",
@@ -69,7 +69,7 @@ def charset_in_words(charset: str) -> str:
     found = {kind: f"{_KINDS[kind]} {', '.join(_runs(kinds[kind]))}" for kind in _KINDS if kind in kinds}
     if "sign" in kinds:
         found["sign"] = _signs(kinds["sign"])
-    # Words come last: a reader would take the full stop of a sentence for one of the signs.
+    # Words come last, because the full stop of the sentence would look like one of the signs.
     parts = [*found.values(), "spaces" if "space" in kinds else "no spaces"]
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
@@ -85,7 +85,7 @@ def _kind(char: str) -> str:
 
 
 def _signs(codes: Sequence[int]) -> str:
-    """Signs one by one, because nobody knows their order in Unicode."""
+    """Single signs, because readers do not know their order in Unicode."""
     own = {chr(code) for code in codes if code < 128}
     known = own >= _KEYBOARD
     runs = [*([] if known else sorted(own)), *_runs([code for code in codes if code >= 128])]

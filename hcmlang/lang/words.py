@@ -1,4 +1,4 @@
-"""The words of the language: the core's own, and those of the predicates."""
+"""The words of the language: those of the core and of the predicates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from hcmlang.lang import predicates
 from hcmlang.lang.predicates.base import Word
 
-#: What the words of the core mean, as an editor shows them.
+#: The core's words with their meanings, for editors.
 CORE = {
     "one_of": Word(
         "Writes one of several texts, or one text of a list in scope.", "part := one_of(hypothesis.triggers)"
@@ -49,7 +49,7 @@ CORE = {
     ">=": Word("The number is at least this.", "require words(text) >= 5"),
 }
 
-#: What the options of `text_of` mean.
+#: The options of `text_of` with their meanings.
 OPTIONS = {
     "words": Word("How many words.", "text_of(words: 6..30)"),
     "sentences": Word("How many sentences; each ends with `.`, `!` or `?`.", "text_of(sentences: 1..2)"),
@@ -73,13 +73,13 @@ def reserved() -> frozenset[str]:
 
 @cache
 def functions_giving(*results: str) -> tuple[str, ...]:
-    """The functions that give a `count`, a `share` or a `label`; all where nothing is named."""
+    """The functions that give a `count`, a `share` or a `label`; all functions by default."""
     found = predicates.functions().items()
     return tuple(name for name, (_, function) in found if not results or function.gives in results)
 
 
 def meaning(word: str, option: bool = False) -> Word | None:
-    """What a word means; `option`: as an option of free text."""
+    """The meaning of a word; `option`: as an option of free text."""
     if option:
         return OPTIONS.get(word)
     return CORE.get(word) or predicates.words().get(word)

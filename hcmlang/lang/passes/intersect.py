@@ -53,7 +53,7 @@ def _too_heavy(draft: Draft, formula: Formula) -> str | None:
 
 
 def _unsettled(draft: Draft, why: str) -> Draft:
-    """Unsettle all clauses, because the engine may not follow its grammar."""
+    """Unsettle all clauses, because the engine may not follow the rules."""
 
     def unsettled(clause: Clause) -> Clause:
         return replace(clause, settled="", why=why) if clause.settled else clause

@@ -12,5 +12,5 @@ def run(draft: Draft) -> Draft:
 
 
 def cost(formula: Formula) -> int:
-    """The approximate cost of a test, relative to :attr:`Predicate.cost`."""
+    """The approximate cost of a test, relative to counting words."""
     return sum(predicate.cost for predicate in predicates_in(formula))

@@ -77,8 +77,8 @@ class Automaton:
         return len(states) > len(text) and self.final in states[-1]
 
     def fits(self, text: str) -> tuple[int, list[str]]:
-        """The offset of the first word that no accepted text continues with, and the words that may follow there ("" is
-        the end of the text; no words if there are too many)."""
+        """The offset of the first wrong word, and the words that may follow there ("" is the end of the text; no words
+        if there are too many)."""
         states = self._read(text)
         read = len(states) - 1
         if read == len(text) or text[read] == " ":

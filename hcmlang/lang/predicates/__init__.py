@@ -1,4 +1,5 @@
-"""The predicates of the language, one module each. Other packages add theirs as entry points of `hcmlang.predicates`."""
+"""The predicates of the language, one module each. Other packages add theirs as entry points of
+`hcmlang.predicates`."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ SLOTS = ("TEXT", "LIST", "REGEX", "CHARS")
 
 @cache
 def forms() -> dict[str, tuple[type[Predicate], tuple[str, ...]]]:
-    """Every operator form by name: its predicate, and what follows the subject."""
+    """Every operator form by name: its predicate, and the syntax after the subject."""
     found: dict[str, tuple[type[Predicate], tuple[str, ...]]] = {}
     for name, kind in PREDICATES.items():
         for form, syntax in kind.forms.items():
@@ -63,19 +64,19 @@ def _claim(predicate: str, form: str, taken: bool) -> None:
 
 @cache
 def keywords() -> tuple[str, ...]:
-    """The words that the operator forms are written with."""
+    """The keywords of all operator forms."""
     parts = (word for _, syntax in forms().values() for part in syntax for word in part.split("|"))
     return tuple(dict.fromkeys(part for part in parts if part.isidentifier() and part not in SLOTS))
 
 
 @cache
 def words() -> dict[str, Word]:
-    """What the words of all predicates mean."""
+    """The meanings of all predicates' words."""
     return {word: meaning for kind in PREDICATES.values() for word, meaning in kind.words.items()}
 
 
 def choice_terminal(part: str) -> str:
-    """The name of the grammar's terminal for alternatives such as `any|all`."""
+    """The grammar terminal for alternatives such as `any|all`."""
     return re.sub(r"\W+", "_OR_", part).upper()
 
 

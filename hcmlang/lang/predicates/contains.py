@@ -15,9 +15,9 @@ from hcmlang.lang.predicates.phrases import PhraseMachine, find_any, find_phrase
 from hcmlang.lang.syntax import Literal as Text
 from hcmlang.lang.syntax import Pattern
 
-#: A longer `contains all` stays one predicate, which is tested.
+#: The longest `contains all` that is split into single predicates; a longer one is tested.
 _MOST_SINGLES = 100
-#: Phrases of a `contains all` that a proof of impossibility looks for.
+#: The most phrases of a `contains all` in a proof of impossibility.
 _MOST_RELAXED = 20
 
 
@@ -108,8 +108,8 @@ class Contains(Predicate):
         return "(" + "|".join(phrase_mask(phrase, alphabet) for phrase in self.phrases.texts) + ")"
 
     def prune(self, holds: bool) -> Prune | None:
-        """A literal with a forbidden phrase is removed. What is glued to its neighbors may be part of longer words, so only
-        a phrase inside of it is certain."""
+        """Removes literals with a forbidden phrase. The ends of a glued literal may be part of longer words, so the
+        phrase must be inside it."""
         several = self.quantity == "all" and len(self.phrases.texts) > 1
         if holds or several or self.phrases.name is not None:
             return None

@@ -56,7 +56,7 @@ class Equals(Predicate):
 
 
 class _Listed:
-    """A state is the text so far, as long as a listed text begins with it."""
+    """A state is the text so far, while it is a prefix of a listed text."""
 
     size = 1
     start: State = ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Names:
-    """A list of texts, or one text (`single`): written out in `texts`, or the name of a value in scope or a field."""
+    """A list of texts or a single text: literal (`texts`), or the name of a value in scope or a field."""
 
     name: str | None
     texts: tuple[str, ...]
@@ -25,14 +25,14 @@ class Names:
 
 @dataclass(frozen=True)
 class Constant:
-    """True or false, once the values in scope decide a predicate."""
+    """A predicate that the values in scope decide."""
 
     value: bool
 
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """The negation of a formula."""
 
     part: Formula
 
@@ -60,7 +60,7 @@ def predicates_in(formula: Formula) -> Iterator[Predicate]:
 
 
 def map_predicates(formula: Formula, change: Callable[[Predicate], Formula]) -> Formula:
-    """The formula with each predicate replaced, and simplified where that decides a part."""
+    """Replace each predicate, and simplify parts that become constant."""
     if isinstance(formula, Constant):
         return formula
     if isinstance(formula, Not):

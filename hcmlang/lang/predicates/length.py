@@ -134,7 +134,7 @@ def _times(low: float, high: float) -> str:
 
 
 class _Counter:
-    """Counts up to the number beyond which more makes no difference."""
+    """Counts up to the number beyond which the result is the same."""
 
     special: frozenset[str] = frozenset()
     size = 1
@@ -160,7 +160,7 @@ class _Chars(_Counter):
 
 
 class _Words(_Counter):
-    """A state is the number of words that have begun, and whether the text is within one."""
+    """A state is the number of words begun, and whether the last character is in a word."""
 
     start: State = (0, False)
 
@@ -173,7 +173,7 @@ class _Words(_Counter):
 
 
 class _Sentences(_Counter):
-    """A state is the number of sentences that have begun, whether the text is within one, and whether that could end here."""
+    """A state is the number of sentences begun, whether the text is in a sentence, and whether it could end here."""
 
     start: State = (0, False, False)
 

@@ -16,9 +16,9 @@ from hcmlang.lang.emit.classes import rust_class
 from hcmlang.lang.predicates.base import Context, Machine, NoMask, Predicate, Test, Use, Word, Wording
 from hcmlang.lang.predicates.regex_machine import RegexMachine, Unsupported, parsed
 
-#: A search is given up after this many seconds: some regexes would take longer than the age of the universe.
+#: Seconds before a search is stopped, because some regexes take exponential time.
 _SECONDS = 1.0
-#: The longest range in a class whose characters are listed one by one.
+#: The longest range of a class whose characters are listed.
 _MOST_CHARS = 300
 _parser = importlib.import_module("re._parser")
 
@@ -121,13 +121,12 @@ class Matches(Predicate):
         return rust_class("".join(sorted(chars)), negated=any(str(what) == "NEGATE" for what, _ in members))
 
 
-#: Escapes, classes, and braces that are no quantifier.
+#: Escapes, classes, and braces that are not a quantifier.
 _PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?!\d*,?\d*\})", re.DOTALL)
 
 
 def _as_python(pattern: str) -> str:
-    """A regex that the library `regex` reads as Python does: it escapes braces and brackets that mean more to the library,
-    such as `a{e}` and `[[:alpha:]]`."""
+    """Escape braces and brackets with an extra meaning in the library `regex`, such as `a{e}` and `[[:alpha:]]`."""
 
     def escaped(found: re.Match[str]) -> str:
         part = found[0]

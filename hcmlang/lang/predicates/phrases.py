@@ -1,6 +1,7 @@
-"""Looking for words and phrases: whole words, in any case and spacing.
+"""Searches for words and phrases: whole words, in any case and spacing.
 
-An end of a phrase that is no letter or digit (`really?`) may stand anywhere. `side`: the text `starts` or `ends` with it.
+A phrase that ends with a sign (`really?`) may have any character next to it. `side`: the text `starts` or `ends` with
+the phrase.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from hcmlang.lang.characters import is_word, spellings
 from hcmlang.lang.emit.classes import rust_class, space_chars, word_chars
 from hcmlang.lang.predicates.base import NoMask, State
 
-#: From this many phrases on, a text is searched for their first words instead of once for each phrase.
+#: With this many phrases or more, a text is searched for their first words instead of each phrase.
 _MANY_PHRASES = 64
 _ANY = "(?s:.*)"
 
 
 @lru_cache(maxsize=16384)
 def find_phrase(phrase: str, side: str = "") -> Callable[[str], bool]:
-    """A function that tells whether a text contains a word or phrase."""
+    """A function that tests whether a text contains a word or phrase."""
     parts = r"\s+".join(re.escape(part) for part in phrase.split())
     before = r"(?<!\w)" if phrase.strip()[:1].isalnum() else ""
     after = r"(?!\w)" if phrase.strip()[-1:].isalnum() else ""
@@ -30,14 +31,14 @@ def find_phrase(phrase: str, side: str = "") -> Callable[[str], bool]:
 
 
 def find_any(phrases: Sequence[str], side: str = "") -> Callable[[str], bool]:
-    """A function that tells whether a text contains any of the phrases."""
+    """A function that tests whether a text contains any of the phrases."""
     if len(phrases) < _MANY_PHRASES:
         finds = [find_phrase(phrase, side) for phrase in phrases]
         return lambda text: any(find(text) for find in finds)
     by_word: dict[str, list[str]] = {}
     others: list[str] = []
     for phrase in phrases:
-        # A phrase that begins with a word can only stand where a text has this word. With `_` it may end within one.
+        # A phrase that begins with a word requires this word in the text. With `_`, it may end inside a word.
         begins = re.match(r"\s*(\w+)", phrase) if phrase.isascii() and "_" not in phrase else None
         (by_word.setdefault(begins[1].lower(), []) if begins else others).append(phrase)
     rest = find_any(others[: _MANY_PHRASES - 1], side) if others else None
@@ -47,7 +48,7 @@ def find_any(phrases: Sequence[str], side: str = "") -> Callable[[str], bool]:
         words = {word.casefold() for word in re.findall(r"\w+", text)}
         near = [phrase for word in words for phrase in by_word.get(word, ())]
         spaced = f" {text.lower()} "
-        # A phrase between spaces surely stands as a whole; seeing that is quicker than compiling its regex.
+        # A phrase between spaces always matches; testing that is faster than compiling its regex.
         listed = not side and any(f" {phrase.lower()} " in spaced for phrase in near)
         listed = listed or any(find_phrase(phrase, side)(text) for phrase in near)
         return listed or (rest is not None and rest(text)) or any(find(text) for find in more)
@@ -58,13 +59,13 @@ def find_any(phrases: Sequence[str], side: str = "") -> Callable[[str], bool]:
 class PhraseMachine:
     """Accepts texts with any of the phrases.
 
-    A state is `True` once a phrase is complete (not for `ends`). Otherwise it is whether the last character belongs to a word,
-    the places within phrases that the text may be at (phrase, number of its parts read), and whether the text begins here.
+    A state is `True` once a phrase is complete (not for `ends`). Otherwise it is whether the last character is a word
+    character, the possible positions in phrases (phrase, number of parts read), and whether the text begins here.
     """
 
     def __init__(self, phrases: Sequence[str], side: str = "") -> None:
         self._side = side
-        #: Each phrase as parts: a set of characters, or None for spaces.
+        #: The parts of each phrase: a set of characters, or None for spaces.
         self._parts: list[list[frozenset[str] | None]] = []
         self._bounds: list[tuple[bool, bool]] = []
         self._first: dict[str, list[int]] = {}
@@ -121,7 +122,8 @@ class PhraseMachine:
 
 
 def phrase_mask(phrase: str, alphabet: str, side: str = "") -> str:
-    """A regular expression for the texts over `alphabet` with the phrase. Raises :class:`NoMask` for an empty phrase."""
+    """A regular expression for the texts over `alphabet` with the phrase. Raises :class:`NoMask` for an empty
+    phrase."""
     words = phrase.split()
     if not words:
         raise NoMask("it looks for an empty text")

@@ -57,5 +57,5 @@ class Predicts(Predicate):
 
 
 def texts_of(names: Names, fields: Mapping[str, str]) -> tuple[str, ...]:
-    """The texts that a predicate compares with: its own, or that of a field."""
+    """The texts of an operand: its own, or that of a field."""
     return names.texts if names.name is None else (fields[names.name],)

@@ -1,4 +1,4 @@
-"""The machine of `matches /re/`: it knows characters, classes, groups, alternatives, repetition and anchors."""
+"""The machine of `matches /re/`. It supports characters, classes, groups, alternatives, repetition and anchors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _parser = importlib.import_module("re._parser")
 
 
 class Unsupported(ValueError):
-    """The regex uses a feature that machines and masks do not have."""
+    """The regex uses a feature that machines and masks do not support."""
 
 
 def parsed(regex: str) -> Any:
-    """The regex as Python parses it. Raises :class:`Unsupported` where flags inside of it change what it means."""
+    """The regex as parsed by Python. Raises :class:`Unsupported` for inline flags that change its meaning."""
     found = _parser.parse(regex)
     if found.state.flags & ~(re.UNICODE | re.VERBOSE):
         raise Unsupported("its regex holds flags")
@@ -33,8 +33,8 @@ def parsed(regex: str) -> Any:
 class RegexMachine:
     """Accepts texts in which the regex matches somewhere.
 
-    A state is the set of places that the regex may be at, and whether the text begins here; or `True` after a match. Raises
-    :class:`Unsupported` for a regex that needs more than that.
+    A state is the set of possible positions in the regex, and whether the text begins here; or `True` after a match.
+    Raises :class:`Unsupported`.
     """
 
     def __init__(self, regex: str, ignore_case: bool) -> None:
@@ -118,7 +118,7 @@ class RegexMachine:
     def _repeat(self, argument: Any, at: int) -> int:
         low, high, inner = argument
         if max(low, 0 if high == _parser.MAXREPEAT else high) > _MOST:
-            raise Unsupported  # even where what is repeated has no characters, and adds no state
+            raise Unsupported  # even if the repeated part is empty and adds no state
         for _ in range(low):
             at = self._build(inner, at)
         end = self._state()

@@ -11,12 +11,12 @@ from hcmlang.lang.predicates.formula import Names
 
 
 def words_of(text: str) -> frozenset[str]:
-    """The words of a text for comparing it with others: letters and digits, without case."""
+    """The lower-case words of a text (letters and digits)."""
     return frozenset(re.findall(r"\w+", text.casefold()))
 
 
 def similarity(first: str, second: str) -> float:
-    """The share of words that two texts have in common (Jaccard 1901), from 0 to 1; two texts without words are alike."""
+    """The share of words that two texts have in common (Jaccard 1901), from 0 to 1; 1 for two texts without words."""
     a, b = words_of(first), words_of(second)
     return len(a & b) / len(a | b) if a or b else 1.0
 

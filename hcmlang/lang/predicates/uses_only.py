@@ -50,7 +50,7 @@ class UsesOnly(Predicate):
 
 
 def _restricted(piece: Pattern, allowed: frozenset[str]) -> Pattern | None:
-    """The piece with the allowed characters only."""
+    """The piece restricted to the allowed characters."""
     if isinstance(piece, Literal):
         return piece if allowed.issuperset(piece.text) else None
     if isinstance(piece, CharClass):
