@@ -1,4 +1,4 @@
-"""SQLite files that are written in small steps and survive crashes, and what is done about those that were damaged."""
+"""SQLite files that survive crashes, and recovery of damaged ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PATIENCE = 30.0
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """A connection that writes ahead (WAL) and syncs with every commit, so that what was committed survives a crash of the
-    machine; the tables of `schema` are made where they are missing.
+    """Open a connection with a write-ahead log that syncs on every commit, so that commits survive a crash of the
+    machine. Creates missing tables of `schema`.
 
-    Raises :class:`DiagnosticError`: as :func:`written`, or `broken-journal` for a file that is damaged; what is left of its
-    rows is saved in a new file first, and the damaged one is kept beside it.
+    Raises :class:`DiagnosticError`: like :func:`written`, or `broken-journal` for a damaged file, after saving its
+    readable rows in a new file and keeping the damaged one beside it.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
     try:
@@ -39,22 +39,22 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
 
 
 def open_read_only(path: Path) -> closing[sqlite3.Connection]:
-    """A connection that only reads, as a context manager that closes it. It never creates a file.
+    """Open a read-only connection, as a context manager that closes it. Never creates a file.
 
-    The path travels to SQLite as a URI, in which `#`, `?` and `%` of a folder's name have to be escaped.
+    SQLite gets the path as a URI, in which `#`, `?` and `%` must be escaped.
 
-    Raises :class:`sqlite3.OperationalError` where there is no file that can be opened.
+    Raises :class:`sqlite3.OperationalError` if the file cannot be opened.
     """
     return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether the database has a table with this name. Raises :class:`sqlite3.DatabaseError` where it cannot be read."""
+    """Whether the database has a table with this name. Raises :class:`sqlite3.DatabaseError` if it cannot be read."""
     query = "select 1 from sqlite_master where type = 'table' and name = ?"
     return connection.execute(query, (name,)).fetchone() is not None
 
 
-#: What is done about SQLite's refusals, by how their names begin; whatever else it says is taken for want of space.
+#: Hints by the prefix of SQLite's error name. All other errors count as a full disk.
 _ADVICE = {
     ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"): (
         "not-writable",
@@ -70,8 +70,8 @@ _ADVICE = {
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Turn SQLite's refusal to write, or to open what it can only read while it writes beside it, into a
-    :class:`DiagnosticError`; damage passes."""
+    """Convert SQLite's errors about opening and writing a file to a :class:`DiagnosticError`. Errors about damage
+    pass."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -96,18 +96,18 @@ def _damaged(path: Path, error: sqlite3.DatabaseError) -> DiagnosticError:
 
 
 def salvage(damaged: Path, target: Path) -> dict[str, int]:
-    """Copy the rows that can be read of a damaged file into a new one; how many of each table."""
+    """Copy the readable rows of a damaged file to a new one. Returns the number of rows of each table."""
     saved: dict[str, int] = {}
     with closing(sqlite3.connect(damaged)) as old, closing(sqlite3.connect(target)) as new:
         tables: list[tuple[str, str]] = []
         with suppress(sqlite3.DatabaseError):
-            # SQLite refuses a file that is shorter than its head says, unless it is told that one knows.
+            # Otherwise, SQLite refuses a file that is shorter than its header says.
             old.execute("pragma writable_schema = on")
             tables = old.execute("select name, sql from sqlite_master where type = 'table'").fetchall()
         for name, sql in tables:
             new.execute(sql)
             for row in _readable(old, name):
-                # What the file ends in reads as zeros; no text of ours has one.
+                # A truncated file reads as zeros at its end; valid texts contain none.
                 if any(isinstance(value, str) and "\0" in value for value in row):
                     continue
                 marks = ", ".join("?" * len(row))

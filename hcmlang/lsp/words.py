@@ -1,4 +1,4 @@
-"""The words of the constraint language as an editor shows them."""
+"""Documentation of the constraint language's words, for editors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from hcmlang.lang import words
 
 
 def explain(word: str, option: bool = False) -> str | None:
-    """What a word means, in Markdown; `option`: as an option of free text."""
+    """The meaning of a word, in Markdown; `option`: as an option of free text."""
     known = words.meaning(word, option)
     return None if known is None else f"{known.meaning}\n\n```hcm\n{known.example}\n```"
