@@ -14,7 +14,7 @@ from hcmlang.progress import SILENT, Progress
 
 
 class Classifier(Protocol):
-    """A trained classifier."""
+    """A trained classifier. Tables may have no rows."""
 
     def predict_proba(self, table: Table, progress: Progress = SILENT) -> np.ndarray:
         """Probabilities of the task's labels, float32, shape (rows, labels). The labels of the table are not used."""

@@ -18,11 +18,11 @@ from hcmlang.diagnostics import render
 @click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
 @click.option(
     "--engine",
-    type=click.Choice(["sampler", "walk", "transformers", "llamacpp"]),
     default="sampler",
     show_default=True,
     help="`sampler` draws from the rules by their weights. `walk` walks the compiled grammar byte by byte, with equal "
-    "probability for each allowed byte. `transformers` and `llamacpp` guide the language model of --model.",
+    "probability for each allowed byte. `transformers` and `llamacpp` guide the language model of --model. Engines of other "
+    "packages work as well.",
 )
 @click.option(
     "--model",

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from hcmlang import lang
 from hcmlang.diagnostics import (
     Diagnostic,
@@ -113,10 +115,10 @@ def draw_samples(
     target: str | None = None,
     values: Sequence[str] = (),
 ) -> Samples:
-    """Draw `count` texts, for each label in turn or for `target`. `values` are `NAME=VALUE`. `engine` is `sampler`, `walk`,
-    `transformers` or `llamacpp`; the last two need a `model`.
+    """Draw `count` texts, for each label in turn or for `target`. `values` are `NAME=VALUE`. `engine` is `walk` or the
+    name of an engine that calls no server; those with a language model need a `model`.
 
-    Raises :class:`DiagnosticError` for unknown names and labels, and for programs that can write nothing.
+    Raises :class:`DiagnosticError` for unknown engines, names and labels, and for programs that can write nothing.
     """
     labels = program.labels
     if target is not None and target not in labels:
@@ -184,11 +186,22 @@ def _engine(name: str, model: str | None) -> Engine:
         from hcmlang.engines.walk import Walk
 
         return Walk()
-    kind = ENGINES[name]
-    if kind.has_model and model is None:
+    kind = ENGINES.get(name)
+    if kind is None or kind.hosted:
+        local = [known for known, other in ENGINES.items() if not other.hosted]
+        hint = did_you_mean(name, ["walk", *local])
+        raise SpecError(Diagnostic("unknown-name", f"there is no local engine `{name}`", hint=hint))
+    takes_model = "model" in kind.model_fields
+    if takes_model and model is None:
         hint = "give a hub id, a folder or a GGUF file: --model FOLDER"
         raise SpecError(Diagnostic("no-model", f"the engine `{name}` needs a model", hint=hint))
-    return kind.model_validate({"kind": name} | ({"model": model} if kind.has_model else {})).make()
+    try:
+        config = kind.model_validate({"kind": name} | ({"model": model} if takes_model else {}))
+    except ValidationError as error:
+        keys = ", ".join(f"`{problem['loc'][-1]}`" for problem in error.errors())
+        hint = "use it as the engine of a teacher in a spec"
+        raise SpecError(Diagnostic("missing-key", f"the engine `{name}` needs {keys}", hint=hint)) from error
+    return config.make()
 
 
 def _value(text: str) -> tuple[str, lang.Value]:

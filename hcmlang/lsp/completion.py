@@ -16,15 +16,10 @@ from hcmlang.lsp.hover import meaning
 from hcmlang.lsp.outline import Cursor, Outline
 from hcmlang.lsp.projects import PROGRAM, keys_of, program_at, with_bases
 from hcmlang.prompts.parse import split
+from hcmlang.spec.registries import SOURCES
 
 Sort = Literal["key", "value", "keyword", "function", "rule", "field", "text", "list", "file"]
 
-#: Sources of instances other than teachers.
-_CONTROLS = {
-    "generic": "as many instances without hypotheses",
-    "duplicate": "as many train rows repeated",
-    "relabel": "the confident mistakes of the pool",
-}
 _DATA = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 #: Keys of a spec whose values are files, and the endings of these files.
 _FILES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -101,7 +96,7 @@ def _values(document: Document, outline: Outline, cursor: Cursor, offset: int, f
         yield Item(value, "value", start, end, value, documentation=documentation)
     if path[:1] == ("arms",) and len(path) == 2 and isinstance(path[1], int):
         present = {child.text for child in outline.children(("arms",)) if child.path != path}
-        arms = {"none": "the classifier as it is", **_CONTROLS}
+        arms = {"none": "the classifier as it is", **{name: kind.summary for name, kind in SOURCES.items()}}
         arms |= dict.fromkeys(keys_of(with_bases(document, files), ("teachers",)), "a teacher")
         for arm, detail in arms.items():
             if arm not in present:

@@ -64,7 +64,8 @@ def values(path: Path, siblings: Siblings) -> dict[str, str]:
             known = [node["const"]] if "const" in node else node.get("enum", [])
             known = [True, False] if node.get("type") == "boolean" else known
             meaning = owner.get("description", "") if path[-1] == "kind" else ""
-            found |= {_yaml(value): meaning for value in known if _yaml(value) not in found}
+            meanings = node.get("enumDescriptions", [meaning] * len(known))
+            found = dict(zip(map(_yaml, known), meanings, strict=True)) | found
     return found
 
 

@@ -56,10 +56,11 @@ def mitigations_of(method: str) -> list[type[Any]]:
 
 
 class _OneOf:
-    """Checks that a value is one of some names, which are looked up when a value is checked."""
+    """Checks that a value is one of some names, which are looked up when a value is checked. `kinds` gives those of a name."""
 
-    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, names: Callable[[], Sequence[str]], kinds: Callable[[str], Sequence[type[Any]]]) -> None:
         self._names = names
+        self._kinds = kinds
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
@@ -67,7 +68,9 @@ class _OneOf:
     def __get_pydantic_json_schema__(
         self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"enum": list(self._names()), "type": "string"}
+        names = self._names()
+        summaries = ["; then ".join(kind.summary for kind in self._kinds(name)) for name in names]
+        return {"enum": list(names), "enumDescriptions": summaries, "type": "string"}
 
     def _check(self, value: str) -> str:
         names = self._names()
@@ -77,5 +80,5 @@ class _OneOf:
         return value
 
 
-Method: TypeAlias = Annotated[str, _OneOf(methods)]
-Criterion: TypeAlias = Annotated[str, _OneOf(lambda: list(CRITERIA))]
+Method: TypeAlias = Annotated[str, _OneOf(methods, mitigations_of)]
+Criterion: TypeAlias = Annotated[str, _OneOf(lambda: list(CRITERIA), lambda name: [CRITERIA[name]])]

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Hcmlang
 
 
@@ -78,6 +80,21 @@ def test_sample_draws_from_a_program(hcmlang: Hcmlang, tmp_path: Path) -> None:
     assert 'by construction  forbid text contains "bad"' in done.stderr
     walked = hcmlang("sample", "a.hcm", "-n", 4, "--value", "hypothesis.triggers=[today]", "--engine", "walk", "--json")
     assert {text["fields"]["text"] for text in json.loads(walked.stdout)["texts"]} == {"so good today"}
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("samplr", "there is no local engine `samplr` [unknown-name]\n  hint: did you mean `sampler`?"),
+        ("openai", "there is no local engine `openai` [unknown-name]\n  hint: available: `walk`, `sampler`, "),
+        ("transformers", "the engine `transformers` needs a model [no-model]"),
+    ],
+)
+def test_sample_with_an_engine_that_does_not_work(hcmlang: Hcmlang, tmp_path: Path, engine: str, message: str) -> None:
+    (tmp_path / "a.hcm").write_text('text := "so good"\n')
+    done = hcmlang("sample", "a.hcm", "--engine", engine)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_sample_with_extra_names_and_a_label(hcmlang: Hcmlang, tmp_path: Path) -> None:

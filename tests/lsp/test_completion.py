@@ -52,6 +52,19 @@ def test_keys_have_documentation(mark: Mark) -> None:
     assert "default" in item.documentation
 
 
+@pytest.mark.parametrize(
+    ("new", "name", "meaning"),
+    [
+        ("arms: [none, ‸]", "duplicate", "as many train rows repeated"),
+        ("mitigate: {by: ‸}", "upweight+guard", "ranks the held-out rows best; then fits an error detector"),
+        ("select: {by: ‸}", "diversity", "instances that differ most from each other"),
+    ],
+)
+def test_sources_methods_and_criteria_have_their_summaries(mark: Mark, new: str, name: str, meaning: str) -> None:
+    item = mark(in_spec("arms: [none, miner]", new)).items()[name]
+    assert meaning in f"{item.detail} {item.documentation}"
+
+
 def test_required_keys_come_first(mark: Mark) -> None:
     items = mark("hcmlang: 1\n‸\n").items()
     assert items["task"].rank < items["seeds"].rank
