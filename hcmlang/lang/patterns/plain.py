@@ -2,7 +2,7 @@
 
 The language puts a space before a piece if something precedes it that the piece is not glued to. So each pattern
 becomes up to two expressions for the non-empty texts that it writes: one whose first piece brings a space, one whose
-first piece does not. Whether it may write nothing at all is told apart from them. Emitters and proofs know no spaces.
+first piece does not. A separate flag says whether it may write nothing at all. Emitters and proofs know no spaces.
 """
 
 from __future__ import annotations
