@@ -38,8 +38,8 @@ class Guarantee:
     """How a constraint is enforced.
 
     `by construction`: no text that breaks it can be written. `checked`: each text is tested, and replaced if it fails.
-    `judged`: a classifier or a judging model decides, with one call for each text. `preferred`: texts that satisfy it
-    are taken first.
+    `judged`: a classifier or a judging model decides, with one call for each text. `preferred`: texts that satisfy it are
+    taken first.
     """
 
     constraint: str
@@ -58,8 +58,8 @@ class Residual:
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a text departs from the rules: they can write its `field` up to the character `end`, where `words` may
-    follow ("" is the end of the text). `words` is empty if there are too many."""
+    """Where a text departs from the rules: they can write its `field` up to the character `end`, where `words` may follow
+    ("" is the end of the text). `words` is empty if there are too many."""
 
     field: str
     end: int
@@ -114,8 +114,8 @@ class CompiledProgram:
         return Drawer(self.draft.rules, self.draft.shared).draw(self.draft.fields, random)
 
     def violated(self, fields: Mapping[str, str], context: Context | None = None) -> str | None:
-        """The source of the first requirement that fails; None if all hold. Without a `context`, predicates that need
-        it are not tested."""
+        """The source of the first requirement that fails; None if all hold. Without a `context`, predicates that need it are
+        not tested."""
         for residual in self.residuals:
             if residual.preferred or (context is None and _needs(residual.formula)):
                 continue
@@ -150,8 +150,8 @@ class CompiledProgram:
         return None
 
     def _accepts(self, field: str, text: str, given: Mapping[str, str]) -> bool:
-        """Whether the rules write this text. llguidance tests only recursive rules, because it splits texts greedily
-        and refuses some valid ones."""
+        """Whether the rules write this text. llguidance tests only recursive rules, because it splits texts greedily and
+        refuses some valid ones."""
         definitions = self.definitions(field, given)
         made = _exact(definitions)
         return made.accepts(text) if made is not None else accepts(to_lark(definitions).text, text)

@@ -11,8 +11,8 @@ from hcmlang.lang.patterns.graph import parts, reached
 from hcmlang.lang.predicates.formula import Formula
 from hcmlang.lang.syntax import Constraint, Pattern, Value
 
-#: The target of compilation: the name of an emitter (:data:`hcmlang.lang.emit.EMITTERS`); `sampler`, which draws texts
-#: from the rules; or `none` for engines without grammars, where every rule and constraint is tested.
+#: The target of compilation: the name of an emitter (:data:`hcmlang.lang.emit.EMITTERS`); `sampler`, which draws texts from
+#: the rules; or `none` for engines without grammars, where every rule and constraint is tested.
 Dialect: TypeAlias = str
 
 

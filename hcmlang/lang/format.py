@@ -1,10 +1,10 @@
 """Formats programs in one standard layout.
 
-A program is read as *pieces*, groups of tokens between which a line may break: an item of an alternative with its
-quantifier, `| "word"`, `when target == "positive"`, `and words(text) <= 9`. A comment belongs to the piece after it if
-it is on its own line, and otherwise to the piece before it. A line that is too long breaks at the lowest bracket depth,
-and there before `|` rather than `when`, and before `when` rather than between items. Formatting never changes tokens,
-so the meaning stays the same, and it is idempotent.
+A program is read as *pieces*, groups of tokens between which a line may break: an item of an alternative with its quantifier,
+`| "word"`, `when target == "positive"`, `and words(text) <= 9`. A comment belongs to the piece after it if it is on its own
+line, and otherwise to the piece before it. A line that is too long breaks at the lowest bracket depth, and there before `|`
+rather than `when`, and before `when` rather than between items. Formatting never changes tokens, so the meaning stays the
+same, and it is idempotent.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def _layout(pieces: list[_Piece], column: int, width: int) -> list[_Line]:
         if fits and not wanted and not _parted(last.pieces[-1], part[0]) and len(laid_out) == 1 and level[1] in _FILLED:
             last.pieces = [*last.pieces, *part]
             continue
-        overflow = not part[0].breaks  # what is left over from too long a line is joined with the author's next
+        overflow = not part[0].breaks  # join the rest of a line that was too long with the author's next line
         laid_out = _layout(part, column if part[0].text.startswith("}") else _indent(pieces[0], level, column), width)
         lines += laid_out
     return lines
@@ -319,8 +319,8 @@ def _layout(pieces: list[_Piece], column: int, width: int) -> list[_Line]:
 def _indent(first: _Piece, level: tuple[int, _Break], column: int) -> int:
     """The indentation of lines broken at a level of a piece that begins at `column`.
 
-    A `|` is aligned with the bracket of its group or the sign of its rule. What follows `and` or a comma is aligned
-    after the bracket. Anything else is indented.
+    A `|` is aligned with the bracket of its group or the sign of its rule. What follows `and` or a comma is aligned after
+    the bracket. Anything else is indented.
     """
     depth, kind = level
     bracket = depth - first.depth - 1

@@ -1,7 +1,7 @@
 """Tests whether the rules of a program can write given texts, with the same choices in all fields.
 
-A grammar lets each use of a rule with `=` be any of its texts. This reader remembers the text of each such rule, so
-that all uses must agree.
+A grammar lets each use of a rule with `=` be any of its texts. This reader remembers the text of each such rule, so that all
+uses must agree.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ States = frozenset[tuple[int, Chosen]]
 
 
 def writes(program: CompiledProgram, texts: Mapping[str, str]) -> bool:
-    """Whether the rules write these texts, one for each field. Constraints are ignored. Rules with `=` may be open (a
-    program without a row) or chosen already."""
+    """Whether the rules write these texts, one for each field. Constraints are ignored. Rules with `=` may be open (a program
+    without a row) or chosen already."""
     if set(texts) != set(program.fields):
         return False
     given: dict[str, str] = {}

@@ -48,8 +48,8 @@ def _grammar() -> str:
 
 
 def _cache() -> str | bool:
-    """A file in the user's cache folder for the parser's tables, which take 0.1 s to compute. lark recomputes them when
-    the grammar or lark changes."""
+    """A file in the user's cache folder for the parser's tables, which take 0.1 s to compute. lark recomputes them when the
+    grammar or lark changes."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hcmlang"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,8 +64,8 @@ _MOST_ERRORS = 20
 def parse(text: str, origin: Origin) -> tuple[syntax.Tree | None, str, list[Diagnostic]]:
     """Parse a program. Returns its tree (None if nothing can be parsed), its content key, and syntax errors.
 
-    The key does not depend on layout and comments. If a rule cannot be parsed, the tree has an empty rule of that name,
-    so that its uses are not reported as undefined.
+    The key does not depend on layout and comments. If a rule cannot be parsed, the tree has an empty rule of that name, so
+    that its uses are not reported as undefined.
     """
     size = len(text)
     text = "\n".join(text[: MAX_CHARS + 1].splitlines())
@@ -188,7 +188,7 @@ def _statements(masked: str) -> Iterator[tuple[int, int]]:
 
 
 def _stand_in(statement: str) -> str:
-    """A rule with the same name, fields and lines that writes empty texts; only line ends if the statement is no rule."""
+    """A rule with the same name, fields and number of lines that writes empty texts; only line ends if it is not a rule."""
     lines = "\n" * statement.count("\n")
     head = re.match(r"\s*([A-Za-z_]\w*)\s*:?=(?!=)", statement)
     if head is None:

@@ -29,8 +29,8 @@ from hcmlang.lang.syntax import FreeText, Literal, Tree
 def read_tree(
     text: str, origin: Origin, names: Mapping[str, Kind], read: Reader = read_file
 ) -> tuple[Tree | None, dict[str, Kind], str, list[Diagnostic]]:
-    """Parse and check a program. Returns its tree with imports, the names in scope with its word lists, its content
-    key, and diagnostics."""
+    """Parse and check a program. Returns its tree with imports, the names in scope with its word lists, its content key,
+    and diagnostics."""
     tree, key, diagnostics = parse.parse(text, origin)
     if tree is None:
         return None, dict(names), "", diagnostics
@@ -55,8 +55,8 @@ def analyse(
 ) -> tuple[Program | None, list[Diagnostic]]:
     """Parse and check a program.
 
-    `names` are the values in scope (:func:`hcmlang.lang.default_names`); `origin` is the position of the text in the
-    user's file, for diagnostics; `read` reads imports. Returns None if the diagnostics include an error.
+    `names` are the values in scope (:func:`hcmlang.lang.default_names`); `origin` is the position of the text in the user's
+    file, for diagnostics; `read` reads imports. Returns None if the diagnostics include an error.
     """
     tree, scope, key, diagnostics = read_tree(text, origin, names, read)
     if tree is None or has_errors(diagnostics):
@@ -116,8 +116,8 @@ class Program:
         return replace(self, tree=replace(self.tree, constraints=kept))
 
     def example_scope(self, target: str, wrong: str) -> dict[str, Value]:
-        """Values to try the program without a hypothesis. Names stand for themselves; triggers and terms are words that
-        the rules write."""
+        """Values to try the program without a hypothesis. Names stand for themselves; triggers and terms are words that the
+        rules write."""
         literals = [
             part.text for body in graph.bodies(self.tree) for part in graph.parts(body) if isinstance(part, Literal)
         ]
@@ -145,8 +145,7 @@ class Program:
         return bound
 
     def guarantees(self, dialect: Dialect = "sampler") -> tuple[Guarantee, ...]:
-        """One for each constraint, before the hypotheses are known: the weakest over all pairs of target and wrong
-        label."""
+        """One for each constraint, before the hypotheses are known: the weakest over all pairs of target and wrong label."""
         found: list[tuple[Guarantee, ...]] = []
         for target, wrong in pairs_of(self.labels, repeat=2):
             scope: dict[str, Value] = {"target": target, "hypothesis.gold": target, "labels": list(self.labels)}
@@ -161,7 +160,7 @@ class Program:
 
 
 def _before_binding(guarantee: Guarantee, tree: Tree) -> Guarantee:
-    """Weaken a guarantee that depends on values that are not known yet."""
+    """Explain a guarantee that is stronger for some hypotheses."""
     constraint = next((one for one in tree.constraints if one.source == guarantee.constraint), None)
     if constraint is None or guarantee.level != "checked":
         return guarantee
@@ -218,8 +217,8 @@ class BoundProgram:
         return CompiledProgram(draft, self.program.tree.temperature)
 
     def refusal(self, fields: Mapping[str, str]) -> str | None:
-        """The first rule or constraint that the texts break; None if there is none. Predicates that need a corpus or a
-        model are not tested."""
+        """The first rule or constraint that the texts break; None if there is none. Predicates that need a corpus or a model
+        are not tested."""
         compiled = CompiledProgram(replace(self._bound, dialect="none"))
         if not writes(compiled, fields):
             return "the rules do not write it"

@@ -1,7 +1,7 @@
 """Explains why a statement cannot be parsed.
 
-A parser knows which tokens could follow, not what the user meant. So the statement is first compared with patterns of
-common mistakes (`syntax_error_patterns.txt`); the expected tokens are named only where no pattern applies.
+A parser knows which tokens could follow, not what the user meant. So the statement is first compared with patterns of common
+mistakes (`syntax_error_patterns.txt`); the expected tokens are named only where no pattern applies.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Statement:
-    """A rule, constraint or import that cannot be parsed. `at` is the offset where parsing failed (the length of the
-    text if it ends too early); `expected` are the possible next tokens."""
+    """A rule, constraint or import that cannot be parsed. `at` is the offset where parsing failed (the length of the text if
+    it ends too early); `expected` are the possible next tokens."""
 
     text: str
     masked: str

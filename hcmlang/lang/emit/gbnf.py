@@ -33,8 +33,8 @@ class GbnfEmitter(StatesEmitter):
             raise DiagnosticError(Diagnostic("no-grammar", message, hint=hint)) from error
 
     def whole(self, program: CompiledProgram) -> str:
-        """A line `NAME: text` for each field. A field that repeats an earlier field may be any line, because GBNF
-        cannot express repetition."""
+        """A line `NAME: text` for each field. A field that repeats an earlier field may be any line, because GBNF cannot
+        express repetition."""
         repeated = {name for name in program.fields if program.draft.repeats_earlier(name)}
         return lines_gbnf(
             {name: ANY_LINE if name in repeated else self.field(program, name) for name in program.fields}

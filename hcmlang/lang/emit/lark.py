@@ -1,10 +1,10 @@
 """Compiled programs as grammars in llguidance's Lark syntax, which guide a language model token by token.
 
 llguidance splits a text into the longest possible terminals, which breaks alternatives with a common beginning. So
-everything that does not recurse is one terminal (upper case), which is exact. Only recursive rules become grammar
-rules. Predicates are terminals that are intersected with the field's terminal (`&`). Measured on llguidance: fifty
-phrases cost a few milliseconds a mask, but two lengths, or a length and many phrases, can stop the lexer. So a field
-gets one length and few phrases, and a trial shows whether llguidance accepts them (:mod:`hcmlang.lang.emit.trial`).
+everything that does not recurse is one terminal (upper case), which is exact. Only recursive rules become grammar rules.
+Predicates are terminals that are intersected with the field's terminal (`&`). Measured on llguidance: fifty phrases cost a
+few milliseconds a mask, but two lengths, or a length and many phrases, can stop the lexer. So a field gets one length and few
+phrases, and a trial shows whether llguidance accepts them (:mod:`hcmlang.lang.emit.trial`).
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ class Grammar:
 
 
 class LarkEmitter(Emitter):
-    """Grammars for llguidance. They may refuse some texts of recursive rules, because llguidance splits texts
-    greedily."""
+    """Grammars for llguidance. They may refuse some texts of recursive rules, because llguidance splits texts greedily."""
 
     joins_constraints = True
     needs_trial = True
@@ -88,8 +87,7 @@ def _possible(definitions: Definitions, formulas: Sequence[Formula], field: str)
 
 
 def mask(formula: Formula, alphabet: str) -> str:
-    """A terminal expression that accepts the texts over `alphabet` for which the formula holds. Raises
-    :class:`NoMask`."""
+    """A terminal expression that accepts the texts over `alphabet` for which the formula holds. Raises :class:`NoMask`."""
     if isinstance(formula, Not):
         return f"~({mask(formula.part, alphabet)})"
     if isinstance(formula, Combined):

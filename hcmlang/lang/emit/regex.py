@@ -38,8 +38,8 @@ class RegexEmitter(StatesEmitter):
 
 
 def to_regex(definitions: Definitions) -> str:
-    """A regex that matches exactly the texts of the definitions. Raises :class:`TooLarge`, or ValueError if rules recur
-    or a value is not known yet."""
+    """A regex that matches exactly the texts of the definitions. Raises :class:`TooLarge`, or ValueError if rules recur or a
+    value is not known yet."""
     if definitions.recursive:
         raise ValueError("rules that lead back to themselves are no regular expression")
     memo: dict[str, str] = {}

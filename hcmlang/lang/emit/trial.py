@@ -1,5 +1,4 @@
-"""Walks through compiled grammars with llguidance, token by token, to write texts and to test that llguidance accepts
-the grammar."""
+"""Walks through compiled grammars with llguidance, token by token, to write texts or test whether llguidance accepts them."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from hcmlang.lang.syntax import Sequence as Items
 def run(draft: Draft) -> Draft:
     """Narrow the free texts of a field so that its number of words lies within its bounds, and settle what follows.
 
-    The row's random stream decides how the free texts share the words, so that a placed phrase comes early in one
-    instance and late in another.
+    The row's random stream decides how the free texts share the words, so that a placed phrase comes early in one instance and
+    late in another.
     """
     clauses = list(draft.clauses)
     for number, clause in enumerate(clauses):

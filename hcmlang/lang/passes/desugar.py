@@ -11,8 +11,8 @@ from hcmlang.lang.syntax import Constraint, FreeText
 
 
 def run(draft: Draft) -> Draft:
-    """`forbid P` becomes `not P`, and predicates become simpler ones. A free text bounded by words and by characters
-    keeps its words; its characters become a constraint."""
+    """`forbid P` becomes `not P`, and predicates become simpler ones. A free text bounded by words and by characters keeps its
+    words; its characters become a constraint."""
     clauses = []
     for clause in draft.clauses:
         formula = map_predicates(clause.formula, lambda predicate: predicate.desugared())

@@ -11,8 +11,7 @@ from hcmlang.lang.predicates.formula import Combined, Constant, Formula, Not, co
 
 
 def run(draft: Draft) -> Draft:
-    """Move negations inwards (De Morgan), split conjunctions, and merge alternatives into one predicate where
-    possible."""
+    """Move negations inwards (De Morgan), split conjunctions, and merge alternatives into one predicate where possible."""
     clauses: list[Clause] = []
     for clause in draft.clauses:
         for part in _conjuncts(_normal(clause.formula, True)):
@@ -38,8 +37,7 @@ def _normal(formula: Formula, positive: bool) -> Formula:
 
 
 def _joined(parts: list[Formula]) -> list[Formula]:
-    """Merge alternatives such as `x contains "a" or x contains any ["b", "c"]` into one predicate, which can be
-    placed."""
+    """Merge alternatives such as `x contains "a" or x contains any ["b", "c"]` into one predicate, which can be placed."""
     done: list[Formula] = []
     for part in parts:
         for position, earlier in enumerate(done):

@@ -1,9 +1,9 @@
 """Placement: enforces `contains any` by choosing a phrase and its place for each instance.
 
-If a grammar is intersected with "contains one of these", a model writes freely and forces the phrase in at the end, and
-each phrase adds cost. Here the row's random stream decides instead: the phrases take turns, so that all are used
-equally often. The rules are narrowed to a path that writes the phrase as a whole; in free text it gets a place between
-words. The text stays natural, and the size of the grammar does not depend on the number of phrases.
+If a grammar is intersected with "contains one of these", a model writes freely and forces the phrase in at the end, and each
+phrase adds cost. Here the row's random stream decides instead: the phrases take turns, so that all are used equally often.
+The rules are narrowed to a path that writes the phrase as a whole; in free text it gets a place between words. The text stays
+natural, and the size of the grammar does not depend on the number of phrases.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _MAX_DEPTH = 12
 
 
 def run(draft: Draft) -> Draft:
-    """Place a phrase for each `contains any` that the rules do not satisfy already. Does nothing without a row, or if
-    the engine enforces no grammar, because a fixed place would only be one more way to fail."""
+    """Place a phrase for each `contains any` that the rules do not satisfy already. Does nothing without a row, or if the
+    engine enforces no grammar, because a fixed place would only be one more way to fail."""
     if draft.row is None or draft.dialect == "none":
         return draft
     clauses = list(draft.clauses)
@@ -65,9 +65,8 @@ def _placed(draft: Draft, wanted: Predicate, number: int, random: Random) -> tup
 
 
 def turns(size: int, index: int, salt: int = 0) -> Iterator[int]:
-    """Positions in a list of `size` in the order that row `index` tries them. Over `size` rows, each position comes
-    first once, and consecutive rows begin far apart (with a step near the golden section that is coprime to the
-    size)."""
+    """Positions in a list of `size` in the order that row `index` tries them. Over `size` rows, each position comes first
+    once, and consecutive rows begin far apart (with a step near the golden section that is coprime to the size)."""
     step = next(s for s in range(max(1, int(size * 0.618)), size + 2) if gcd(s, size) == 1)
     return (((index + i + salt) * step) % size for i in range(size))
 

@@ -25,8 +25,8 @@ BY_RULES = "the rules write nothing that breaks it"
 
 
 def run(draft: Draft) -> Draft:
-    """Remove from the rules what constraints forbid (literals with a phrase, characters). Then settle each clause that
-    holds for all texts of the rules. Raises :class:`DiagnosticError` if a constraint leaves nothing to write."""
+    """Remove from the rules what constraints forbid (literals with a phrase, characters). Then settle each clause that holds
+    for all texts of the rules. Raises :class:`DiagnosticError` if a constraint leaves nothing to write."""
     for clause in draft.clauses:
         if draft.required(clause) and not clause.settled:
             draft = _pruned(draft, clause)

@@ -1,7 +1,7 @@
 """Searches rules and machines together for a text that all of them accept.
 
-The rules become a nondeterministic automaton over characters (Thompson 1968). Recursive rules and unknown values stand
-for any text. So a failed search is always a proof, and a successful one only if the automaton is exact.
+The rules become a nondeterministic automaton over characters (Thompson 1968). Recursive rules and unknown values stand for
+any text. So a failed search is always a proof, and a successful one only if the automaton is exact.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Effort:
 
 @dataclass
 class Automaton:
-    """States are numbers from 0, the initial state. `edges[state]` are (characters, next state), where None stands for
-    any character; `jumps[state]` are epsilon transitions."""
+    """States are numbers from 0, the initial state. `edges[state]` are (characters, next state), where None stands for any
+    character; `jumps[state]` are epsilon transitions."""
 
     edges: list[list[tuple[str | None, int]]] = field(default_factory=list)
     jumps: list[list[int]] = field(default_factory=list)
@@ -77,8 +77,8 @@ class Automaton:
         return len(states) > len(text) and self.final in states[-1]
 
     def fits(self, text: str) -> tuple[int, list[str]]:
-        """The offset of the first wrong word, and the words that may follow there ("" is the end of the text; no words
-        if there are too many)."""
+        """The offset of the first wrong word, and the words that may follow there ("" is the end of the text; no words if
+        there are too many)."""
         states = self._read(text)
         read = len(states) - 1
         if read == len(text) or text[read] == " ":
@@ -195,8 +195,8 @@ class Found:
 def search(
     made: Automaton, machines: Sequence[Machine], limit: int, effort: Effort, shortest: bool = True
 ) -> Found | None:
-    """A text that the automaton and all machines accept; None if there is none. Finding any text is faster than finding
-    a `shortest` one.
+    """A text that the automaton and all machines accept; None if there is none. Finding any text is faster than finding a
+    `shortest` one.
 
     Raises :class:`TooLarge` after `limit` pairs of states, or when the effort is used up.
     """
@@ -264,8 +264,8 @@ def representatives(chars: str | None, special: frozenset[str]) -> tuple[str, ..
 
 @dataclass(frozen=True)
 class RightLinear:
-    """A deterministic automaton: state 0 is the initial one, `steps[state]` are (characters, next state), and a text
-    may end in a `final` state. Every state leads to a final one."""
+    """A deterministic automaton: state 0 is the initial one, `steps[state]` are (characters, next state), and a text may end
+    in a `final` state. Every state leads to a final one."""
 
     steps: tuple[tuple[tuple[str, int], ...], ...]
     final: tuple[bool, ...]

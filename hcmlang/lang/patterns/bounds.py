@@ -86,8 +86,8 @@ def chars(pattern: Pattern, rules: Mapping[str, Pattern]) -> Range:
 
 
 class _Measure:
-    """Measures each part of a pattern once, with `literal` and `free` (which also get whether the piece is attached)
-    and `char`. Recursive rules may have any size."""
+    """Measures each part of a pattern once, with `literal` and `free` (which also get whether the piece is attached) and
+    `char`. Recursive rules may have any size."""
 
     def __init__(
         self,

@@ -93,8 +93,8 @@ class Drawer:
             raise TypeError(f"{pattern} has no value yet")
 
     def _sequence(self, items: tuple[Item, ...], glued: bool) -> None:
-        """Append the texts of the items. The first piece, from whichever item, is glued like the sequence; between
-        items, their own glue counts."""
+        """Append the texts of the items. The first piece, from whichever item, is glued like the sequence; between items,
+        their own glue counts."""
         start = len(self._out)
         for item in items:
             self._write(item.pattern, item.glued if len(self._out) > start else glued)

@@ -28,8 +28,8 @@ def stops(free: FreeText) -> str:
 
 
 def sentence_words(free: FreeText) -> tuple[int, int] | None:
-    """The range of words for each sentence for which every allowed number of sentences has an allowed total; None if
-    there is none."""
+    """The range of words for each sentence for which every allowed number of sentences has an allowed total; None if there
+    is none."""
     if free.sentences is None:
         return None
     low, high = -(-free.words[0] // free.sentences[0]), free.words[1] // free.sentences[1]
@@ -45,8 +45,8 @@ def with_words(free: FreeText, low: int, high: int) -> Pattern:
 
 
 def share(ranges: Many[tuple[int, int]], low: int, high: int, weights: Many[float]) -> list[tuple[int, int]] | None:
-    """Narrow each range so that any sum of numbers from them lies in `low..high`; None if that is impossible. `weights`
-    (sum 1) are the shares of each range."""
+    """Narrow each range so that any sum of numbers from them lies in `low..high`; None if that is impossible. `weights` (sum
+    1) are the shares of each range."""
     if sum(most for _, most in ranges) < low or sum(least for least, _ in ranges) > high:
         return None
     least = _fill([a for a, _ in ranges], [b for _, b in ranges], low, weights)

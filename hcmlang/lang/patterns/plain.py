@@ -1,8 +1,8 @@
 """Patterns with explicit spaces: regular expressions over characters, and references to recursive rules.
 
-The language puts a space between pieces that are not glued. So each pattern becomes up to two expressions for its
-non-empty texts: with and without a space before the first piece. Whether it may be empty is recorded separately.
-Emitters and proofs need not handle spaces.
+The language puts a space between pieces that are not glued. So each pattern becomes up to two expressions for its non-empty
+texts: with and without a space before the first piece. Whether it may be empty is recorded separately. Emitters and proofs
+need not handle spaces.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ class _Builder:
         return Use(key) if self.made[key] is not None else None
 
     def _sequence(self, items: tuple[Item, ...], spaced: bool, begun: bool) -> Plain | None:
-        """`begun`: an earlier item of the sequence has written something, so glue counts. Only the items up to the
-        first non-empty one need cases, and they are few; the rest is built once."""
+        """`begun`: an earlier item of the sequence has written something, so glue counts. Only the items up to the first
+        non-empty one need cases, and they are few; the rest is built once."""
         if not items:
             return None
         item, rest = items[0], items[1:]

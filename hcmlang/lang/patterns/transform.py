@@ -12,8 +12,8 @@ Change = Callable[[Pattern], Pattern | None]
 
 
 def change_parts(pattern: Pattern, change: Change, wanted: Callable[[Choice], bool] | None = None) -> Pattern | None:
-    """The pattern with its direct parts changed; None if the rest cannot write anything. If no part changes, the same
-    object is returned, because word lists are long.
+    """The pattern with its direct parts changed; None if the rest cannot write anything. If no part changes, the same object
+    is returned, because word lists are long.
 
     Alternatives that are not `wanted` are left out.
     """

@@ -1,5 +1,4 @@
-"""The predicates of the language, one module each. Other packages add theirs as entry points of
-`hcmlang.predicates`."""
+"""The predicates of the language, one module each. Other packages add theirs as entry points of `hcmlang.predicates`."""
 
 from __future__ import annotations
 

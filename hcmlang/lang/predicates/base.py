@@ -43,8 +43,8 @@ class Context(Protocol):
 class Machine(Protocol):
     """A deterministic automaton over characters.
 
-    It distinguishes the characters in `special`, and all others only by kind (:func:`hcmlang.lang.characters.kind`).
-    `size` is the approximate number of parts of a state, which a step's cost is proportional to.
+    It distinguishes the characters in `special`, and all others only by kind (:func:`hcmlang.lang.characters.kind`). `size`
+    is the approximate number of parts of a state, which a step's cost is proportional to.
     """
 
     special: frozenset[str]
@@ -85,9 +85,9 @@ class Word:
 class Function:
     """The function form of a predicate, `novelty(text, train) >= 0.3`.
 
-    `gives` is the type of its result: a whole number (`count`), a number from 0 to 1 (`share`), or a label. `subjects`
-    is the number of fields it reads; None for all fields of the program. `argument` follows them: nothing, a `text`, a
-    `label`, or one of several words. `takes` names the arguments in messages.
+    `gives` is the type of its result: a whole number (`count`), a number from 0 to 1 (`share`), or a label. `subjects` is the
+    number of fields it reads; None for all fields of the program. `argument` follows them: nothing, a `text`, a `label`, or
+    one of several words. `takes` names the arguments in messages.
     """
 
     gives: Literal["count", "share", "label"]
@@ -113,9 +113,8 @@ class Use:
     """The name of the form, or of the function."""
     subjects: tuple[str, ...]
     arguments: tuple[Any, ...]
-    """The contents of the form's slots: :class:`Names` for TEXT and LIST, :class:`Regex` for REGEX, the characters for
-    CHARS, the word for `any|all`. For a function: the argument after the subjects, then the label or list it is
-    compared with."""
+    """The contents of the form's slots: :class:`Names` for TEXT and LIST, :class:`Regex` for REGEX, the characters for CHARS,
+    the word for `any|all`. For a function: the argument after the subjects, then the label or list it is compared with."""
     bounds: tuple[float, float]
     """The range that a function is compared with, inclusive."""
     span: Span
@@ -134,14 +133,14 @@ class _Located:
 class Predicate(_Located, ABC):
     """A condition on fields, or on values in scope, that is true or false for an instance.
 
-    Subclasses have a field `subject`, or override :attr:`subjects`. The operand is a field of type :class:`Names` with
-    the name :attr:`operand_field`.
+    Subclasses have a field `subject`, or override :attr:`subjects`. The operand is a field of type :class:`Names` with the
+    name :attr:`operand_field`.
     """
 
     forms: ClassVar[Mapping[str, str]] = {}
-    """Operator forms by name: the syntax after the subject, with keywords, alternatives (`any|all`) and the slots TEXT
-    (a text or a name), LIST, REGEX and CHARS (like the inside of a regex class). For example `{"rhymes": "rhymes with
-    TEXT"}`."""
+    """Operator forms by name: the syntax after the subject, with keywords, alternatives (`any|all`) and the slots TEXT (a
+    text or a name), LIST, REGEX and CHARS (like the inside of a regex class). For example
+    `{"rhymes": "rhymes with TEXT"}`."""
     functions: ClassVar[Mapping[str, Function]] = {}
     """Function forms by name."""
     words: ClassVar[Mapping[str, Word]] = {}
@@ -156,8 +155,7 @@ class Predicate(_Located, ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """What the kind may need besides the text: `train`, `errors`, `batch` (texts), `classifier`, `judge` (a model)."""
 
-    # ------------------------------------------------------------------------------------------------- what it speaks
-    # of
+    # ------------------------------------------------------------------------------------------------- what it speaks of
 
     @classmethod
     @abstractmethod
@@ -187,8 +185,7 @@ class Predicate(_Located, ABC):
         """The form for an operand with that name that is a text (`single`) or a list, for hints."""
         return f"{self.subjects[0]} == {name}" if single else f"one text in place of {name}"
 
-    # --------------------------------------------------------------------------------------------------------
-    # evaluation
+    # -------------------------------------------------------------------------------------------------------- evaluation
 
     cost: ClassVar[int] = 10
     """The cost of a test relative to counting words; cheap predicates are tested first. A search through a corpus costs
@@ -203,8 +200,7 @@ class Predicate(_Located, ABC):
         """Whether it holds for a list in scope, if it :attr:`takes_lists`."""
         raise TypeError(f"{self} does not take a list")
 
-    # ----------------------------------------------------------------------------------------------------------
-    # compiling
+    # ---------------------------------------------------------------------------------------------------------- compiling
 
     counts: ClassVar[bool] = False
     """Whether it counts something. A token mask can enforce only one count."""
@@ -237,8 +233,7 @@ class Predicate(_Located, ABC):
         return None
 
     def mask(self, alphabet: str) -> str:
-        """A regular expression in Rust's syntax for the texts over `alphabet` for which it holds. Raises
-        :class:`NoMask`."""
+        """A regular expression in Rust's syntax for the texts over `alphabet` for which it holds. Raises :class:`NoMask`."""
         raise NoMask("it is no regular expression")
 
     def prune(self, holds: bool) -> Prune | None:

@@ -108,8 +108,8 @@ class Contains(Predicate):
         return "(" + "|".join(phrase_mask(phrase, alphabet) for phrase in self.phrases.texts) + ")"
 
     def prune(self, holds: bool) -> Prune | None:
-        """Removes literals with a forbidden phrase. The ends of a glued literal may be part of longer words, so the
-        phrase must be inside it."""
+        """Removes literals with a forbidden phrase. The ends of a glued literal may be part of longer words, so the phrase
+        must be inside it."""
         several = self.quantity == "all" and len(self.phrases.texts) > 1
         if holds or several or self.phrases.name is not None:
             return None

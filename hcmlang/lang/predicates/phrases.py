@@ -1,7 +1,7 @@
 """Searches for words and phrases: whole words, in any case and spacing.
 
-A phrase that ends with a sign (`really?`) may have any character next to it. `side`: the text `starts` or `ends` with
-the phrase.
+A phrase that ends with a sign (`really?`) may have any character next to it. `side`: the text `starts` or `ends` with the
+phrase.
 """
 
 from __future__ import annotations
@@ -122,8 +122,7 @@ class PhraseMachine:
 
 
 def phrase_mask(phrase: str, alphabet: str, side: str = "") -> str:
-    """A regular expression for the texts over `alphabet` with the phrase. Raises :class:`NoMask` for an empty
-    phrase."""
+    """A regular expression for the texts over `alphabet` with the phrase. Raises :class:`NoMask` for an empty phrase."""
     words = phrase.split()
     if not words:
         raise NoMask("it looks for an empty text")

@@ -33,8 +33,8 @@ def parsed(regex: str) -> Any:
 class RegexMachine:
     """Accepts texts in which the regex matches somewhere.
 
-    A state is the set of possible positions in the regex, and whether the text begins here; or `True` after a match.
-    Raises :class:`Unsupported`.
+    A state is the set of possible positions in the regex, and whether the text begins here; or `True` after a match. Raises
+    :class:`Unsupported`.
     """
 
     def __init__(self, regex: str, ignore_case: bool) -> None:
