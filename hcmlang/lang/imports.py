@@ -35,106 +35,110 @@ def read_imports(tree: Tree, origin: Origin, read: Reader) -> tuple[Tree, list[o
 
     The second part of the result goes into the program's content key. Paths are relative to the importing file.
     """
-    found = _Found(lists=dict(tree.lists))
+    collected = _Found(lists=dict(tree.lists))
     here = Path(origin.source.name).absolute()
     if tree.imports:
-        _follow(tree.imports, here, read, found, {here})
-    rules = (*tree.rules, *found.rules)
-    return replace(tree, rules=rules, lists=tuple(found.lists.items())), found.keys, found.diagnostics
+        _follow(tree.imports, here, read, collected, {here})
+    rules = (*tree.rules, *collected.rules)
+    return replace(tree, rules=rules, lists=tuple(collected.lists.items())), collected.keys, collected.diagnostics
 
 
-def _follow(imports: tuple[Import, ...], here: Path, read: Reader, found: _Found, seen: set[Path]) -> None:
+def _follow(imports: tuple[Import, ...], here: Path, read: Reader, collected: _Found, seen: set[Path]) -> None:
     pack = pack_folder(here)
-    for one in imports:
+    for entry in imports:
         try:
-            path = (here.parent / one.path).resolve()
+            path = (here.parent / entry.path).resolve()
         except (OSError, ValueError, RuntimeError) as error:
-            found.diagnostics.append(_unreadable(one, error))
+            collected.diagnostics.append(_unreadable(entry, error))
             continue
         if pack is not None and not path.is_relative_to(pack):
-            message = f"{one.path} is outside the pack of this program"
+            message = f"{entry.path} is outside the pack of this program"
             hint = "a pack contains every file it needs: copy the file into its folder"
-            found.diagnostics.append(Diagnostic("outside-pack", message, one.span, hint))
-        elif one.name is not None and path.suffix == ".hcm":
-            hint = f'write `import "{one.path}"`: its rules already have names'
-            found.diagnostics.append(
-                Diagnostic("wrong-type", f"{one.path} is a program, not a word list", one.span, hint)
+            collected.diagnostics.append(Diagnostic("outside-pack", message, entry.span, hint))
+        elif entry.name is not None and path.suffix == ".hcm":
+            hint = f'write `import "{entry.path}"`: its rules already have names'
+            collected.diagnostics.append(
+                Diagnostic("wrong-type", f"{entry.path} is a program, not a word list", entry.span, hint)
             )
-        elif one.name is not None:
-            _word_list(one, path, read, found)
+        elif entry.name is not None:
+            _word_list(entry, path, read, collected)
         elif path.suffix != ".hcm":
-            hint = f'a program ends with .hcm; give a word list a name: `import "{one.path}" as my_words`'
-            found.diagnostics.append(Diagnostic("not-a-program", f"{one.path} is not a program", one.span, hint))
+            hint = f'a program ends with .hcm; give a word list a name: `import "{entry.path}" as my_words`'
+            collected.diagnostics.append(
+                Diagnostic("not-a-program", f"{entry.path} is not a program", entry.span, hint)
+            )
         elif path not in seen:
             seen.add(path)
-            _program(one, path, read, found, seen)
+            _program(entry, path, read, collected, seen)
 
 
-def _text(one: Import, path: Path, read: Reader, found: _Found) -> str | None:
+def _text(entry: Import, path: Path, read: Reader, collected: _Found) -> str | None:
     try:
         # Reading a pipe without a writer would never end.
         if path.exists() and not path.is_file() and not path.is_dir():
-            found.diagnostics.append(Diagnostic("unreadable-file", f"{one.path} is not a regular file", one.span))
+            collected.diagnostics.append(
+                Diagnostic("unreadable-file", f"{entry.path} is not a regular file", entry.span)
+            )
             return None
         return read(path)
     except FileNotFoundError:
         hint = f"paths are relative to the file that imports, so this is {path}"
-        found.diagnostics.append(Diagnostic("missing-file", f"there is no file {one.path}", one.span, hint))
+        collected.diagnostics.append(Diagnostic("missing-file", f"there is no file {entry.path}", entry.span, hint))
     except (OSError, ValueError) as error:
-        found.diagnostics.append(_unreadable(one, error))
+        collected.diagnostics.append(_unreadable(entry, error))
     return None
 
 
-def _unreadable(one: Import, error: Exception) -> Diagnostic:
+def _unreadable(entry: Import, error: Exception) -> Diagnostic:
     if isinstance(error, UnicodeDecodeError):
-        return Diagnostic("unreadable-file", f"{one.path} is not UTF-8 text", one.span, "save the file as UTF-8")
+        return Diagnostic("unreadable-file", f"{entry.path} is not UTF-8 text", entry.span, "save the file as UTF-8")
     if isinstance(error, IsADirectoryError):
-        return Diagnostic("unreadable-file", f"{one.path} is a folder", one.span, "name a file in it")
+        return Diagnostic("unreadable-file", f"{entry.path} is a folder", entry.span, "name a file in it")
     why = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-    return Diagnostic("unreadable-file", f"cannot read {one.path}: {why}", one.span)
+    return Diagnostic("unreadable-file", f"cannot read {entry.path}: {why}", entry.span)
 
 
-def _word_list(one: Import, path: Path, read: Reader, found: _Found) -> None:
-    name = one.name or ""
-    if name in found.lists:
+def _word_list(entry: Import, path: Path, read: Reader, collected: _Found) -> None:
+    name = entry.name or ""
+    if name in collected.lists:
         message = f"there is a list `{name}` already"
-        found.diagnostics.append(Diagnostic("duplicate-list", message, one.span, "choose another name"))
-    text = _text(one, path, read, found)
+        collected.diagnostics.append(Diagnostic("duplicate-list", message, entry.span, "choose another name"))
+    text = _text(entry, path, read, collected)
     lines = [line.strip() for line in (text or "").splitlines()]
     phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     if text is not None and not phrases:
         hint = "one word or phrase on each line; lines that begin with # are comments"
-        found.diagnostics.append(Diagnostic("empty-list", f"{one.path} has no words", one.span, hint))
-    words = len(phrases) + sum(map(len, found.lists.values()))
+        collected.diagnostics.append(Diagnostic("empty-list", f"{entry.path} has no words", entry.span, hint))
+    words = len(phrases) + sum(map(len, collected.lists.values()))
     if words > MAX_WORDS:
-        message = f"with {one.path} the word lists of this program have {words:,} words; {MAX_WORDS:,} are allowed"
+        message = f"with {entry.path} the word lists of this program have {words:,} words; {MAX_WORDS:,} are allowed"
         hint = "keep the words that matter; a few hundred are enough for varied texts"
-        found.diagnostics.append(Diagnostic("too-large", message, one.span, hint))
+        collected.diagnostics.append(Diagnostic("too-large", message, entry.span, hint))
         phrases = ()
-    found.lists[name] = phrases
-    found.keys.append([name, list(phrases)])
+    collected.lists[name] = phrases
+    collected.keys.append([name, list(phrases)])
 
 
-def _program(one: Import, path: Path, read: Reader, found: _Found, seen: set[Path]) -> None:
-    text = _text(one, path, read, found)
+def _program(entry: Import, path: Path, read: Reader, collected: _Found, seen: set[Path]) -> None:
+    text = _text(entry, path, read, collected)
     if text is None:
         return
     origin = Origin(Source(str(path), text))
     tree, key, diagnostics = parse.parse(text, origin)
-    found.diagnostics += diagnostics
+    collected.diagnostics += diagnostics
     if tree is None:
         return
     if tree.constraints:
         hint = "constraints belong to the program that imports"
-        message = f"{one.path} has constraints; a file that is imported holds rules only"
-        found.diagnostics.append(Diagnostic("imported-constraint", message, one.span, hint))
+        message = f"{entry.path} has constraints; a file that is imported holds rules only"
+        collected.diagnostics.append(Diagnostic("imported-constraint", message, entry.span, hint))
     if tree.fields and not _is_rule(tree):
-        message = f"{one.path} begins with a record; a file that is imported holds rules only"
+        message = f"{entry.path} begins with a record; a file that is imported holds rules only"
         hint = "move the rules that both need into a separate file"
-        found.diagnostics.append(Diagnostic("imported-record", message, one.span, hint))
-    found.keys.append(key)
-    found.rules += tree.rules
-    _follow(tree.imports, path, read, found, seen)
+        collected.diagnostics.append(Diagnostic("imported-record", message, entry.span, hint))
+    collected.keys.append(key)
+    collected.rules += tree.rules
+    _follow(tree.imports, path, read, collected, seen)
 
 
 def _is_rule(tree: Tree) -> bool:
@@ -143,4 +147,4 @@ def _is_rule(tree: Tree) -> bool:
 
 def place_of(tree: Tree, name: str) -> Span | None:
     """The position of a word list's import."""
-    return next((one.span for one in tree.imports if one.name == name), None)
+    return next((entry.span for entry in tree.imports if entry.name == name), None)

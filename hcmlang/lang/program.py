@@ -34,8 +34,8 @@ def read_tree(
     tree, key, diagnostics = parse.parse(text, origin)
     if tree is None:
         return None, dict(names), "", diagnostics
-    tree, keys, found = read_imports(tree, origin, read)
-    diagnostics = [*diagnostics, *found]
+    tree, keys, import_errors = read_imports(tree, origin, read)
+    diagnostics = [*diagnostics, *import_errors]
     scope = {**{name: Kind(True, texts, "a word list") for name, texts in tree.lists}, **names}
     if not tree.fields:
         if not has_errors(diagnostics):
@@ -191,8 +191,8 @@ class BoundProgram:
     @cached_property
     def _bound(self) -> Draft:
         draft = draft_of(self.program.tree, self.scope, "sampler")
-        for one in BINDING:
-            draft = one(draft)
+        for run_pass in BINDING:
+            draft = run_pass(draft)
         return draft
 
     def _tried(self, draft: Draft, emitter: Emitter) -> Draft:
@@ -203,7 +203,9 @@ class BoundProgram:
             field = next((name for name in draft.fields if masks.get(name) and emitter.refuses(compiled, name)), None)
             if field is None:
                 return draft
-            heaviest = max(masks[field], key=lambda formula: sum(one.mask_weight for one in predicates_in(formula)))
+            heaviest = max(
+                masks[field], key=lambda formula: sum(predicate.mask_weight for predicate in predicates_in(formula))
+            )
             draft = replace(draft, refused=draft.refused | {heaviest})
 
     def compile(self, row: Row, dialect: Dialect = "sampler") -> CompiledProgram:
@@ -212,8 +214,8 @@ class BoundProgram:
 
     def _compiled(self, draft: Draft, row: Row) -> CompiledProgram:
         draft = replace(draft, row=row)
-        for one in PLACING:
-            draft = one(draft)
+        for run_pass in PLACING:
+            draft = run_pass(draft)
         return CompiledProgram(draft, self.program.tree.temperature)
 
     def refusal(self, fields: Mapping[str, str]) -> str | None:

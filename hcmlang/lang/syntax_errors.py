@@ -119,10 +119,10 @@ def _pattern(statement: Statement, patterns: Iterable[tuple[re.Pattern[str], str
     """The mistake of the first pattern that matches where parsing failed."""
     at, end = statement.at, len(statement.masked)
     for pattern, *words in patterns:
-        for found in pattern.finditer(statement.masked, max(0, at - _NEAR), min(end, at + _NEAR)):
-            if found.start() <= at < found.end() or at == found.end() == end:
-                message, hint = (_filled(text, found, statement.text) for text in words)
-                begin, after = found.span("at")
+        for match in pattern.finditer(statement.masked, max(0, at - _NEAR), min(end, at + _NEAR)):
+            if match.start() <= at < match.end() or at == match.end() == end:
+                message, hint = (_filled(text, match, statement.text) for text in words)
+                begin, after = match.span("at")
                 return Wrong(begin, max(after, begin + 1), message, hint)
     return None
 
@@ -163,8 +163,8 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 def _brackets(statement: Statement) -> Wrong | None:
     """Unbalanced brackets, if they are why parsing failed."""
     opened: list[int] = []
-    for found in re.finditer(r"[()\[\]{}]", statement.masked[: statement.at + 1]):
-        char, offset = found[0], found.start()
+    for bracket_match in re.finditer(r"[()\[\]{}]", statement.masked[: statement.at + 1]):
+        char, offset = bracket_match[0], bracket_match.start()
         if char in _CLOSING:
             opened.append(offset)
         elif not opened:

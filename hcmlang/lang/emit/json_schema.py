@@ -64,25 +64,25 @@ def _texts(plain: Plain, rules: Mapping[str, Plain], limit: int) -> set[str]:
     if isinstance(plain, Chars):
         return _few(set(plain.chars), limit)
     if isinstance(plain, Either):
-        return _few({one for option in plain.options for one in _texts(option, rules, limit)}, limit)
+        return _few({text for option in plain.options for text in _texts(option, rules, limit)}, limit)
     if isinstance(plain, Join):
-        found = {""}
+        collected = {""}
         for part in plain.parts:
             more = _texts(part, rules, limit)
-            if len(found) * len(more) > 50 * limit:
+            if len(collected) * len(more) > 50 * limit:
                 raise TooLarge
-            found = _few({a + b for a in found for b in more}, limit)
-        return found
+            collected = _few({a + b for a in collected for b in more}, limit)
+        return collected
     if isinstance(plain, Times):
-        one = _texts(plain.part, rules, limit)
-        runs, found = {""}, {""} if plain.low == 0 else set[str]()
+        part_texts = _texts(plain.part, rules, limit)
+        runs, collected = {""}, {""} if plain.low == 0 else set[str]()
         for number in range(1, plain.high + 1):
-            if len(runs) * len(one) > 50 * limit:
+            if len(runs) * len(part_texts) > 50 * limit:
                 raise TooLarge
-            runs = {a + b for a in runs for b in one}
+            runs = {a + b for a in runs for b in part_texts}
             if number >= plain.low:
-                found = _few(found | runs, limit)
-        return found
+                collected = _few(collected | runs, limit)
+        return collected
     if isinstance(plain, Use):
         return _texts(rules[plain.name], rules, limit)
     raise TooLarge

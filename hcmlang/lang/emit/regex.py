@@ -78,9 +78,9 @@ def right_linear_regex(grammar: RightLinear) -> str:
     edges: dict[tuple[int, int], str] = {(begin, 0): ""}
     for state, steps in enumerate(grammar.steps):
         for chars, target in steps:
-            one = python(chars) if len(chars) == 1 else python_class(chars)
+            atom = python(chars) if len(chars) == 1 else python_class(chars)
             before = edges.get((state, target))
-            edges[state, target] = one if before is None else f"(?:{before}|{one})"
+            edges[state, target] = atom if before is None else f"(?:{before}|{atom})"
         if grammar.final[state]:
             edges[state, end] = ""
     for state in _by_degree(edges, count):

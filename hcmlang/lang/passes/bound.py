@@ -26,16 +26,16 @@ def run(draft: Draft) -> Draft:
     for number, clause in enumerate(clauses):
         if clause.settled or not draft.required(clause):
             continue
-        found = settle_by_proof(clause, draft.fields, draft.rules)
+        after = settle_by_proof(clause, draft.fields, draft.rules)
         predicate = clause.formula
-        if not found.settled and isinstance(predicate, Length) and predicate.measure == "words":
+        if not after.settled and isinstance(predicate, Length) and predicate.measure == "words":
             narrowed = _narrowed(draft, predicate, number)
             if narrowed is not None:
                 fields = {**draft.fields, predicate.subject: narrowed}
                 again = settle_by_proof(clause, fields, draft.rules)
                 if again.settled:
-                    draft, found = replace(draft, fields=fields), again
-        clauses[number] = _kept(clause, found)
+                    draft, after = replace(draft, fields=fields), again
+        clauses[number] = _kept(clause, after)
     return draft.with_clauses(clauses)
 
 

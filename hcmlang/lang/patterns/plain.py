@@ -209,10 +209,10 @@ def join(*parts: Plain) -> Plain:
     """Concatenate expressions and merge adjacent texts."""
     flat: list[Plain] = []
     for part in parts:
-        for one in part.parts if isinstance(part, Join) else (part,):
+        for expression in part.parts if isinstance(part, Join) else (part,):
             last = flat[-1] if flat else None
-            if isinstance(one, Text) and isinstance(last, Text):
-                flat[-1] = Text(last.text + one.text)
+            if isinstance(expression, Text) and isinstance(last, Text):
+                flat[-1] = Text(last.text + expression.text)
             else:
-                flat.append(one)
+                flat.append(expression)
     return flat[0] if len(flat) == 1 else Join(tuple(flat))
