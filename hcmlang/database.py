@@ -14,11 +14,11 @@ _PATIENCE = 30.0
 
 
 def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """Open a connection with a write-ahead log that syncs on every commit, so that commits survive a crash of the
-    machine. Creates missing tables of `schema`.
+    """Open a connection with a write-ahead log that syncs on every commit, so that commits survive a crash of the machine.
+    Creates missing tables of `schema`.
 
-    Raises :class:`DiagnosticError`: like :func:`written`, or `broken-journal` for a damaged file, after saving its
-    readable rows in a new file and keeping the damaged one beside it.
+    Raises :class:`DiagnosticError`: like :func:`written`, or `broken-journal` for a damaged file, after saving its readable
+    rows in a new file and keeping the damaged one beside it.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
     try:
@@ -70,8 +70,7 @@ _ADVICE = {
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Convert SQLite's errors about opening and writing a file to a :class:`DiagnosticError`. Errors about damage
-    pass."""
+    """Convert SQLite's errors about opening and writing a file to a :class:`DiagnosticError`. Errors about damage pass."""
     try:
         yield
     except sqlite3.OperationalError as error:

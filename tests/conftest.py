@@ -1,4 +1,4 @@
-"""What tests share: a quickstart project, and runs of the command line as a user starts it."""
+"""Shared fixtures: a quickstart project, and running the command line like a user."""
 
 from __future__ import annotations
 

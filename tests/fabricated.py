@@ -1,4 +1,4 @@
-"""The folders that the steps of a run leave behind, made up: classifiers whose confidence and mistakes are simulated.
+"""Result folders of a run's steps, with simulated confidence and mistakes of classifiers.
 
 Half of the rows have the word "not"; the simulated classifier gets them wrong with confidence, and the simulated
 teacher's arm gets most of them right.

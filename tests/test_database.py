@@ -1,4 +1,4 @@
-"""SQLite files that are only read, in folders whose names mean something in a URI."""
+"""Read-only SQLite files in folders with special URI characters in their names."""
 
 from __future__ import annotations
 

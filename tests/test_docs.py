@@ -1,4 +1,4 @@
-"""Pages that list parts of the code."""
+"""Documentation pages that list parts of the code."""
 
 from __future__ import annotations
 

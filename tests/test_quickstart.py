@@ -1,4 +1,4 @@
-"""The made-up data has the properties that the demonstration rests on."""
+"""The quickstart's synthetic data has the properties that the demonstration needs."""
 
 from __future__ import annotations
 

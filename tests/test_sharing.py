@@ -1,5 +1,5 @@
-"""docs/sharing.md: a newcomer's way from nothing to a pack that another spec uses. Every command is run, and says what the
-page shows. `HCMLANG_UPDATE_DOCS=1` writes what they say now into the page."""
+"""docs/sharing.md, a tutorial for packs: every command runs and prints what the page shows. `HCMLANG_UPDATE_DOCS=1` updates
+the page."""
 
 from __future__ import annotations
 

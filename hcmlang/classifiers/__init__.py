@@ -1,4 +1,4 @@
-"""Classifiers: the models under repair. Each kind is a :class:`hcmlang.spec.kinds.ClassifierKind` in a module of its own."""
+"""Classifiers: the models under repair. Each kind is a :class:`hcmlang.spec.kinds.ClassifierKind` in its own module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fit(
     start: Path | None = None,
     progress: Progress = SILENT,
 ) -> Classifier:
-    """Train a classifier; see :meth:`ClassifierKind.fit`. Raises :class:`DiagnosticError` where all rows have one label."""
+    """Train a classifier; see :meth:`ClassifierKind.fit`. Raises :class:`DiagnosticError` if all rows have one label."""
     if len(set(table.y.tolist())) < 2:
         message = f"all {len(table):,} train rows have the label `{table.labels[table.y[0]]}`"
         raise DiagnosticError(Diagnostic("one-label", message, hint="a classifier needs rows of at least two labels"))
@@ -46,9 +46,9 @@ def load(kind: ClassifierKind, folder: Path, labels: Sequence[str]) -> Classifie
 
 
 def open_model(folder: Path) -> Any:
-    """A saved model as an object of its own library, such as transformers' `AutoModelForSequenceClassification`.
+    """A saved model as an object of its library, such as transformers' `AutoModelForSequenceClassification`.
 
-    Raises :class:`DiagnosticError` where no kind recognises the folder.
+    Raises :class:`DiagnosticError` if no kind recognises the folder.
     """
     kind = next((kind for kind in CLASSIFIERS.values() if kind.recognises(folder)), None)
     if kind is None:

@@ -30,6 +30,6 @@ LOAD_HINT = "remove the folder, so that the next run trains the model again"
 
 
 def wrong_labels(saved: Iterable[str], wanted: Iterable[str]) -> Diagnostic:
-    """The finding that a saved model has other labels than the task."""
+    """The diagnostic for a saved model whose labels differ from the task's."""
     message = f"the model's labels are {', '.join(saved)}; the task's are {', '.join(wanted)}"
     return Diagnostic("wrong-labels", message, hint="train a new model, with `mitigate: {from: scratch}`")

@@ -112,7 +112,7 @@ def by_length(lengths: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
 
 
 def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-    """`make` of each item, in order; a thread makes the next one while the caller uses the last one."""
+    """`make` of each item, in order. A thread computes the next result while the caller uses the last one."""
     with ThreadPoolExecutor(1) as thread:
         made = None
         for item in items:
@@ -145,8 +145,8 @@ def room(config: Any, device: str, limit: int) -> int:
 
 
 def _memory(device: str) -> int:
-    """Bytes: what is free on a GPU; elsewhere all of the machine or container, so that the size of a batch (and the last
-    digits of a result) does not depend on what else runs there."""
+    """The free bytes of a GPU; elsewhere all bytes of the machine or container, so that the batch size (and the last digits
+    of a result) does not depend on other programs."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     limit = Path("/sys/fs/cgroup/memory.max")
@@ -174,7 +174,7 @@ def _halves(rows: int) -> tuple[slice, slice]:
 
 @contextmanager
 def memory() -> Iterator[None]:
-    """Turn a device without memory into a :class:`DiagnosticError`."""
+    """Convert out-of-memory errors to a :class:`DiagnosticError`."""
     try:
         yield
     except RuntimeError as error:

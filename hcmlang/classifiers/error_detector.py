@@ -79,7 +79,7 @@ def fit(table: Table, scores: np.ndarray, seed: int) -> ErrorDetector | None:
         scores: The classifier's probabilities of the rows, shape (rows, labels).
 
     Returns:
-        None where too few predictions are wrong, or too few are right, to learn from.
+        None if too few predictions are wrong, or too few are right, to learn from.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, StratifiedKFold

@@ -77,7 +77,7 @@ def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path 
     with loading(name, LOAD_HINT if start else _NAME_HINT):
         tokenizer = AutoTokenizer.from_pretrained(name, **shared)
         head = AutoConfig.from_pretrained(name, **shared)
-        # A model that has these labels already, in any order, keeps its head.
+        # A model with the same labels, in any order, keeps its head.
         if start is None and set(head.id2label.values()) != set(table.labels):
             head.id2label = dict(enumerate(table.labels))
             head.label2id = {label: number for number, label in enumerate(table.labels)}
@@ -86,7 +86,7 @@ def _begin(config: TransformersClassifier, table: Table, seed: int, start: Path 
             config=head,
             use_safetensors=True,
             ignore_mismatched_sizes=start is None,
-            dtype=torch.float32,  # steps of fine-tuning vanish in half precision
+            dtype=torch.float32,  # small updates vanish in half precision
             **shared,
         )
     if tokenizer.pad_token is None:

@@ -1,4 +1,4 @@
-"""Saved logistic regressions: a safetensors file with what they have learned, and a JSON file with names beside it."""
+"""Saved logistic regressions: a safetensors file with the learned arrays, and a JSON file with names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def write(folder: Path, stem: str, names: Mapping[str, Any], arrays: Mapping[str
 
 
 def read(folder: Path, stem: str, build: Callable[[dict[str, Any], dict[str, np.ndarray]], T]) -> T:
-    """What `build` makes of the names and arrays that :func:`write` wrote. Raises :class:`DiagnosticError` for damage."""
+    """Read the names and arrays that :func:`write` wrote and pass them to `build`. Raises :class:`DiagnosticError` for
+    damaged files."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

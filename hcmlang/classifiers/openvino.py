@@ -27,8 +27,8 @@ Forward = Callable[[Inputs], torch.Tensor]
 def converted(model: Any, sample: Sequence[Inputs]) -> Forward:
     """A transformers sequence classifier's forward pass in OpenVINO, compared with the original on the batches of `sample`.
 
-    Raises :class:`DiagnosticError` where OpenVINO is not installed, cannot convert the model, or where a probability differs
-    by more than :data:`TOLERANCE`.
+    Raises :class:`DiagnosticError` if OpenVINO is not installed or cannot convert the model, or if a probability differs by
+    more than :data:`TOLERANCE`.
     """
     try:
         import openvino
@@ -80,13 +80,13 @@ class _Logits(torch.nn.Module):
 
 
 def _compare(original: _Logits, forward: Forward, names: Sequence[str], sample: Sequence[Inputs]) -> None:
-    """The largest difference of a probability must be small."""
+    """Raise an error if a probability differs by more than the tolerance."""
     most = 0.0
     with torch.inference_mode():
         for inputs in sample:
             pair = original(*(inputs[name] for name in names)), forward(inputs)
             expected, found = (torch.softmax(logits.float(), dim=-1).numpy() for logits in pair)
-            # What is not a number fails, too.
+            # NaN fails too.
             most = max(most, float(np.nan_to_num(np.abs(expected - found), nan=1.0).max(initial=0)))
     if most > TOLERANCE:
         message = f"converted by OpenVINO, the classifier gives probabilities that differ by up to {most:.3f}"

@@ -1,4 +1,4 @@
-"""A Hugging Face sequence classifier that predicts."""
+"""A trained Hugging Face sequence classifier."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class SequenceModel:
         return inputs if masked else {name: values for name, values in inputs.items() if name != "attention_mask"}
 
     def _outputs(self, table: Table, forward: openvino.Forward, progress: Progress, empty: np.ndarray) -> np.ndarray:
-        """The model's output for each row, float32; `empty` where there is no row."""
+        """The model's output for each row, float32; `empty` if there are no rows."""
         device = device_of(self._config.device) if self._config.backend == "torch" else "cpu"
         self._model.to(device)
         limit = token_limit(self._tokenizer, self._model, self._config.max_tokens)
@@ -110,7 +110,7 @@ def open_model(folder: Path) -> Any:
 
 
 def columns_of(model: Any, labels: tuple[str, ...]) -> list[int]:
-    """The model's outputs in the order of the labels. Raises :class:`DiagnosticError` where it has others."""
+    """The model's outputs in the order of the labels. Raises :class:`DiagnosticError` if it has other labels."""
     known = {str(name): int(number) for number, name in model.config.id2label.items()}
     if set(labels) != set(known):
         raise DiagnosticError(wrong_labels(known, labels))

@@ -89,7 +89,7 @@ class LinearModel:
         classes = np.array([labels.index(self.labels[number]) for number in self.model.classes_], dtype=np.int64)
         order = np.argsort(classes)
         coef, intercept = self.model.coef_, self.model.intercept_
-        # scikit-learn wants classes in ascending order; of two it keeps the coefficients of the second alone.
+        # scikit-learn needs ascending classes, and for two classes keeps only the coefficients of the second.
         if len(coef) == len(order):
             coef, intercept = coef[order], intercept[order]
         elif order[0] == 1:

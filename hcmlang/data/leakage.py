@@ -12,7 +12,7 @@ import numpy as np
 from hcmlang.data.near_duplicates import NearDuplicates, normalized, shingles
 from hcmlang.data.table import Table
 
-#: Shorter texts may occur in other texts by chance, so they only count as a line of their own. Both texts of a pair have to
+#: Shorter texts may occur in other texts by chance, so they only count as a whole line. Both texts of a pair have to
 #: occur, so fewer words are enough.
 _MIN_WORDS, _MIN_WORDS_OF_PAIR = 6, 3
 

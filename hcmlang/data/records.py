@@ -27,8 +27,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """Why the classifier is confidently wrong on a group: rows like this, whose gold label is `gold`, are taken for
-    `predicted`."""
+    """Why the classifier is confidently wrong on a group: it predicts `predicted` for rows whose label is `gold`."""
 
     id: str
     teacher: str
@@ -69,8 +68,8 @@ class Instance:
 
 @dataclass(frozen=True)
 class Probe:
-    """The test of a hypothesis: new instances that fit it (`fit`) and others, and how many of each the classifier confidently
-    takes for the predicted label."""
+    """The test of a hypothesis: new instances that fit it (`fit`) and others, and for how many of each the classifier
+    confidently predicts the predicted label."""
 
     hypothesis: str
     fit: int

@@ -1,4 +1,4 @@
-"""What may stand at each place of a spec, by its JSON Schema, which includes the kinds of other packages."""
+"""The possible contents of each place in a spec, from its JSON Schema, which includes the kinds of other packages."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """What a teacher sees of the pool; it never sees test rows.
+    """The part of the pool that a teacher sees. It never sees test rows.
 
     `scores` are the classifier's probabilities of the pool rows, shape (rows, labels); `confidence` is tau; `groups` are the
     HCMs, grouped. `seed` is for teachers that draw.
@@ -31,10 +31,10 @@ class Case:
     groups: tuple[Group, ...]
     seed: int = 0
     may_show: Callable[[Sequence[int]], Iterable[int]] = lambda rows: rows
-    """Filters rows of the pool: it removes those that repeat an evaluation row."""
+    """Removes pool rows that repeat an evaluation row."""
 
     def rightly_predicted(self, label: str) -> np.ndarray:
-        """The pool rows that rightly got this prediction, int64."""
+        """The pool rows with this correct prediction, int64."""
         number = self.pool.labels.index(label)
         return np.flatnonzero((self.scores.argmax(axis=1) == number) & (self.pool.y == number))
 
@@ -43,14 +43,14 @@ class Teacher(Protocol):
     """Explains the mistakes of a classifier."""
 
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
-        """Hypotheses about why the classifier is confidently wrong; none where it has nothing to say."""
+        """Hypotheses about why the classifier is confidently wrong; may be empty."""
 
 
 class TeacherContext(Protocol):
     """What a run provides to :meth:`hcmlang.spec.kinds.TeacherKind.make`."""
 
     def engine(self) -> Engine:
-        """The teacher's engine, made on the first call, for questions about the mistakes."""
+        """The teacher's engine for questions about the mistakes, created on the first call."""
 
     def ask(self, tasks: Sequence[AnnotationTask]) -> Mapping[str, Sequence[Answer]]:
         """The answers of people to all tasks, by key. Raises :class:`~hcmlang.teachers.annotation.tasks.PeopleWanted` while

@@ -31,7 +31,7 @@ class HumanTeacher(TeacherKind):
     asks_people = True
 
     kind: Literal["human"]
-    """The teacher made of people."""
+    """People as teachers."""
     wage: Wage
     """What people are paid."""
     redundancy: Annotated[int, Field(ge=1, le=20)] = 1

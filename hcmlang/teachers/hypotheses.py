@@ -1,6 +1,6 @@
-"""Hypotheses as a language model or a person states them about a group of HCMs.
+"""Hypotheses about a group of HCMs, stated by a language model or a person.
 
-What is claimed is counted in the pool. Answers that say the same become one hypothesis, whatever group they are about.
+Claims are counted in the pool. Answers that say the same become one hypothesis, across groups.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from hcmlang.teachers.base import Case
 from hcmlang.teachers.features import words_of
 from hcmlang.teachers.nearest import right_like
 
-#: Mistakes of a group that are shown, and texts that rightly got the same label.
+#: The most mistakes of a group that are shown, and correct rows with the same prediction.
 SHOWN, RIGHT = 20, 8
-#: Two hypotheses of one direction say the same from this share of common triggers (Jaccard) on; without triggers, from this
-#: share of common words on.
+#: Two hypotheses of one direction say the same with this share of common triggers (Jaccard) or more; without triggers, of
+#: common words.
 SAME_TRIGGERS, SAME_WORDS = 0.5, 0.6
 #: The most triggers of an answer, and of a hypothesis.
 MOST_TRIGGERS = 8
@@ -45,7 +45,7 @@ def answer_program() -> lang.Program:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a question about a group shows: pool rows of mistakes, numbered from 1, and the values for a prompt or a page."""
+    """The contents of a question about a group: its mistakes, numbered from 1, and the values for a prompt or a page."""
 
     group: Group
     mistakes: tuple[int, ...]
@@ -68,7 +68,7 @@ class Shown:
 
 
 def shown(case: Case) -> Iterator[Shown]:
-    """What a question about each group shows. It depends on the pool, the scores and the groups alone."""
+    """The contents of the question about each group. They depend only on the pool, the scores and the groups."""
     for group, right in zip(case.groups, right_like(case, RIGHT), strict=True):
         mistakes = central(case, group)[:SHOWN]
         values: dict[str, Any] = {
@@ -97,7 +97,7 @@ def _row(case: Case, row: int) -> dict[str, Any]:
 
 
 def triggers_of(text: str) -> list[str]:
-    """Words and phrases that commas separate; each once, whatever its case."""
+    """Words and phrases separated by commas, without repetitions, ignoring case."""
     phrases = (" ".join(phrase.split()) for phrase in text.split(","))
     return list({phrase.casefold(): phrase for phrase in phrases if any(map(str.isalnum, phrase))}.values())
 
@@ -111,8 +111,8 @@ def finished(stated: Iterable[Hypothesis], teacher: str, case: Case) -> list[Hyp
 
 
 def merged(stated: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """Hypotheses that say the same as one: the first statement, all evidence, the most frequent triggers; `answers` counts
-    them."""
+    """Merge hypotheses that say the same: the first statement, all evidence, the most frequent triggers; `answers` is their
+    number."""
     groups: list[list[Hypothesis]] = []
     for hypothesis in stated:
         same = next((group for group in groups if _say_the_same(hypothesis, group[0])), None)

@@ -1,4 +1,4 @@
-"""A language model as a teacher: for each group of HCMs, what the classifier overlooks in them."""
+"""A language model as a teacher: it says what the classifier overlooks in each group of HCMs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hcmlang.teachers.base import Case
 from hcmlang.teachers.hypotheses import Shown, answer_program, finished, shown, triggers_of
 from hcmlang.teachers.llm import LLMTeacher
 
-#: Attempts for one answer, when the first ones break the program.
+#: The most attempts for one answer if the answers break the program.
 ATTEMPTS = LLMTeacher.answer_attempts
 #: After this many unusable answers and no usable one, hcmlang stops paying for more.
 HOPELESS = 30
@@ -54,7 +54,7 @@ class LanguageModel:
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
         """Hypotheses in the order of the groups, at most `per_group` for each.
 
-        Raises :class:`DiagnosticError` where the prompt, or every answer of the model, is unusable.
+        Raises :class:`DiagnosticError` if the prompt, or every answer of the model, is unusable.
         """
         if not case.groups:
             return []
@@ -64,7 +64,7 @@ class LanguageModel:
         return finished(stated, self._name, case)
 
     def _answers(self, questions: Sequence[_Question], seed: int) -> list[Mapping[str, str] | None]:
-        """The fields of the answer to each question; None where no attempt gave a usable one."""
+        """The fields of the answer to each question; None if no attempt was usable."""
         engine = self._engine()
         answers: list[Mapping[str, str] | None] = [None] * len(questions)
         unusable: Counter[str] = Counter()

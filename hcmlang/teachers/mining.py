@@ -79,8 +79,8 @@ class Miner:
         self._name = name
 
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
-        """Hypotheses by direction, the clearest first, at most `per_group` for each group; none where nothing is significant.
-        Raises :class:`DiagnosticError` where the user's templates fail."""
+        """Hypotheses by direction, the clearest first, at most `per_group` for each group; none if nothing is significant.
+        Raises :class:`DiagnosticError` if the user's templates fail."""
         statements = Statements.load(Path(config.templates) if config.templates else None)
         directions: defaultdict[tuple[str, str], list[Group]] = defaultdict(list)
         for group in case.groups:
@@ -207,7 +207,7 @@ def _family(feature: Feature) -> str:
 
 
 def _clearness(finding: Finding) -> tuple[float, int, Feature]:
-    """A sort key: the clearest finding first; ties by how much the feature tells a person."""
+    """A sort key: the clearest finding first; ties by how informative the feature is to people."""
     return -round(finding.z, 9), _TELLING.index(finding.feature.kind), finding.feature
 
 

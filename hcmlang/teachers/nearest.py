@@ -1,5 +1,5 @@
-"""Correctly classified rows that are most similar to the mistakes of a group. The pool is read a block at a time, and only a
-few rows of each group are in memory."""
+"""Finds the correct rows most similar to the mistakes of a group. The pool is read in blocks, with only a few rows of each
+group in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hcmlang.teachers.features import words_of
 
 #: Pool rows in a block.
 _BLOCK = 65_536
-#: Candidates for each wanted row, because some must not be shown; if these are too few, the pool is read again for this many
+#: Candidates for each wanted row, because some must not be shown. If they are too few, the pool is read again for this many
 #: times more.
 _SPARE = 8
 
@@ -30,7 +30,7 @@ def right_like(case: Case, count: int) -> list[list[int]]:
 
 
 def nearest(case: Case, count: int) -> list[list[int]]:
-    """The same, including rows that must not be shown."""
+    """Like :func:`right_like`, but including rows that must not be shown."""
     heaps: list[list[tuple[int, float, int]]] = [[] for _ in case.groups]
     by_label = defaultdict(list)
     for group, heap in zip(case.groups, heaps, strict=True):

@@ -1,4 +1,4 @@
-"""People as a teacher: they see each group of HCMs and say what the classifier overlooks in it."""
+"""People as a teacher: they say what the classifier overlooks in each group of HCMs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hcmlang.teachers.base import Case
 from hcmlang.teachers.human import HumanTeacher
 from hcmlang.teachers.hypotheses import MOST_TRIGGERS, Shown, answer_program, finished, shown
 
-#: Characters of a hypothesis, and of a word or phrase that points to it.
+#: Characters of a hypothesis (range) and of a trigger (at most).
 STATEMENT = (20, 300)
 LONGEST_TRIGGER = 40
 
@@ -94,7 +94,7 @@ def problem(content: Mapping[str, Any], payload: Mapping[str, Any]) -> tuple[str
 def _allowed(
     content: Mapping[str, Any], statement: str = "The classifier overlooks it.", triggers: Sequence[str] = ()
 ) -> bool:
-    """Whether the program of answers allows this one."""
+    """Whether the answer program allows this answer."""
     program = _program(content["gold"], content["predicted"])
     fields = {
         "statement": _ended(statement),

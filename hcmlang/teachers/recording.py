@@ -1,4 +1,4 @@
-"""The teacher `recording`: hypotheses and instances from files that were written elsewhere."""
+"""The teacher `recording`: hypotheses and instances from files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Recorded:
     def characterize(self, case: Case, config: Characterize) -> list[Hypothesis]:
         """The hypotheses of the file, each with the group of most of its evidence.
 
-        Raises :class:`DiagnosticError` for lines that do not hold one.
+        Raises :class:`DiagnosticError` for invalid lines.
         """
         hypotheses: dict[str, Hypothesis] = {}
         for line, hypothesis in _read(self._config.hypotheses, lambda line: self._hypothesis(line, case)):
@@ -166,7 +166,7 @@ class _WrongLine(DiagnosticError):
 
 
 def _read(path: str, build: Callable[[_Line], T]) -> Iterator[tuple[_Line, T]]:
-    """What `build` makes of each line of a JSONL file; blank lines are skipped."""
+    """Apply `build` to each line of a JSONL file. Blank lines are skipped."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -41,7 +41,7 @@ class Statements:
     def render(self, kind: str, **values: Any) -> str:
         """The sentence for a finding of this kind, on one line; see statements.yaml for the values.
 
-        Raises :class:`DiagnosticError` where the template fails with these values.
+        Raises :class:`DiagnosticError` if the template fails with these values.
         """
         text, problem = _fill(self.templates[kind], values)
         if problem:
@@ -50,8 +50,8 @@ class Statements:
 
 
 def check_templates(path: Path) -> list[Diagnostic]:
-    """Every mistake in a file of templates, including those that show only when a template is filled in. The copy of the
-    built-in wording that `hcmlang init` writes has none."""
+    """Every mistake in a file of templates, including errors while filling them in. The copy of the built-in wording that
+    `hcmlang init` writes has none."""
     return [] if path.read_bytes() == BUILT_IN.read_bytes() else _read(path)[1]
 
 
@@ -60,7 +60,7 @@ def _hint() -> str:
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The filled-in template on one line, and what went wrong, if something did."""
+    """The filled-in template on one line, and the error, if any."""
     try:
         text = " ".join(worker.render(json.dumps({"templates": [template], "files": {}}), values)[0].split())
     except RenderError as error:
@@ -145,7 +145,7 @@ def _line(entry: Entry, node: ScalarNode, number: int) -> Span:
 
 
 def _place(entry: Entry, node: ScalarNode, name: str) -> Span:
-    """The first place where a template names a value."""
+    """The first use of a value in a template."""
     span = node.span
     for number in range(span.line, span.end_line + 1):
         start = span.column - 1 if number == span.line else 0

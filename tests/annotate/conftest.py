@@ -1,4 +1,4 @@
-"""Runs that wait for people, each at another job."""
+"""Runs that wait for people, one for each job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small project in which people teach, and scripted people who do whatever they are asked."""
+"""A small project with people as teachers, and scripted annotators."""
 
 from __future__ import annotations
 

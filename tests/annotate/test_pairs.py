@@ -1,4 +1,4 @@
-"""People write pairs of texts as they write single ones."""
+"""Annotating pairs of texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run on a disk that cannot be written: one is mounted for a process of its own, where the system lets users do that."""
+"""A run on a read-only disk, which is mounted in a separate process if the system allows it."""
 
 from __future__ import annotations
 

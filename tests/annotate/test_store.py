@@ -1,4 +1,4 @@
-"""What people are asked and what they answered: nothing is lost, nothing counts twice, nobody gets another's work."""
+"""Tasks and answers: nothing is lost, nothing counts twice, and nobody gets another person's task."""
 
 from __future__ import annotations
 

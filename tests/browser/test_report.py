@@ -1,4 +1,4 @@
-"""The report in a real browser: it opens without an error and without asking anybody for anything, and can be read."""
+"""The report in a real browser: it opens without errors or network requests, and is readable."""
 
 from __future__ import annotations
 

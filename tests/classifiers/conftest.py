@@ -1,4 +1,4 @@
-"""Small tasks that a classifier learns at once."""
+"""Small tasks that a classifier learns quickly."""
 
 from __future__ import annotations
 

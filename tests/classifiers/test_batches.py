@@ -1,4 +1,4 @@
-"""Batches by length: no row is lost, none pays for another's length, and memory that runs out halves a batch."""
+"""Batches by length: no row is lost, padding is limited, and a batch is halved when memory runs out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`backend: openvino`: the converted classifier says what the original says, or is not used."""
+"""`backend: openvino`: the converted classifier agrees with the original, or is not used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fine-tuning in several processes that `accelerate launch` starts; here two on cores, which talk through gloo."""
+"""Fine-tuning with `accelerate launch`: two CPU processes that communicate through gloo."""
 
 from __future__ import annotations
 

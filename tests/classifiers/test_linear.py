@@ -1,4 +1,4 @@
-"""The linear classifier: deterministic, whole after a round trip, and plain about what it cannot do."""
+"""The linear classifier: determinism, saving and loading, and error messages."""
 
 from __future__ import annotations
 

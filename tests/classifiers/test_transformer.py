@@ -1,4 +1,4 @@
-"""The transformer classifier: `tiny` and a small BERT from a folder; what the Trainer is asked to do, it does."""
+"""The transformer classifier: `tiny` and a small BERT from a folder, and the options of the Trainer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hcmlang fmt`: files of their own, programs within specs, and what it leaves alone."""
+"""`hcmlang fmt`: program files, programs in specs, and what it leaves unchanged."""
 
 from __future__ import annotations
 

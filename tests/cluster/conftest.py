@@ -1,6 +1,6 @@
-"""A real Ray cluster of three nodes on one machine, and an S3 server; skipped where they are not installed.
+"""A real Ray cluster of three nodes on one machine, and an S3 server. The tests are skipped if these are not installed.
 
-`make test-cluster` makes an environment that has both.
+`make test-cluster` creates an environment with both.
 """
 
 from __future__ import annotations

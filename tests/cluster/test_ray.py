@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster: the same bytes as in one process, whatever is lost on the way."""
+"""Runs on a Ray cluster: the same bytes as in one process, even if nodes or workers are lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading labelled rows: every format gives the same table, and a bad row is named by file and row."""
+"""Reading labelled rows: all formats give the same table, and errors name the file and row."""
 
 from __future__ import annotations
 

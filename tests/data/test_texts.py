@@ -1,4 +1,4 @@
-"""Tables whose texts stay in a file: what they hold, and how little of it is in memory."""
+"""Memory-mapped tables: their contents, and their memory use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A server of the chat protocol that goes wrong as servers do, by a plan; and an account that keeps an eye on its caller.
+"""A faulty chat server that follows a plan, and a record of its client's behaviour.
 
-It speaks HTTP by itself, so that it can break what an HTTP library would keep whole.
+It implements HTTP itself, so that it can send responses that an HTTP library would not.
 """
 
 from __future__ import annotations

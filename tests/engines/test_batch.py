@@ -1,4 +1,4 @@
-"""Request files, and answers to them in any order, in several files, with what may be wrong about them."""
+"""Request files, and answers to them in any order, in several files, and with errors."""
 
 from __future__ import annotations
 

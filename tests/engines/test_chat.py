@@ -1,4 +1,4 @@
-"""Calls as requests of the chat protocol, and answers as texts: what servers keep, what they only seem to keep."""
+"""Calls as chat requests, answers as texts, and constraints that servers follow or only seem to follow."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The transport over real sockets, against a server that goes wrong: nothing lost, nothing twice, nothing unbooked, nothing
-told that is secret."""
+"""The transport over real sockets against a faulty server: no call is lost, repeated or unbooked, and no secret leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batched constrained decoding: sound, exact in distribution, independent of the batch, and careful at the edges."""
+"""Batched constrained decoding: soundness, exact distributions, independence of the batch, and edge cases."""
 
 from __future__ import annotations
 

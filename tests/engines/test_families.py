@@ -1,4 +1,4 @@
-"""Models of many families: rows side by side, some with forced tokens and some begun late, are as likely as each by itself."""
+"""Models of many families: batched rows, with forced tokens or late starts, have the same likelihoods as single rows."""
 
 from __future__ import annotations
 

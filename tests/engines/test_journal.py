@@ -1,4 +1,4 @@
-"""The journal of calls on a real SQLite file: written before it is used, added up, and what is left of it after damage."""
+"""The journal of calls in a real SQLite file: durability, totals, and recovery from damage."""
 
 from __future__ import annotations
 

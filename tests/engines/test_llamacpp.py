@@ -1,4 +1,4 @@
-"""The engine with a GGUF file: it writes what the engine with the same model in transformers writes."""
+"""The engine with a GGUF file writes the same texts as the transformers engine with the same model."""
 
 from __future__ import annotations
 

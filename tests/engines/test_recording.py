@@ -1,4 +1,4 @@
-"""Recordings: the same bytes for the same calls, answers from nothing else, and what is wrong with a file."""
+"""Recordings: the same bytes for the same calls, answers only from the file, and errors in a file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""What is promised `by construction` holds for what the engine `transformers` writes: programs made at random, all rows of a
-wave side by side, each with its own grammar; judged as in tests/lang/test_soundness.py. `HCMLANG_NIGHTLY=1` tests at full
-size and prints the totals."""
+"""Guarantees `by construction` hold for texts from the engine `transformers`: random programs in one batch, each row with its
+own grammar, judged as in tests/lang/test_soundness.py. `HCMLANG_NIGHTLY=1` tests at full size and prints the totals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets: whatever happens in whatever order, no more is spent and set aside than there is."""
+"""Budgets: spending and reservations never exceed the budget, in any order of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The walk over token masks, and what is said where llguidance refuses."""
+"""The walk over token masks, and messages when llguidance refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small language models with random weights, and tokenizers trained on text that the project makes."""
+"""Small language models with random weights, and tokenizers trained on generated text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of :mod:`tests.engines.tiny` as GGUF files, which llama.cpp reads."""
+"""The models of :mod:`tests.engines.tiny` as GGUF files for llama.cpp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions and intervals as the tests of this folder need them."""
+"""Predictions and intervals for the tests in this folder."""
 
 from __future__ import annotations
 

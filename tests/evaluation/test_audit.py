@@ -1,4 +1,4 @@
-"""The audit of a run in a folder named C#, and of one whose files cannot be read."""
+"""Audits of a run in a folder named C#, and of a run with unreadable files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The band of a risk-coverage curve: simulations with a known truth, and cases that can be worked out."""
+"""Bands of risk-coverage curves: simulations with a known truth, and cases with analytical results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temperatures that are known are found again."""
+"""Calibration recovers known temperatures."""
 
 from __future__ import annotations
 

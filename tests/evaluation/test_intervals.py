@@ -1,4 +1,4 @@
-"""The bootstrap against one that repeats rows by hand, and what its intervals must and must not cover."""
+"""The bootstrap against one that repeats rows explicitly, and the coverage of its intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures against cases counted by hand, against every order that ties allow, and against scikit-learn."""
+"""Measures against hand-counted cases, every order of ties, and scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A measure of another package: it is measured, compared and shown like hcmlang's own."""
+"""A measure from another package is computed, compared and shown like the built-in ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of differences against what others computed, and against simulation."""
+"""Significance tests against published results and simulation."""
 
 from __future__ import annotations
 

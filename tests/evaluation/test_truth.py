@@ -1,4 +1,4 @@
-"""Simulated experiments whose truth is known: what intervals and p-values say of it, over many of them."""
+"""The behaviour of intervals and p-values over many simulated experiments with a known truth."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What rules write, straight from the definition of the language: all texts of a small pattern, and whether a text is one
-of those that a pattern writes. Shares no code with the product's ways of spacing, drawing and compiling."""
+"""A reference implementation of rules from the language's definition: all texts of a small pattern, and whether a pattern
+writes a text. It shares no code with hcmlang's spacing, drawing and compiling."""
 
 from __future__ import annotations
 

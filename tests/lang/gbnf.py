@@ -1,4 +1,4 @@
-"""GBNF as llama.cpp reads it, as far as the product writes it: all texts of a grammar, and whether it accepts a text."""
+"""A reader of the GBNF that hcmlang writes: all texts of a grammar, and whether it accepts a text."""
 
 from __future__ import annotations
 

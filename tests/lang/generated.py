@@ -1,6 +1,6 @@
-"""Programs made at random, with every construct of the language, most of them with constraints that some text keeps.
+"""Random programs with every construct of the language, mostly with satisfiable constraints.
 
-One generator serves both hypothesis (which shrinks what fails) and runs over thousands of programs from plain seeds.
+One generator serves both hypothesis (which shrinks failures) and runs over thousands of seeds.
 """
 
 from __future__ import annotations

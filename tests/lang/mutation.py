@@ -1,4 +1,4 @@
-"""Programs and specs with random damage, and what must hold for whatever comes of it."""
+"""Randomly damaged programs and specs, and properties that must always hold."""
 
 from __future__ import annotations
 

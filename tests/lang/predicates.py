@@ -1,4 +1,4 @@
-"""What predicates mean, written anew for the tests: by hand, without the product's measures, machines and searches.
+"""A reference implementation of predicates, without hcmlang's measures, machines and searches.
 
 Only `matches` uses regular expressions, Python's own.
 """

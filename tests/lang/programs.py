@@ -1,4 +1,4 @@
-"""Helpers for tests of the language: programs from text, and an evaluator of predicates that is not the product's."""
+"""Helpers for tests of the language: programs from text, and an independent evaluator of predicates."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Compiled grammars accept the texts of the definition, all of them and no other.
+"""Compiled grammars accept exactly the texts of the definition.
 
-The texts of small random programs are counted out from the syntax tree (tests/lang/definition.py), those that the masked
-constraints refuse are left out, and the rest is compared with what each dialect's grammar accepts: every text that
-llguidance lets through, every text of the GBNF and of the regular expression, and strings close to them.
+The texts of small random programs are enumerated from the syntax tree (tests/lang/definition.py). Those that break masked
+constraints are removed, and the rest is compared with the texts that each dialect's grammar accepts: all texts of llguidance,
+the GBNF and the regular expression, and strings close to them.
 """
 
 from __future__ import annotations

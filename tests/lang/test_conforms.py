@@ -1,4 +1,4 @@
-"""Programs for engines that keep nothing: nothing is placed or promised, and texts are tested against the rules."""
+"""Programs for engines without grammars: nothing is placed or guaranteed, and texts are tested against the rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout of programs: tests/lang/format.txt, and what holds for any program."""
+"""Formatting of programs: the cases of tests/lang/format.txt, and properties of all programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machines and masks say of every text what testing it says, odd characters included."""
+"""Machines and masks agree with tests of predicates on every text, including unusual characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a program can write given texts, rules that are chosen once included."""
+"""Whether a program can write given texts, including rules with `=`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user reads about a mistake in a program: tests/lang/mistakes.txt, word for word."""
+"""Exact messages about mistakes in programs: tests/lang/mistakes.txt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each pass of the compiler makes of a program: tests/lang/passes/, word for word."""
+"""Exact output of each compiler pass: tests/lang/passes/."""
 
 from __future__ import annotations
 

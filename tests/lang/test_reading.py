@@ -1,4 +1,4 @@
-"""How far the rules of a program can write a text, and what may come there."""
+"""Where a text departs from the rules of a program, and what may follow there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/language.md do what the page says."""
+"""The examples in docs/language.md work as documented."""
 
 from __future__ import annotations
 

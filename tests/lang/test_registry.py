@@ -1,4 +1,4 @@
-"""Predicates are registered in one place, and another package adds one without a change to hcmlang."""
+"""Predicates are registered in one place, and other packages can add more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a user writes as a program ends in a program or in diagnostics: in time, and at places that exist."""
+"""Any text gives a program or diagnostics, quickly and with valid positions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is promised `by construction` holds for every text, whoever writes it: a draw, a walk over token masks, a model.
+"""Guarantees `by construction` hold for every text from draws, walks over token masks, and a model.
 
-Programs are made at random (tests/lang/generated.py), and their texts judged by an evaluator and by a definition of the
-rules that share no code with the product. `HCMLANG_NIGHTLY=1` tests at full size and prints the totals.
+Programs are random (tests/lang/generated.py). Their texts are judged by reference implementations of predicates and rules
+that share no code with hcmlang. `HCMLANG_NIGHTLY=1` tests at full size and prints the totals.
 """
 
 from __future__ import annotations

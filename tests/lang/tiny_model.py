@@ -1,5 +1,4 @@
-"""A language model of two layers with random weights, and its tokenizer of bytes and some longer tokens: it writes through
-token masks as a real model does, and knows nothing."""
+"""A two-layer language model with random weights, and its tokenizer of bytes and some longer tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps whose results are made up, and contexts to run steps in."""
+"""Steps with fake results, and contexts to run steps in."""
 
 from __future__ import annotations
 

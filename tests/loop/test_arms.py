@@ -1,4 +1,4 @@
-"""Arms of every source and method in one run: what they share, what each of them is."""
+"""Arms of every source and method in one run: shared steps, and differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user reads when the input of a run is wrong: the exact message, the exit code, nothing lost."""
+"""Runs with invalid input: the exact message, the exit code, and that no work is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which instances are taken: the most telling ones, those that differ, or a compromise."""
+"""Choosing instances: the most informative ones, diverse ones, or a compromise."""
 
 from __future__ import annotations
 

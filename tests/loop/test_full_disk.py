@@ -1,4 +1,4 @@
-"""A disk that is really full: a small one is mounted for a process of its own, where the system lets users do that."""
+"""A full disk: a small one is mounted in a separate process if the system allows it."""
 
 from __future__ import annotations
 

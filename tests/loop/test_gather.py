@@ -1,4 +1,4 @@
-"""The files of the last step, from made-up results of the steps before it."""
+"""The files of the last step, from fake results of the steps before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What groups of HCMs look like at the edges, and what is told of them."""
+"""Groups of HCMs: edge cases, and their descriptions."""
 
 from __future__ import annotations
 

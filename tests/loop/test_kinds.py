@@ -1,4 +1,4 @@
-"""Mitigation methods, sources and criteria of another package: in the check, the plan, a run and its report."""
+"""Mitigation methods, sources and criteria from another package in checks, plans, runs and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact where it says exact: normalization and the Jaccard similarity of word 3-grams."""
+"""Normalization and the exact Jaccard similarity of word 3-grams."""
 
 from __future__ import annotations
 

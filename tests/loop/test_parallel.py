@@ -1,4 +1,4 @@
-"""Steps that run concurrently: which error is raised, and what still begins after it."""
+"""Concurrent steps: which error is raised, and which steps still start after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People as teachers: a run stops for them, and goes on with what they answered."""
+"""People as teachers: a run stops for them and resumes with their answers."""
 
 from __future__ import annotations
 

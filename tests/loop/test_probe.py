@@ -1,4 +1,4 @@
-"""Hypotheses that are put to the test: who passes, who fails, and who gets how much."""
+"""Testing hypotheses: which pass, which fail, and each one's share of the budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a language model is told."""
+"""Prompts for language models."""
 
 from __future__ import annotations
 

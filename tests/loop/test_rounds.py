@@ -1,4 +1,4 @@
-"""Rounds: which rows each looks at, when an arm stops, and what is said of it."""
+"""Rounds: their rows, when an arm stops, and how that is reported."""
 
 from __future__ import annotations
 

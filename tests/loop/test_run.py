@@ -1,4 +1,4 @@
-"""The whole loop, from a spec to a report: on made-up data, on a slice of real data, interrupted, resumed, repeated."""
+"""The whole loop from a spec to a report: on synthetic and real data, interrupted, resumed and repeated."""
 
 from __future__ import annotations
 

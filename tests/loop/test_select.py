@@ -1,4 +1,4 @@
-"""Nothing twice, nothing that is known from held-out rows, and a reason for everything that is dropped."""
+"""Filtering instances: no duplicates, no leakage from evaluation rows, and a reason for each dropped instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions shard by shard: a process that is killed leaves its finished shards to the next one."""
+"""Predictions in shards: the finished shards of a killed process are kept."""
 
 from __future__ import annotations
 

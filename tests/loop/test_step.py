@@ -1,4 +1,4 @@
-"""Steps as values: what makes two of them equal, and what travels to a worker."""
+"""Steps as values: equality, and pickling for workers."""
 
 from __future__ import annotations
 

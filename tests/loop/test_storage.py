@@ -1,4 +1,4 @@
-"""Results of steps at a URL: whole or not there, and never other than they were written."""
+"""Results of steps at a URL: complete or absent, and never altered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run whose steps run at once in worker processes: the same bytes, whatever is killed on the way."""
+"""Runs in worker processes: the same bytes, even if processes are killed."""
 
 from __future__ import annotations
 

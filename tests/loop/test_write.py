@@ -1,4 +1,4 @@
-"""Writing instances: what fails is written anew, within bounds, and the reasons are kept."""
+"""Writing instances: failures are retried within limits, and their reasons are recorded."""
 
 from __future__ import annotations
 

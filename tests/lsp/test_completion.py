@@ -1,4 +1,4 @@
-"""What is offered at each place."""
+"""Completions at each place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places: UTF-16 code units, characters, lines and columns."""
+"""Positions: UTF-16 code units, characters, lines and columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is typed, in whatever state a document is, nothing fails."""
+"""Requests never fail, whatever state a document is in."""
 
 from __future__ import annotations
 

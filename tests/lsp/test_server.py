@@ -1,4 +1,4 @@
-"""The server as a process that talks over standard input and output."""
+"""The server as a process that communicates over standard input and output."""
 
 from __future__ import annotations
 

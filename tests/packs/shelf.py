@@ -1,4 +1,4 @@
-"""Places that packs come from in tests: a server on loopback with files, and with repositories laid out as the hub has them."""
+"""Sources of packs for tests: a loopback server with files, and with repositories in the hub's layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives from a stranger: none writes outside its folder, or more than it may."""
+"""Untrusted archives: none writes outside its folder, or more than the limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repositories of strangers: what is stored is taken, nothing is run, and too much is refused before it is read."""
+"""Untrusted repositories: nothing is executed, and too much data is refused before it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packs: what is wrong with one is told with its place; its own tests; what is shown of it."""
+"""Packs: diagnostics with positions, self-tests, and how a pack is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packs published to real places and taken from there, by the command line in a process of its own."""
+"""Publishing packs to real destinations and fetching them, with the command line in a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The packs that ship: every file is used, every prompt says what is expected, every program writes what it should."""
+"""The packs that ship with hcmlang: every file is used, and prompts and programs work as expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranges of versions."""
+"""Version ranges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes in prompt files, and the prompts that come with the program."""
+"""Mistakes in prompt files, and the built-in prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Templates that try to leave the sandbox or to use up the machine: each ends with a diagnostic, soon and in little memory."""
+"""Templates that try to escape the sandbox or exhaust the machine: each ends with a diagnostic, quickly and in little
+memory."""
 
 from __future__ import annotations
 

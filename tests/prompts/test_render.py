@@ -1,4 +1,4 @@
-"""Prompt files filled in: what comes out, and what is refused."""
+"""Rendering prompt files: results, and refused templates."""
 
 from __future__ import annotations
 

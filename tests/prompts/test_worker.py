@@ -1,4 +1,4 @@
-"""The process that renders prompts: it is kept, limited, ended and started again."""
+"""The process that renders prompts: reuse, limits, ending and restarting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A small hub on loopback: what huggingface_hub calls to make repositories and to commit to them, with large files."""
+"""A small hub on loopback with the API that huggingface_hub needs to create repositories and commit to them, with large
+files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The headline, word for word: what it claims follows from the intervals, not from the means."""
+"""The exact headline: its claims follow from the intervals, not from the means."""
 
 from __future__ import annotations
 

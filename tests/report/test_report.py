@@ -1,4 +1,4 @@
-"""The report as a file: one page that needs nothing else, says what was found, and treats texts as data."""
+"""The report file: one self-contained page with the findings, which escapes texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs side by side: what is told, and what cannot be compared."""
+"""Comparing runs: the results, and runs that are not comparable."""
 
 from __future__ import annotations
 

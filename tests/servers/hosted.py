@@ -1,4 +1,4 @@
-"""A small task whose teacher is a model on a server: a linear classifier, one seed, few instances."""
+"""A small task with a hosted model as the teacher: a linear classifier, one seed, few instances."""
 
 from __future__ import annotations
 

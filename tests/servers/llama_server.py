@@ -1,4 +1,4 @@
-"""llama.cpp's server, built from the source that the package llama-cpp-python carries, and a process of it.
+"""llama.cpp's server, built from the source in the package llama-cpp-python, and its process.
 
 python -m tests.servers.llama_server      # builds it (some minutes), and prints where it is
 """

@@ -1,4 +1,4 @@
-"""Processes of servers that tests start."""
+"""Server processes for tests."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A server of the chat protocol whose answers depend on the request alone: what a walk with random choices through the grammar
-or schema of the request writes. For faults, crashes and costs, where a model's own words do not matter.
+"""A chat server whose answers depend only on the request: random walks through the request's grammar or schema. For tests of
+faults, crashes and costs, which need no real model.
 
     python -m tests.servers.scripted PORT LOG
 """

@@ -1,4 +1,4 @@
-"""A budget and a limit on calls at once hold for a whole run, however many workers it has."""
+"""A run's budget and concurrency limit hold across all its workers."""
 
 from __future__ import annotations
 

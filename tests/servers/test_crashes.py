@@ -1,4 +1,4 @@
-"""Runs that are killed at any instant go on to the same result, and ask for nothing twice but what was under way.
+"""Runs killed at any instant resume to the same result, and repeat only calls in flight.
 `HCMLANG_NIGHTLY=1` kills sixty times."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The whole loop with a model on a server: within a budget, by files, from a recording; and who may work where."""
+"""The whole loop with a hosted model: with a budget, with request files, from a recording; and allowed engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server of the chat protocol that takes constraints and keeps none: what a run makes of it."""
+"""A run with a real chat server that accepts constraints but ignores them."""
 
 from __future__ import annotations
 

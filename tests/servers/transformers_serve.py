@@ -1,5 +1,4 @@
-"""`transformers serve` with a tiny model: a real server of the chat protocol, which keeps no constraint and says nothing of
-it."""
+"""`transformers serve` with a tiny model: a real chat server that silently ignores constraints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds: hcmlang's own are imported when a spec names them; other packages add theirs through entry points."""
+"""Kinds: built-in ones are imported when a spec names them; other packages add theirs through entry points."""
 
 from __future__ import annotations
 

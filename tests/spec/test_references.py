@@ -1,4 +1,4 @@
-"""References to parts of packs in a spec: found by the lock beside it, and told where they stand for nothing."""
+"""References to parts of packs in a spec: resolved by its lock, with errors for unknown ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user reads about a mistake in a spec, word for word."""
+"""Exact messages about mistakes in specs."""
 
 from __future__ import annotations
 

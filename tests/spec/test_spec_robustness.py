@@ -1,4 +1,4 @@
-"""Whatever a user writes as a spec ends in a spec or in diagnostics: in time, and at places that exist."""
+"""Any text gives a spec or diagnostics, quickly and with valid positions."""
 
 from __future__ import annotations
 

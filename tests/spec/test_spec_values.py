@@ -1,4 +1,4 @@
-"""What a spec's values mean: YAML 1.2 scalars, shorthands, defaults, inheritance, overrides, positions."""
+"""Values of specs: YAML 1.2 scalars, shorthands, defaults, inheritance, overrides, positions."""
 
 from __future__ import annotations
 

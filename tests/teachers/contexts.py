@@ -1,4 +1,4 @@
-"""What a run gives to teachers, for tests."""
+"""Contexts for teachers in tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The teacher that asks a language model: what it shows, what it makes of the answers, and a real model at the end."""
+"""The teacher `llm`: its questions, its use of the answers, and a real model."""
 
 from __future__ import annotations
 

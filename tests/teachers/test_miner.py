@@ -1,4 +1,4 @@
-"""The miner finds what was planted, and nothing where nothing was."""
+"""The miner finds planted patterns, and nothing else."""
 
 from __future__ import annotations
 

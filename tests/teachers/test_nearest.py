@@ -1,4 +1,4 @@
-"""Rows like the mistakes of a group: the same as those of a search that holds all rows, without holding them."""
+"""Rows like the mistakes of a group: the block-wise search finds the same rows as a search in memory."""
 
 from __future__ import annotations
 

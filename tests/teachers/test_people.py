@@ -1,4 +1,4 @@
-"""What people may answer about a group is what a model may answer."""
+"""People may give the same answers about a group as a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's own wording: laid upon the built-in one, and checked before anything runs."""
+"""A user's wording overrides the built-in one, and is checked before a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates that are well written and still fail, and where a mistake is shown."""
+"""Valid templates that fail when filled in, and the positions of mistakes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The work of people: tasks, answers, and who gets which task."""
+"""Annotation: tasks, answers, and the assignment of tasks to people."""

@@ -1,6 +1,6 @@
-"""Who gets which task: tasks are leased to people, so that two never do the same work unless both are needed.
+"""Assigns tasks to people by leases, so that two people never do the same work unless both are needed.
 
-Nobody verifies their own text, or settles a disagreement in which they took part, while somebody else could.
+People do not verify their own texts or settle their own disagreements while somebody else could.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from hcmlang.engines.hosted.journal import NANO
 from hcmlang.teachers.annotation.store import TaskStore
 from hcmlang.teachers.annotation.tasks import JOBS, AnnotationTask
 
-#: Seconds for which a person keeps a task without sending anything. An open page in use sends drafts.
+#: Seconds before a lease without activity ends. An open page in use sends drafts.
 LEASE = 600.0
 #: Seconds without activity after which time does not count.
 IDLE = 60.0
-#: Seconds for which somebody counts as present after their last request for a task.
+#: Seconds for which a person counts as present after their last request for a task.
 PRESENT = 3600.0
 
 _LENT = "(select count(*) from people_leases l where l.task = t.key and l.annotator <> :me and l.until > :now)"
@@ -103,7 +103,7 @@ class Assignments:
         return bool(self._tasks.rows(query, key, annotator, annotator))
 
     def next(self, annotator: str) -> Lent | None:
-        """The task that the person has, or a new one; None where nothing is left for them."""
+        """The person's current task, or a new one; None if nothing is left for them."""
         now = self._clock()
         values = {"me": annotator, "form": _one_form(annotator), "now": now, "until": now + LEASE}
         with self._tasks.writing(durable=False) as db:
@@ -120,7 +120,7 @@ class Assignments:
                 return None
             values["key"] = row[0]
             db.execute("delete from people_leases where annotator = :me and task <> :key", values)
-            # A person who was away so long that another has the task does not get it back by typing on.
+            # If the lease ended and another person has the task, typing does not get it back.
             db.execute("delete from people_leases where task = :key and annotator <> :me and until <= :now", values)
             db.execute(
                 f"insert into people_leases values (:key, :me, :now - {_SECONDS}, :until)"
@@ -130,12 +130,12 @@ class Assignments:
         return self.lent(row[0], annotator)
 
     def lent(self, key: str, annotator: str) -> Lent | None:
-        """A task that the person has."""
+        """A task leased to the person."""
         rows = self._tasks.rows("select since from people_leases where task = ? and annotator = ?", key, annotator)
         return self._with_draft(key, annotator, lambda seconds: float(rows[0][0])) if rows else None
 
     def left(self, key: str, annotator: str) -> Lent | None:
-        """A task that the person had before, with their draft. The time since then counts for at most :data:`IDLE` seconds."""
+        """A task leased to the person before, with their draft. At most :data:`IDLE` seconds since then count."""
         return self._with_draft(key, annotator, lambda seconds: self.now() - seconds - IDLE)
 
     def _with_draft(self, key: str, annotator: str, since: Callable[[float], float]) -> Lent | None:
@@ -166,7 +166,7 @@ class Assignments:
 
     def undo(self, annotator: str) -> AnnotationTask | None:
         """Take back the person's last answer, unless a step of the run has used it or somebody has decided on it. The person
-        has the task again, with the answer as a draft. None where there is nothing to take back."""
+        gets the task again, with the answer as a draft. None if there is nothing to take back."""
         with self._tasks.writing() as db:
             row = db.execute(
                 "select number, task, payload from people_answers where annotator = ? and state = 'counts'"

@@ -66,7 +66,7 @@ create table if not exists people_settings (name text primary key, value text no
 
 
 def has_tasks(journal: Path) -> bool:
-    """Whether a run has tasks for people. Raises :class:`DiagnosticError` where its journal cannot be opened."""
+    """Whether a run has tasks for people. Raises :class:`DiagnosticError` if its journal cannot be opened."""
     if not journal.is_file():
         return False
     with written(journal), open_read_only(journal) as connection:
@@ -86,7 +86,7 @@ class TaskStore:
     """The tasks and answers of a run, for several threads, and several processes on one journal. Use it as a context manager,
     or close it.
 
-    Raises :class:`DiagnosticError` where the journal cannot be written, is damaged, or was moved.
+    Raises :class:`DiagnosticError` if the journal cannot be written, is damaged, or was moved.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -316,7 +316,7 @@ class TaskStore:
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
-    """The identity of the file at a path; None where there is none."""
+    """The identity of the file at a path; None if there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -340,7 +340,7 @@ def _mark_wanted(db: sqlite3.Connection) -> None:
 
 
 def _settle_disagreement(db: sqlite3.Connection, key: str) -> None:
-    """Add an adjudication for a text whose answers are complete and differ; remove it where they do not differ (any more)."""
+    """Add an adjudication for a text if its answers are complete and differ; otherwise remove it."""
     arm, content, needed, answered, wage, author = db.execute(
         "select arm, content, needed, answered, nano_usd_per_hour, author from people_tasks where key = ?", (key,)
     ).fetchone()

@@ -1,4 +1,4 @@
-"""Completed by the editor's server."""
+"""Completion in the language server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Parsed, checked, compiled, tested, formatted, worded, explained."""
+"""Parsing, checking, compiling, testing, formatting, wording and explaining."""
 
 from random import Random
 

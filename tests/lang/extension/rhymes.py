@@ -1,4 +1,4 @@
-"""A package that adds two predicates: one that is only tested, and one with a machine and a mask."""
+"""A package with two predicates: one that is only tested, and one with a machine and a mask."""
 
 from __future__ import annotations
 
