@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ def program(file: str | Path) -> GuidanceProgram:
 class GuidanceProgram:
     """A program without mistakes, from :func:`program`."""
 
-    program: lang.Program
-    names: frozenset[str]
+    program: lang.Program = field(repr=False)
+    names: frozenset[str] = field(repr=False)
     """The values that a program may use."""
 
     def guidance(self, values: Mapping[str, lang.Value] | None = None, seed: int = 0, between: str = "\n") -> Any:
